@@ -1,0 +1,148 @@
+/* sys.fd: an open descriptor as a value, with reads and writes that never block a task. */
+#include "sys.h"
+
+#include <fcntl.h>
+
+/* One read hands out at most this much, whatever is asked for. */
+#define READ_LIMIT_BYTES (1 << 20)
+
+int *sys_fd_new(lua_State *L)
+{
+    int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
+    *fd = -1;
+    luaL_setmetatable(L, SYS_FD);
+    return fd;
+}
+
+int sys_fd_check(lua_State *L, int index)
+{
+    int is_integer = 0;
+    lua_Integer number = lua_type(L, index) == LUA_TNUMBER ? lua_tointegerx(L, index, &is_integer) : 0;
+    if (is_integer) {
+        luaL_argcheck(L, number >= 0 && number <= INT32_MAX, index, "not a descriptor number");
+        return (int)number;
+    }
+    const int *fd = luaL_checkudata(L, index, SYS_FD);
+    luaL_argcheck(L, *fd >= 0, index, "closed");
+    return *fd;
+}
+
+int sys_option_fd(lua_State *L, int index, const char *name)
+{
+    int fd = -1;
+    if (lua_getfield(L, index, name) != LUA_TNIL)
+        fd = sys_fd_check(L, lua_gettop(L));
+    lua_pop(L, 1);
+    return fd;
+}
+
+/* fd:fileno() -> the descriptor's number */
+static int l_fileno(lua_State *L)
+{
+    lua_pushinteger(L, sys_fd_check(L, 1));
+    return 1;
+}
+
+/* fd:is_open() -> boolean */
+static int l_is_open(lua_State *L)
+{
+    const int *fd = luaL_checkudata(L, 1, SYS_FD);
+    lua_pushboolean(L, *fd >= 0);
+    return 1;
+}
+
+/* fd:close() -> true | nil, message, code. Idempotent; also __close and __gc. */
+static int l_close(lua_State *L)
+{
+    int *fd = luaL_checkudata(L, 1, SYS_FD);
+    int number = sys_steal_fd(fd);
+    /* EINTR from close has closed the descriptor on Linux: never repeated. */
+    if (number >= 0 && close(number) < 0 && errno != EINTR)
+        return sys_fail(L, errno, "close");
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* fd:dup() -> another sys.fd for the same open file | nil, message, code */
+static int l_dup(lua_State *L)
+{
+    int from = sys_fd_check(L, 1);
+    int *copy = sys_fd_new(L);
+    *copy = fcntl(from, F_DUPFD_CLOEXEC, 3);
+    return *copy < 0 ? sys_fail(L, errno, "dup") : 1;
+}
+
+/* fd:try_read(max_bytes) -> text, "" at the end | nil, "EAGAIN", "r" | nil, message, code */
+static int l_try_read(lua_State *L)
+{
+    int fd = sys_fd_check(L, 1);
+    lua_Integer limit = luaL_checkinteger(L, 2);
+    luaL_argcheck(L, limit > 0, 2, "at least one byte must be asked for");
+    if (limit > READ_LIMIT_BYTES)
+        limit = READ_LIMIT_BYTES;
+    luaL_Buffer buffer;
+    char *space = luaL_buffinitsize(L, &buffer, (size_t)limit);
+    ssize_t got = read(fd, space, (size_t)limit);
+    if (got < 0)
+        return errno == EAGAIN || errno == EINTR ? sys_again(L, "r") : sys_fail(L, errno, "read");
+    luaL_pushresultsize(&buffer, (size_t)got);
+    return 1;
+}
+
+/* fd:try_write(text [, from = 1]) -> bytes written | nil, "EAGAIN", "w" | nil, message, code
+ * `from` is the index of the first byte to write, so that a caller can go on where it stopped. */
+static int l_try_write(lua_State *L)
+{
+    int fd = sys_fd_check(L, 1);
+    size_t length;
+    const char *text = luaL_checklstring(L, 2, &length);
+    lua_Integer from = luaL_optinteger(L, 3, 1);
+    luaL_argcheck(L, from >= 1 && (size_t)from <= length + 1, 3, "out of the text");
+    ssize_t put = write(fd, text + from - 1, length - (size_t)(from - 1));
+    if (put < 0)
+        return errno == EAGAIN || errno == EINTR ? sys_again(L, "w") : sys_fail(L, errno, "write");
+    lua_pushinteger(L, put);
+    return 1;
+}
+
+/* fd.nonblocking(fd, on) -> true | nil, message, code. Sets O_NONBLOCK on the open file. */
+static int l_nonblocking(lua_State *L)
+{
+    int fd = sys_fd_check(L, 1);
+    int flags = fcntl(fd, F_GETFL);
+    int wanted = lua_toboolean(L, 2) ? flags | O_NONBLOCK : flags & ~O_NONBLOCK;
+    if (flags < 0 || fcntl(fd, F_SETFL, wanted) < 0)
+        return sys_fail(L, errno, "fcntl");
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* fd.pipe() -> reader, writer | nil, message, code. Both close on exec and do not block. */
+static int l_pipe(lua_State *L)
+{
+    int *reader = sys_fd_new(L), *writer = sys_fd_new(L);
+    int ends[2];
+    if (pipe2(ends, O_CLOEXEC | O_NONBLOCK) < 0)
+        return sys_fail(L, errno, "pipe");
+    *reader = ends[0];
+    *writer = ends[1];
+    return 2;
+}
+
+static const luaL_Reg fd_functions[] = { { "pipe", l_pipe }, { "nonblocking", l_nonblocking }, { NULL, NULL } };
+static const luaL_Reg fd_methods[] = {
+    { "fileno", l_fileno }, { "is_open", l_is_open },   { "close", l_close },         { "dup", l_dup },
+    { "try_read", l_try_read }, { "try_write", l_try_write }, { NULL, NULL },
+};
+static const luaL_Reg fd_meta[] = { { "__gc", l_close }, { "__close", l_close }, { NULL, NULL } };
+
+int luaopen_sys_fd(lua_State *L)
+{
+    luaL_newmetatable(L, SYS_FD);
+    luaL_setfuncs(L, fd_meta, 0);
+    luaL_newlib(L, fd_methods);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+    luaL_newlib(L, fd_functions);
+    return 1;
+}
