@@ -18,7 +18,7 @@
 #include "lauxlib.h"
 #include "lua.h"
 
-#define SYS_PRINTF(format, first) __attribute__((format(printf, format, first)))
+#define SYS_PRINTF(text, first) __attribute__((format(printf, text, first)))
 
 /* -- clean-up of C locals ------------------------------------------------------------------------------------------- */
 
