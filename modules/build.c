@@ -1,0 +1,73 @@
+/* sys.build: what this binary is made of.
+ *
+ * version, id, architecture, libraries = { {name=, version=}, … } are plain values; licenses() gives
+ * { {name=, version=, licence=, text=}, … }, built on demand because the texts are long. */
+#include <curl/curl.h>
+#include <jansson.h>
+#include <libssh2.h>
+#include <mbedtls/version.h>
+#include <yaml.h>
+
+#include "embedded.h"
+#include "sys.h"
+
+#if defined(__x86_64__)
+#define ARCHITECTURE "x86_64"
+#elif defined(__aarch64__)
+#define ARCHITECTURE "aarch64"
+#else
+#error "holos is built for x86_64 and aarch64"
+#endif
+
+/* Hash over everything that is linked; generated. */
+extern const char holos_build_id[];
+
+static void add_library(lua_State *L, const char *name, const char *version)
+{
+    lua_createtable(L, 0, 2);
+    lua_pushstring(L, name);
+    lua_setfield(L, -2, "name");
+    lua_pushstring(L, version);
+    lua_setfield(L, -2, "version");
+    lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
+}
+
+/* As the libraries themselves say, not as the pins do. */
+static void push_libraries(lua_State *L)
+{
+    char mbedtls[16];
+    mbedtls_version_get_string(mbedtls);
+    lua_newtable(L);
+    add_library(L, "lua", LUA_VERSION_MAJOR "." LUA_VERSION_MINOR "." LUA_VERSION_RELEASE);
+    add_library(L, "libyaml", yaml_get_version_string());
+    add_library(L, "mbedtls", mbedtls);
+    add_library(L, "curl", curl_version());
+    add_library(L, "libssh2", libssh2_version(0));
+    add_library(L, "jansson", jansson_version_str());
+}
+
+/* licenses() -> { {name=, version=, licence=SPDX identifier, text=}, … } in the order of vendor/pins, ours first. */
+static int build_licenses(lua_State *L)
+{
+    const struct embedded_file *file = embedded_find("licenses");
+    if (!file || luaL_loadbufferx(L, file->data, file->size, "=licenses", "b"))
+        return luaL_error(L, "the licence texts are missing from this binary");
+    lua_call(L, 0, 1);
+    return 1;
+}
+
+int luaopen_sys_build(lua_State *L)
+{
+    lua_newtable(L);
+    lua_pushliteral(L, HOLOS_VERSION);
+    lua_setfield(L, -2, "version");
+    lua_pushstring(L, holos_build_id);
+    lua_setfield(L, -2, "id");
+    lua_pushliteral(L, ARCHITECTURE);
+    lua_setfield(L, -2, "architecture");
+    push_libraries(L);
+    lua_setfield(L, -2, "libraries");
+    lua_pushcfunction(L, build_licenses);
+    lua_setfield(L, -2, "licenses");
+    return 1;
+}

@@ -1,0 +1,16 @@
+/* The files inside the binary, put there by vendor/embed.lua. */
+#ifndef HOLOS_EMBEDDED_H
+#define HOLOS_EMBEDDED_H
+
+#include <stddef.h>
+
+struct embedded_file {
+    const char *path; /* "lua/core/err.lua", as in the repository */
+    const char *data; /* bytecode of that file */
+    size_t size;
+};
+
+/* The file of exactly this path, or NULL. */
+const struct embedded_file *embedded_find(const char *path);
+
+#endif
