@@ -1,0 +1,67 @@
+--- Sizes and durations: "20G" to bytes, "1m30s" to milliseconds, and back. Pure.
+local M = {}
+
+local SIZE_UNITS = { b = 0, k = 10, m = 20, g = 30, t = 40, p = 50 }
+local SIZE_NAMES = { "KiB", "MiB", "GiB", "TiB", "PiB" }
+local DURATION_MS = { us = 0.001, ms = 1, s = 1000, m = 60000, h = 3600000, d = 86400000 }
+local MOST = 2.0 ^ 62
+
+local function as_integer(number, text)
+  if number >= MOST then return nil, ("%q is too large"):format(text) end
+  return math.tointeger(number) or math.floor(number)
+end
+
+--- "20G", "20GiB", "512m", "1.5g", 1024 → bytes. Units are powers of 1024, as in Compose.
+---@return integer? bytes
+---@return string? message
+function M.parse_bytes(value)
+  if math.type(value) == "integer" then
+    if value < 0 then return nil, ("%d is negative"):format(value) end
+    return value
+  end
+  local text = tostring(value)
+  local number, unit = text:lower():match("^%s*(%d+%.?%d*)%s*([bkmgtp]?)i?b?%s*$")
+  if not number then return nil, ("expected a size such as 512M or 20G, got %q"):format(text) end
+  return as_integer(tonumber(number) * 2.0 ^ SIZE_UNITS[unit == "" and "b" or unit], text)
+end
+
+--- 21474836480 → "20 GiB"; at most one decimal.
+function M.format_bytes(count)
+  local unit, value = "B", count
+  for _, name in ipairs(SIZE_NAMES) do
+    if value < 1024 then break end
+    unit, value = name, value / 1024
+  end
+  local text = ("%.1f"):format(value):gsub("%.0$", "")
+  return text .. " " .. unit
+end
+
+--- "30s", "1m30s", "1.5h", "500ms" → milliseconds. A bare number has no unit and is refused, but for 0.
+---@return integer? duration_ms
+---@return string? message
+function M.parse_duration(value)
+  local text = tostring(value)
+  if text == "0" then return 0 end
+  local total, rest = 0, text
+  while rest ~= "" do
+    local number, unit, after = rest:match("^(%d+%.?%d*)(%l+)(.*)$")
+    local factor = DURATION_MS[unit]
+    if not factor then return nil, ("expected a duration such as 30s or 1m30s, got %q"):format(text) end
+    total, rest = total + tonumber(number) * factor, after
+  end
+  if text == "" then return nil, "expected a duration such as 30s, got nothing" end
+  return as_integer(total, text)
+end
+
+--- 90000 → "1m30s"; 1500 → "1.5s".
+function M.format_duration(duration_ms)
+  if duration_ms < 60000 then return (("%.1f"):format(duration_ms / 1000):gsub("%.0$", "")) .. "s" end
+  local parts, rest = {}, duration_ms // 1000
+  for _, unit in ipairs { { "d", 86400 }, { "h", 3600 }, { "m", 60 }, { "s", 1 } } do
+    if rest >= unit[2] then parts[#parts + 1] = rest // unit[2] .. unit[1] end
+    rest = rest % unit[2]
+  end
+  return table.concat(parts)
+end
+
+return M
