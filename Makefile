@@ -1,5 +1,9 @@
-# holos. `make` gives ./holos; DESIGN.md §2 names the targets. Sources: HOLOS_SOURCES=DIR, else fetched and cached.
+# holos. `make` gives ./holos. Targets: all check check-all demo bench fuzz lint asan install dist clean.
+# Variables: DEPS=install installs the Debian packages a target needs; HOLOS_SOURCES=DIR holds source archives (else they are
+# fetched and cached); ARCH=aarch64 cross-compiles; V=1 shows commands; IMAGE=PATH is the demo's image; see vendor/flags.mk.
 VERSION := 0.1.0
+PREFIX ?= /usr/local
+MAKEFLAGS += --no-print-directory
 Q := $(if $(V),,@)
 all:
 include vendor/flags.mk
@@ -8,44 +12,59 @@ C_FILES := holos.c $(sort $(wildcard modules/*.c))
 SCRIPTS := $(sort $(shell find lua recipes -name '*.lua' 2>/dev/null))
 OBJECTS := $(C_FILES:%.c=$(OUT)/obj/%.o)
 BINARY := $(OUT)/holos
-BUILT := $(VENDOR)/built-$(VENDOR_KEY)
 WARNINGS ?= -Wall -Wextra -Werror
 C_COMMAND = $(CC) $(CFLAGS_ALL) -g $(LIBC) $(DEFINES) -Imodules $(INCLUDES) $(WARNINGS) $(CFLAGS)
 
-# remember NAME,TEXT: rewrites $(OUT)/NAME when TEXT is not what it holds, so that a removed file or changed flag rebuilds.
-remember = $(if $(filter x$(shell echo '$(2)' | cksum | tr ' ' -)x,x$(file <$(OUT)/$(1))x),,$(shell mkdir -p $(OUT)) \
-  $(file >$(OUT)/$(1),$(shell echo '$(2)' | cksum | tr ' ' -)))
-$(call remember,flags,$(C_COMMAND) $(VERSION))
-$(call remember,inputs,$(SCRIPTS) $(OBJECTS))
+# -- the binary ----------------------------------------------------------------------------------------------------------
+
+# remember NAME,TEXT: rewrites $(OUT)/NAME when TEXT is not what it holds, so that a removed file or a changed flag rebuilds.
+remember = $(if $(filter x$(2)x,x$(file <$(OUT)/$(1))x),,$(shell mkdir -p $(OUT))$(file >$(OUT)/$(1),$(2)))
+digest = $(firstword $(shell echo '$(1)' | sha256sum))
+$(call remember,flags,$(call digest,$(C_COMMAND) $(VERSION)))
+$(call remember,inputs,$(call digest,$(SCRIPTS) $(OBJECTS)))
 
 all: $(if $(SANITIZE)$(CROSS),$(BINARY),holos)
 holos: $(BINARY)
 	@install -m 755 $< $@
 
-$(BUILT):
-	@mkdir -p $(VENDOR)
-	+@flock $(VENDOR) sh -c 'test -e $@ || { $(MAKE) -f vendor/build.mk unpack && $(MAKE) -f vendor/build.mk && touch $@; }'
+$(TREE)/built:
+	@tests/need build $(DEPS)
+	@mkdir -p $(TREE)
+	+@flock $(TREE) sh -c 'test -e $@ || { $(MAKE) -f vendor/build.mk unpack && $(MAKE) -f vendor/build.mk && touch $@; }'
+$(TREE)/libvendor.a: $(TREE)/built ;
 
-$(OBJECTS): $(OUT)/obj/%.o: %.c $(OUT)/flags $(BUILT)
+$(OBJECTS): $(OUT)/obj/%.o: %.c $(OUT)/flags $(TREE)/built
 	@mkdir -p $(@D)
 	@echo "  CC      $<"
 	$(Q)$(C_COMMAND) -DHOLOS_VERSION='"$(VERSION)"' -MMD -MP -c $< -o $@
 
-# Scripts and licence texts as one object; then an object that names what all the others are made of.
-$(OUT)/embedded.o: $(SCRIPTS) vendor/embed.lua vendor/pins LICENSE $(OUT)/inputs $(BUILT)
+# Scripts and licence texts as one object, then one that names the bytes of all the others.
+$(OUT)/embedded.o: $(SCRIPTS) vendor/embed.lua vendor/pins LICENSE $(OUT)/inputs $(TREE)/built
 	@echo "  EMBED   $(words $(SCRIPTS)) scripts"
 	$(Q)$(HOST_LUA) vendor/embed.lua $(OUT)/embedded $(SRC) $(VERSION) $(SCRIPTS)
 	$(Q)$(CC) -c $(OUT)/embedded.S -o $@
-$(OUT)/build_id.o: $(OBJECTS) $(OUT)/embedded.o $(VENDOR)/libvendor.a
-	$(Q)cat $^ $(LIBC_READY) | sha256sum | sed 's/\(.\{16\}\).*/const char holos_build_id[] = "\1";/' | $(CC) -x c -c - -o $@
+$(OUT)/build_id.o: $(OBJECTS) $(OUT)/embedded.o $(TREE)/libvendor.a
+	$(Q)cat $^ $(LIBC_READY) | sha256sum | sed 's/\(.\{16\}\).*/const char holos_build_id[] = "\1";/' | \
+	  $(CC) -x c -c - -o $@
 
-$(VENDOR)/libvendor.a: $(BUILT) ;
-
-$(BINARY): $(OBJECTS) $(OUT)/embedded.o $(OUT)/build_id.o $(VENDOR)/libvendor.a
+$(BINARY): $(OBJECTS) $(OUT)/embedded.o $(OUT)/build_id.o $(TREE)/libvendor.a
 	@echo "  LINK    $@"
 	$(Q)$(LINK) -o $@.debug $^ $(LINK_END)
-	$(Q)$(STRIP) -o $@ $@.debug
+	$(Q)$(if $(SANITIZE),cp $@.debug $@,$(STRIP) -o $@ $@.debug)
+
+install: all
+	install -D -m 755 $(BINARY) $(DESTDIR)$(PREFIX)/bin/holos
+
+clean:
+	rm -rf build holos
+
+# -- tests and the like: first the packages, then the work in a make that knows them -----------------------------------------
+
+check check-all demo bench fuzz lint asan dist:
+	@tests/need $@ $(DEPS)
+	+@$(MAKE) run-$@
+include tests/targets.mk
 
 -include $(OBJECTS:.o=.d)
-.PHONY: all
+.PHONY: all install clean check check-all demo bench fuzz lint asan dist
 .DELETE_ON_ERROR:

@@ -1,15 +1,15 @@
 # The vendored libraries: `make -f vendor/build.mk unpack`, then `make -f vendor/build.mk`. Called by the Makefile, which
-# says in VENDOR where. No configure, no cmake: the settings are in vendor/config, laid over the unpacked sources.
+# says where. No configure, no cmake: the settings are in vendor/config, laid over the unpacked sources.
 include vendor/flags.mk
 
 LIBRARIES := lua libyaml mbedtls curl libssh2 jansson
 SOURCES := $(LIBRARIES) $(if $(SANITIZE),,musl)
-all: $(VENDOR)/libvendor.a $(HOST_LUA)
+all: $(TREE)/libvendor.a $(HOST_LUA)
 
 # -- sources -------------------------------------------------------------------------------------------------------------
 
-unpack: $(SOURCES:%=$(SRC)/%/.$(VENDOR_KEY))
-$(SRC)/%/.$(VENDOR_KEY):
+unpack: $(SOURCES:%=$(SRC)/%/.unpacked)
+$(SRC)/%/.unpacked:
 	@rm -rf $(SRC)/$* && mkdir -p $(SRC)/$*
 	@echo "  UNPACK  $*"
 	@archive=$$(vendor/fetch $*) && tar -xf "$$archive" -C $(SRC)/$* --strip-components=1 --no-same-owner
@@ -32,7 +32,7 @@ CC = $(CC)
 AR = $(AR)
 RANLIB = $(AR) s
 CFLAGS = -O2 -pipe -w -fomit-frame-pointer -fno-unwind-tables -fno-asynchronous-unwind-tables -ffunction-sections \
-  -fdata-sections -fstack-protector-strong $(REPRODUCIBLE)
+  -fdata-sections -fstack-protector-strong -ffile-prefix-map=$(TREE)=vendor
 CFLAGS_AUTO =
 CFLAGS_C99FSE = -std=c99 -nostdinc -ffreestanding -fexcess-precision=standard -frounding-math -fno-strict-aliasing \
   -Wa,--noexecstack
@@ -45,7 +45,7 @@ TOOL_LIBS =
 AOBJS = $$(LOBJS)
 endef
 
-$(MUSL)/lib/libc.a: $(SRC)/musl/.$(VENDOR_KEY)
+$(MUSL)/lib/libc.a: $(SRC)/musl/.unpacked
 	$(file >$(SRC)/musl/config.mak,$(MUSL_CONFIG))
 	@rm -rf $(MUSL)
 	@echo "  MAKE    musl"
@@ -66,7 +66,7 @@ libssh2_c := $(addprefix $(SRC)/libssh2/src/,$(addsuffix .c,bcrypt_pbkdf channel
   global hostkey keepalive kex knownhost mac mbedtls misc packet pem poly1305 session transport userauth \
   userauth_kbd_packet version))
 jansson_c := $(call c_files,jansson,src)
-objects = $(patsubst $(SRC)/%.c,$(VENDOR)/obj/%.o,$($(1)_c))
+objects = $(patsubst $(SRC)/%.c,$(TREE)/obj/%.o,$($(1)_c))
 OBJECTS := $(foreach library,$(LIBRARIES),$(call objects,$(library)))
 
 $(call objects,lua): FLAGS = -DLUA_USE_POSIX
@@ -80,18 +80,18 @@ $(call objects,libssh2): FLAGS = $(MBEDTLS) -DHAVE_CONFIG_H -I$(SRC)/libssh2/src
 $(call objects,jansson): FLAGS = -DHAVE_CONFIG_H -D_GNU_SOURCE -I$(SRC)/jansson/src
 MBEDTLS := -I$(SRC)/mbedtls/include
 
-$(OBJECTS): $(VENDOR)/obj/%.o: $(SRC)/%.c $(foreach source,$(SOURCES),$(SRC)/$(source)/.$(VENDOR_KEY)) $(LIBC_READY)
+$(OBJECTS): $(TREE)/obj/%.o: $(SRC)/%.c $(foreach source,$(SOURCES),$(SRC)/$(source)/.unpacked) $(LIBC_READY)
 	@mkdir -p $(@D)
 	@echo "  CC      $(<:$(SRC)/%=%)"
 	@$(CC) $(CFLAGS_ALL) $(LIBC) $(FLAGS) -w -c $< -o $@
 
-$(VENDOR)/libvendor.a: $(OBJECTS)
+$(TREE)/libvendor.a: $(OBJECTS)
 	@rm -f $@
 	@$(AR) rcsD $@ $^
 
 # -- Lua for the machine that builds: compiles and embeds the scripts --------------------------------------------------------
 
-$(HOST_LUA): $(SRC)/lua/.$(VENDOR_KEY)
+$(HOST_LUA): $(SRC)/lua/.unpacked
 	@mkdir -p $(@D)
 	@echo "  CC      lua for this machine"
 	@$(HOST_CC) -O1 -w -DLUA_USE_POSIX -o $@ $(lua_c) $(SRC)/lua/src/lua.c -lm
