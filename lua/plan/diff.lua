@@ -1,0 +1,99 @@
+--- What differs between the recorded spec of an instance and the wanted one, field by field. Pure.
+local seed = require "holos.plan.seed"
+local table_ = require "holos.core.table"
+local units = require "holos.core.units"
+
+local M = {}
+
+local function mib(value) return units.format_bytes(value << 20) end
+
+local function words(list)
+  local shown = {}
+  for i, item in ipairs(list) do shown[i] = tostring(item) end
+  return #shown > 0 and table.concat(shown, " ") or "none"
+end
+
+--- "127.0.0.1:8080 → 80/tcp"
+local function port_words(ports)
+  local shown = {}
+  for i, port in ipairs(ports) do shown[i] = ("%s:%d→%d/%s"):format(port.host_ip, port.host, port.guest, port.protocol) end
+  return words(shown)
+end
+
+local function mount_words(mounts)
+  local shown = {}
+  for i, mount in ipairs(mounts) do
+    shown[i] = ("%s:%s%s"):format(mount.volume or mount.source, mount.target, mount.read_only and ":ro" or "")
+  end
+  return words(shown)
+end
+
+--- Version 1 of the explicit field list: the recorded and the wanted spec are compared here and nowhere else.
+--- class: live | restart | reprovision | recreate (DESIGN §4); key: where the file says it.
+M.FIELDS = {
+  { name = "image", class = "recreate", key = "image", get = function(s) return { s.image.path, s.image.format } end,
+    show = words },
+  { name = "memory", class = "restart", key = "vm.memory_mb", get = function(s) return s.vm.memory_mib end, show = mib },
+  { name = "vcpu", class = "restart", key = "vm.vcpu", get = function(s) return s.vm.vcpu end },
+  { name = "disk", class = "restart", key = "vm.disk_size", get = function(s) return s.disk_bytes end,
+    show = units.format_bytes },
+  { name = "machine", class = "restart", key = "vm.machine", get = function(s) return s.vm.machine end },
+  { name = "cpu model", class = "restart", key = "vm.cpu_model", get = function(s) return s.vm.cpu_model end },
+  { name = "accelerator", class = "restart", key = "vm.accel", get = function(s) return s.vm.accel end },
+  { name = "uefi", class = "restart", key = "vm.uefi", get = function(s) return s.vm.uefi end },
+  { name = "extra_args", class = "restart", key = "vm.extra_args", get = function(s) return s.vm.extra_args end,
+    show = words },
+  { name = "allow_paths", class = "restart", key = "vm.allow_paths", get = function(s) return s.vm.allow_paths end,
+    show = words },
+  { name = "run_as_root", class = "restart", key = "vm.run_as_root", get = function(s) return s.vm.run_as_root end },
+  { name = "ports", class = "restart", key = "ports", get = function(s) return s.ports end, show = port_words },
+  { name = "volumes", class = "restart", key = "volumes", get = function(s) return s.mounts end, show = mount_words },
+  { name = "network", class = "restart", key = "networks", get = function(s) return s.nics end,
+    show = function(nics) return words { nics[2] and nics[2].address } end },
+  { name = "console_login", class = "restart", key = "console_login", get = function(s) return s.console_login end },
+  { name = "hosts", class = "live", key = "services", get = function(s) return s.hosts end,
+    show = function(hosts) return #hosts .. " names" end },
+  { name = "healthcheck", class = "live", key = "healthcheck", get = function(s) return s.healthcheck end,
+    show = function(check) return check and words(check.test) or "none" end },
+  { name = "stop_grace_period", class = "live", key = "stop_grace_period", get = function(s) return s.stop_grace_ms end,
+    show = units.format_duration },
+  { name = "labels", class = "live", key = "labels", get = function(s) return s.labels end,
+    show = function(labels) return table_.count(labels) .. " labels" end },
+  { name = "protect", class = "live", key = "protect", get = function(s) return s.protect end },
+  { name = "cloud_init", class = "reprovision", key = "cloud_init", get = seed.first_hash_input,
+    show = function() return "first steps" end },
+}
+
+--- A disk can only grow; less is another disk.
+local function class_of(field, recorded, wanted)
+  if field.name == "disk" and wanted.disk_bytes < recorded.disk_bytes then return "recreate" end
+  return field.class
+end
+
+--- The changes from `recorded` to `wanted`.
+---@return {name: string, class: string, key: string, from: string, to: string}[]
+function M.changes(recorded, wanted)
+  local changes = {}
+  for _, field in ipairs(M.FIELDS) do
+    local from, to = field.get(recorded), field.get(wanted)
+    if not table_.deep_equal(from, to) then
+      local show = field.show or tostring
+      changes[#changes + 1] = { name = field.name, class = class_of(field, recorded, wanted), key = field.key,
+        from = show(from), to = show(to) }
+    end
+  end
+  return changes
+end
+
+local RANK = { live = 1, restart = 2, reprovision = 3, recreate = 4 }
+
+--- The gravest class among changes, nil for none.
+function M.gravest(changes)
+  local gravest
+  for _, change in ipairs(changes) do
+    if not gravest or RANK[change.class] > RANK[gravest] then gravest = change.class end
+  end
+  return gravest
+end
+
+return M

@@ -1,0 +1,203 @@
+--- The QEMU command line of one instance, and the descriptors that it is given. Pure.
+--- Everything QEMU works on is opened by us and passed as a descriptor: it needs no rights in the file system, no path is
+--- too long for a socket, and nothing can be swapped between our check and its open. Generation 1; the order of arguments,
+--- node names and ids are kept, so that live changes of later versions find what they expect.
+local path = require "holos.core.path"
+local text = require "holos.core.text"
+
+local M = {}
+
+--- Where passed descriptors start: 0..2 are the standard streams.
+local FIRST_FD = 3
+--- Directories get numbers that none of our own descriptors has: when it ends, QEMU unlinks its sockets by the names that
+--- we bound them with, /proc/self/fd/<our number>/<name>, and must not find a directory of the user's behind that number.
+local FIRST_DIRECTORY_FD = 900
+--- Free ports for hotplug; adding them later would restart everybody.
+M.SPARE_ROOT_PORTS = 4
+--- TCG's translation cache; its default grows to 1 GiB (measured: 1.4 GB RSS for a 512 MiB guest).
+M.TCG_CACHE_MIB = 128
+
+--- A full host disk pauses the VM instead of failing the guest's write.
+local ON_ERROR = ",werror=stop,rerror=report"
+
+local Builder = {}
+Builder.__index = Builder
+
+--- A command under construction.
+---@param spec table  instance spec
+---@param host table  as of M.command
+function M.builder(spec, host)
+  return setmetatable({ spec = spec, host = host, argv = {}, fds = {}, landlock = {} }, Builder)
+end
+
+--- Appends words to argv.
+function Builder:add(...)
+  for _, word in ipairs { ... } do self.argv[#self.argv + 1] = word end
+end
+
+--- Asks for a descriptor and gives the number it will have. `what` tells run/launch how to open it.
+function Builder:descriptor(what)
+  what.number = (what.role == "directory" and FIRST_DIRECTORY_FD or FIRST_FD) + #self.fds
+  self.fds[#self.fds + 1] = what
+  return what.number
+end
+
+--- A file as an fd set of its own, so that block and character back ends open it by name.
+function Builder:fdset(what)
+  local number = self:descriptor(what)
+  self:add("-add-fd", ("fd=%d,set=%d"):format(number, number))
+  return "/dev/fdset/" .. number
+end
+
+function M.machine(b)
+  local vm, spec = b.spec.vm, b.spec
+  b:add("-name", ("guest=%s/%s,debug-threads=on"):format(spec.project, spec.name), "-uuid", spec.uuid)
+  b:add("-nodefaults", "-no-user-config", "-display", "none")
+  b:add("-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny")
+  b:add("-machine", vm.machine .. ",memory-backend=ram0,usb=off,vmport=off")
+  b:add("-accel", vm.accel == "tcg" and "tcg,tb-size=" .. M.TCG_CACHE_MIB or "kvm")
+  b:add("-cpu", vm.cpu_model, "-smp", tostring(vm.vcpu), "-m", tostring(vm.memory_mib))
+  b:add("-object", ("memory-backend-memfd,id=ram0,size=%dM,share=on"):format(vm.memory_mib))
+  b:add("-smbios", "type=1,serial=" .. spec.instance_id, "-action", "panic=pause")
+end
+
+--- Two monitors: one for the supervisor, one for commands; the console with its log; the guest's report.
+function M.channels(b)
+  for _, name in ipairs { "qmp", "qmp-command" } do
+    local fd = b:descriptor { role = "listen", name = name .. ".sock" }
+    b:add("-chardev", ("socket,id=%s,fd=%d,server=on,wait=off"):format(name, fd))
+    b:add("-mon", ("chardev=%s,mode=control"):format(name))
+  end
+  local log = b:fdset { role = "append", name = "console.log" }
+  local serial = b:descriptor { role = "listen", name = "console.sock" }
+  b:add("-chardev", ("socket,id=console,fd=%d,server=on,wait=off,logfile=%s,logappend=on"):format(serial, log))
+  b:add("-serial", "chardev:console")
+  local report = b:fdset { role = "append", name = "report.log" }
+  b:add("-device", "virtio-serial-pci,id=serial-bus")
+  b:add("-chardev", ("file,id=report,path=%s,append=on"):format(report))
+  b:add("-device", "virtserialport,id=report-port,bus=serial-bus.0,chardev=report,name=org.holos.report")
+end
+
+function M.platform(b)
+  b:add("-device", "pvpanic-pci,id=panic")
+  b:add("-object", "rng-random,id=entropy,filename=/dev/urandom", "-device", "virtio-rng-pci,id=rng,rng=entropy")
+  b:add("-device", "virtio-balloon-pci,id=balloon,free-page-reporting=on")
+  for port = 1, M.SPARE_ROOT_PORTS do
+    b:add("-device", ("pcie-root-port,id=spare%d,bus=pcie.0,chassis=%d,slot=%d"):format(port, port, port))
+  end
+end
+
+function M.firmware(b)
+  if not b.spec.vm.uefi then return end
+  local code = b:fdset { role = "read", path = b.host.firmware.code }
+  local vars = b:fdset { role = "write", name = "uefi-vars.fd" }
+  b:add("-blockdev", ("driver=file,node-name=uefi-code-file,filename=%s,read-only=on,auto-read-only=off"):format(code))
+  b:add("-blockdev", "driver=raw,node-name=uefi-code,file=uefi-code-file,read-only=on")
+  b:add("-blockdev", ("driver=file,node-name=uefi-vars-file,filename=%s"):format(vars))
+  b:add("-blockdev", "driver=raw,node-name=uefi-vars,file=uefi-vars-file")
+  b:add("-machine", "pflash0=uefi-code,pflash1=uefi-vars")
+end
+
+local function file_node(b, node, file, read_only)
+  b:add("-blockdev", ("driver=file,node-name=%s,filename=%s,read-only=%s,auto-read-only=off,discard=unmap")
+    :format(node, file, read_only and "on" or "off"))
+end
+
+--- The overlay over its base; the chain is spelled out, so that no name inside an image is ever followed.
+function M.root_disk(b)
+  local image = b.spec.image
+  file_node(b, "base-file", b:fdset { role = "read", path = image.path }, true)
+  b:add("-blockdev", ("driver=%s,node-name=base,file=base-file,read-only=on%s"):format(image.format,
+    image.format == "qcow2" and ",backing=" or ""))
+  file_node(b, "root-file", b:fdset { role = "write", name = "root.qcow2" }, false)
+  b:add("-blockdev", "driver=qcow2,node-name=root,file=root-file,backing=base,discard=unmap")
+  b:add("-device", "virtio-blk-pci,id=root-disk,drive=root,serial=root,bootindex=1" .. ON_ERROR)
+end
+
+--- The seed: virtio-blk, because Debian's cloud kernel has no AHCI for a CD-ROM.
+function M.seed_disk(b)
+  file_node(b, "seed-file", b:fdset { role = "read", name = "seed.iso" }, true)
+  b:add("-blockdev", "driver=raw,node-name=seed,file=seed-file,read-only=on")
+  b:add("-device", "virtio-blk-pci,id=seed-disk,drive=seed,serial=seed")
+end
+
+function M.volumes(b)
+  for _, mount in ipairs(b.spec.mounts) do
+    if mount.kind == "volume" then
+      local node = "volume-" .. mount.volume:gsub("[^%w-]", "-")
+      local what = { role = mount.read_only and "read" or "write",
+        path = path.join(b.host.volumes_directory, mount.volume .. ".qcow2") }
+      file_node(b, node .. "-file", b:fdset(what), mount.read_only)
+      b:add("-blockdev", ("driver=qcow2,node-name=%s,file=%s-file,backing=,discard=unmap,read-only=%s")
+        :format(node, node, mount.read_only and "on" or "off"))
+      b:add("-device", ("virtio-blk-pci,id=%s-disk,drive=%s,serial=%s%s"):format(node, node, mount.serial, ON_ERROR))
+    end
+  end
+end
+
+local function share_9p(b, mount)
+  local fd = b:descriptor { role = "directory", path = mount.source }
+  b.landlock[#b.landlock + 1] = { path = mount.source, access = mount.read_only and "read" or "write" }
+  b:add("-fsdev", ("local,id=%s,path=/proc/self/fd/%d,security_model=none,multidevs=remap%s"):format(mount.tag, fd,
+    mount.read_only and ",readonly=on" or ""))
+  b:add("-device", ("virtio-9p-pci,id=%s-device,fsdev=%s,mount_tag=%s"):format(mount.tag, mount.tag, mount.tag))
+end
+
+local function share_virtiofs(b, mount)
+  local fd = b:descriptor { role = "virtiofs", tag = mount.tag, path = mount.source, read_only = mount.read_only }
+  b:add("-chardev", ("socket,id=%s,fd=%d"):format(mount.tag, fd))
+  b:add("-device", ("vhost-user-fs-pci,id=%s-device,chardev=%s,tag=%s,queue-size=1024"):format(mount.tag, mount.tag, mount.tag))
+end
+
+function M.shares(b)
+  for _, mount in ipairs(b.spec.mounts) do
+    if mount.kind == "bind" then
+      if mount.driver == "virtiofs" then share_virtiofs(b, mount) else share_9p(b, mount) end
+    end
+  end
+end
+
+--- "hostfwd=tcp:127.0.0.1:8080-:80"; host port 0 lets QEMU's libslirp pick, to be read back.
+function M.forward(port)
+  return ("hostfwd=%s:%s:%d-:%d"):format(port.protocol, port.host_ip, port.host, port.guest)
+end
+
+function M.network(b)
+  for number, nic in ipairs(b.spec.nics) do
+    local id = "net" .. (number - 1)
+    if nic.kind == "user" then
+      local words = { "user,id=" .. id }
+      for _, port in ipairs(b.host.forwards) do words[#words + 1] = M.forward(port) end
+      b:add("-netdev", table.concat(words, ","))
+    else
+      b:add("-netdev", ("socket,id=%s,mcast=%s:%d,localaddr=127.0.0.1"):format(id, nic.group, nic.port))
+    end
+    b:add("-device", ("virtio-net-pci,id=nic%d,netdev=%s,mac=%s,romfile="):format(number - 1, id, nic.mac))
+  end
+end
+
+function M.extra(b) b:add(table.unpack(b.spec.vm.extra_args)) end
+
+--- The sections of a command line, in order; a function, so that a script can add or drop one.
+function M.sections(_)
+  return { M.machine, M.channels, M.platform, M.firmware, M.root_disk, M.seed_disk, M.volumes, M.shares, M.network,
+    M.extra }
+end
+
+--- The whole command of one instance.
+---@param host table  {directory, volumes_directory, firmware = {code, vars}?, forwards = ports with leases filled in}
+---@return {argv: string[], fds: table[], landlock: table[]} command
+function M.command(spec, host)
+  local builder = M.builder(spec, host)
+  for _, section in ipairs(M.sections(spec)) do section(builder) end
+  return { argv = builder.argv, fds = builder.fds, landlock = builder.landlock }
+end
+
+--- The command as a person can read and paste it.
+function M.show(program, argv)
+  local words = { text.shell_quote(program) }
+  for i, word in ipairs(argv) do words[i + 1] = text.shell_quote(word) end
+  return table.concat(words, " ")
+end
+
+return M

@@ -1,0 +1,83 @@
+--- Plans as text. Pure.
+local table_ = require "holos.core.table"
+local text = require "holos.core.text"
+local units = require "holos.core.units"
+
+local M = {}
+
+M.describe = {}
+
+function M.describe.bytes(count) return units.format_bytes(count) end
+
+function M.describe.volume(volume) return ("%s, ext4"):format(units.format_bytes(volume.size_bytes)) end
+
+local function port_words(ports)
+  local words = {}
+  for i, port in ipairs(ports) do
+    local host = port.host == 0 and "any" or tostring(port.host)
+    words[i] = ("%s:%s → %d%s"):format(port.host_ip, host, port.guest, port.protocol == "udp" and "/udp" or "")
+  end
+  return words
+end
+
+local function mount_words(mounts)
+  local words = {}
+  for i, mount in ipairs(mounts) do
+    words[i] = ("%s at %s%s"):format(mount.volume or mount.source, mount.target, mount.read_only and " read-only" or "")
+  end
+  return words
+end
+
+--- "tiny.qcow2, 1 vCPU, 512 MiB, disk 20 GiB, 127.0.0.1:8080 → 80, /srv/www at /www read-only"
+function M.describe.instance(spec)
+  local words = { spec.image.path:match("[^/]+$"), spec.vm.vcpu .. " vCPU", units.format_bytes(spec.vm.memory_mib << 20),
+    "disk " .. units.format_bytes(spec.disk_bytes) }
+  table_.extend(words, port_words(spec.ports))
+  table_.extend(words, mount_words(spec.mounts))
+  if spec.vm.accel == "tcg" then words[#words + 1] = "emulated (tcg)" end
+  if #spec.vm.extra_args > 0 and #spec.vm.allow_paths == 0 then words[#words + 1] = "Landlock off (extra_args)" end
+  return table.concat(words, ", ")
+end
+
+--- The counts under a plan: what is added, changed, removed.
+---@return integer added
+---@return integer changed
+---@return integer removed
+function M.counts(plan)
+  local counts = { ["+"] = 0, ["~"] = 0, ["-"] = 0 }
+  for _, row in ipairs(plan.rows) do counts[row.mark] = counts[row.mark] + 1 end
+  return counts["+"], counts["~"], counts["-"]
+end
+
+--- The rows of a plan as lines that line up, with where each comes from, and their count.
+---@return string[] lines
+function M.plan(plan)
+  local rows = {}
+  for i, row in ipairs(plan.rows) do rows[i] = { "  " .. row.mark .. " " .. row.name, row.text, row.where or "" } end
+  local lines = text.columns(rows)
+  local added, changed, removed = M.counts(plan)
+  lines[#lines + 1] = ("%d to add, %d to change, %d to remove."):format(added, changed, removed)
+  return lines
+end
+
+--- Why a plan is refused, and what to do instead.
+---@return string text
+function M.refusals(plan)
+  local lines = {}
+  for _, refusal in ipairs(plan.refusals) do
+    local change = refusal.change
+    lines[#lines + 1] = ("%s%s: %s changed (%s): %s"):format(refusal.where and refusal.where .. ": " or "", refusal.instance,
+      change.name, change.from == change.to and change.to or change.from .. " → " .. change.to,
+      change.class == "recreate" and "this needs a new root disk" or "the first steps would have to run again")
+  end
+  lines[#lines + 1] = "refused: undo the change, or take the instances down first (root disks go to the trash): holos down"
+  return table.concat(lines, "\n")
+end
+
+--- A plan as plain data for programs.
+function M.data(plan)
+  return { rows = table_.list(plan.rows), actions = table_.list(plan.actions), refusals = table_.list(plan.refusals),
+    warnings = table_.list(plan.warnings) }
+end
+
+return M

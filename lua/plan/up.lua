@@ -1,0 +1,203 @@
+--- The plan of `up` and `start`: observed and wanted state in, rows to read and a DAG of actions out. Pure.
+local diff = require "holos.plan.diff"
+local table_ = require "holos.core.table"
+
+local M = {}
+
+--- What a plan is made of.
+---@class holos.Plan
+---@field rows     {mark: string, name: string, text: string, where: string?}[]  what will happen, to be read
+---@field actions  holos.Action[]     in an order that respects `after`
+---@field refusals {instance: string, change: table}[]  changes that need a decision
+---@field warnings string[]
+
+---@class holos.Action   plain data
+---@field id       string
+---@field kind     string    volume.create | disk.create | disk.grow | instance.launch | instance.await | instance.stop | instance.trash
+---@field instance string?
+---@field volume   string?
+---@field after    string[]  ids of actions that must have ended
+---@field because  string
+
+local function add(plan, action)
+  plan.actions[#plan.actions + 1] = action
+  return action.id
+end
+
+local function row(plan, mark, name, text, where)
+  plan.rows[#plan.rows + 1] = { mark = mark, name = name, text = text, where = where }
+end
+
+--- What an instance must have reached before a dependent starts: healthy where it has a check, else running.
+function M.gate(spec, condition)
+  if condition == "auto" then return spec.healthcheck and "healthy" or "running" end
+  return (condition:gsub("^service_", ""))
+end
+
+--- What `up` waits for at the end.
+function M.goal(spec, wanted)
+  if wanted then return wanted end
+  return spec.healthcheck and "healthy" or "provisioned"
+end
+
+local function plan_volumes(plan, context)
+  local ids = {}
+  for _, name in ipairs(table_.keys(context.volumes)) do
+    local volume = context.volumes[name]
+    local known = context.observed.volumes[name]
+    if not known then
+      ids[name] = add(plan, { id = "volume/" .. name, kind = "volume.create", volume = name,
+        size_bytes = volume.size_bytes, after = {}, because = "does not exist" })
+      row(plan, "+", "volume " .. name, context.describe.volume(volume), context.where("volumes." .. name))
+    elseif known.size_bytes ~= volume.size_bytes then
+      plan.warnings[#plan.warnings + 1] = ("volume %s stays at %s; the file says %s"):format(name,
+        context.describe.bytes(known.size_bytes), context.describe.bytes(volume.size_bytes))
+    end
+  end
+  return ids
+end
+
+--- The actions that a launch of `spec` must come after: its volumes and what its service depends on.
+local function prerequisites(plan, context, spec, volume_ids)
+  local after = {}
+  for _, mount in ipairs(spec.mounts) do
+    if volume_ids[mount.volume] then after[#after + 1] = volume_ids[mount.volume] end
+  end
+  for _, dependency in ipairs(spec.depends_on) do
+    for _, other in ipairs(context.specs) do
+      if other.service == dependency.service then
+        after[#after + 1] = M.gate_action(plan, context, other, dependency.condition)
+      end
+    end
+  end
+  return after
+end
+
+--- The action after which `other` has reached what `condition` asks; none when it is not touched and needs no gate.
+function M.gate_action(plan, context, other, condition)
+  local gate = M.gate(other, condition)
+  if gate == "running" or gate == "started" then return context.launched[other.name] end
+  local id = ("gate/%s/%s"):format(other.name, gate)
+  if not context.gates[id] then
+    context.gates[id] = true
+    add(plan, { id = id, kind = "instance.await", instance = other.name, goal = gate,
+      after = { context.launched[other.name] }, because = "others depend on it" })
+  end
+  return id
+end
+
+local function launch(plan, context, spec, after, because)
+  local id = add(plan, { id = "launch/" .. spec.name, kind = "instance.launch", instance = spec.name, after = after,
+    because = because })
+  context.launched[spec.name] = id
+end
+
+local function await(plan, context, spec)
+  local goal = M.goal(spec, context.goal)
+  local gate = ("gate/%s/%s"):format(spec.name, goal)
+  if goal == "running" or context.gates[gate] then return end
+  context.gates[gate] = true
+  add(plan, { id = gate, kind = "instance.await", instance = spec.name, goal = goal,
+    after = { context.launched[spec.name] }, because = "up waits for it" })
+end
+
+local function first_where(context, spec, changes)
+  local change = changes[1]
+  return context.where(("services.%s.%s"):format(spec.service, change.key)) or context.where("services." .. spec.service)
+end
+
+local function plan_new(plan, context, spec, volume_ids)
+  local after = prerequisites(plan, context, spec, volume_ids)
+  after[#after + 1] = add(plan, { id = "disk/" .. spec.name, kind = "disk.create", instance = spec.name, after = {},
+    because = "new instance" })
+  row(plan, "+", spec.name, context.describe.instance(spec), context.where("services." .. spec.service))
+  launch(plan, context, spec, after, "new instance")
+end
+
+local function change_text(changes)
+  local shown = {}
+  for i, change in ipairs(changes) do shown[i] = ("%s %s → %s"):format(change.name, change.from, change.to) end
+  return table.concat(shown, ", ")
+end
+
+local function grow_if_larger(plan, spec, recorded, after)
+  if spec.disk_bytes <= recorded.disk_bytes then return end
+  after[#after + 1] = add(plan, { id = "grow/" .. spec.name, kind = "disk.grow", instance = spec.name, after = after,
+    because = "disk_size grew" })
+end
+
+local function plan_restart(plan, context, spec, volume_ids, changes, running)
+  local recorded = context.record.instances[spec.name].spec
+  local after = prerequisites(plan, context, spec, volume_ids)
+  if running then
+    after = { add(plan, { id = "stop/" .. spec.name, kind = "instance.stop", instance = spec.name, after = after,
+      because = change_text(changes) }) }
+  end
+  grow_if_larger(plan, spec, recorded, after)
+  local text = #changes > 0 and change_text(changes) or context.observed.instances[spec.name].text
+  row(plan, "~", spec.name, ("%s   %s   (disk kept)"):format(running and "restart" or "start", text),
+    #changes > 0 and first_where(context, spec, changes) or nil)
+  launch(plan, context, spec, after, running and change_text(changes) or "not running")
+end
+
+local function plan_known(plan, context, spec, volume_ids)
+  local changes = diff.changes(context.record.instances[spec.name].spec, spec)
+  local gravest = diff.gravest(changes)
+  local running = context.observed.instances[spec.name].running
+  if gravest == "recreate" or gravest == "reprovision" then
+    for _, change in ipairs(changes) do
+      if change.class == gravest then
+        plan.refusals[#plan.refusals + 1] = { instance = spec.name, change = change, where = first_where(context, spec,
+          { change }) }
+      end
+    end
+  elseif not running or gravest == "restart" then
+    plan_restart(plan, context, spec, volume_ids, changes, running)
+  elseif gravest == "live" then
+    row(plan, "~", spec.name, "live   " .. change_text(changes), first_where(context, spec, changes))
+  end
+end
+
+--- Recorded instances that the file no longer names: surplus replicas go (their disks to the trash), orphans stay.
+local function plan_surplus(plan, context, wanted, services)
+  for _, name in ipairs(table_.keys(context.record.instances)) do
+    local spec = context.record.instances[name].spec
+    if not wanted[name] and services[spec.service] then
+      local stop = add(plan, { id = "stop/" .. name, kind = "instance.stop", instance = name, after = {},
+        because = "fewer replicas" })
+      add(plan, { id = "trash/" .. name, kind = "instance.trash", instance = name, after = { stop },
+        because = "fewer replicas" })
+      row(plan, "-", name, "stop; root disk to the trash", context.where("services." .. spec.service .. ".replicas"))
+    elseif not wanted[name] and not context.partial then
+      plan.warnings[#plan.warnings + 1] = ("%s is recorded but no longer in the file; it is left as it is"):format(name)
+    end
+  end
+end
+
+--- The plan that brings what is observed to what is wanted.
+---@param context table
+---  specs: wanted instance specs, in start order        record: the project's record
+---  observed: {instances = {[name] = {running, text}}, volumes = {[name] = {size_bytes}}}
+---  volumes: {[name] = {name, size_bytes}}              where(path): "holos.yaml:14" or nil
+---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
+---  partial: only some services were asked for, so the others are no orphans
+---@return holos.Plan
+function M.make(context)
+  local plan = { rows = {}, actions = {}, refusals = {}, warnings = {} }
+  local wanted, services = {}, {}
+  context.launched, context.gates = {}, {}
+  local volume_ids = plan_volumes(plan, context)
+  for _, spec in ipairs(context.specs) do
+    wanted[spec.name], services[spec.service] = true, true
+    if context.observed.instances[spec.name] then
+      plan_known(plan, context, spec, volume_ids)
+    else
+      plan_new(plan, context, spec, volume_ids)
+    end
+  end
+  for _, spec in ipairs(context.specs) do await(plan, context, spec) end
+  plan_surplus(plan, context, wanted, services)
+  return plan
+end
+
+return M

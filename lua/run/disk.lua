@@ -1,0 +1,69 @@
+--- Root overlays, volumes, firmware variables and seeds as files. Effects: creates and grows them; deletes nothing.
+local check = require "holos.image.check"
+local err = require "holos.core.err"
+local keys = require "holos.run.keys"
+local path = require "holos.core.path"
+local seed = require "holos.plan.seed"
+
+local M = {}
+
+local FILE_MODE, DIRECTORY_MODE = tonumber("600", 8), tonumber("700", 8)
+
+--- Facts about a base image, checked before QEMU ever reads it.
+---@return table facts  {path, format, size_bytes (virtual), mtime_ns, inode} or {path, error, hint}
+function M.base(world, file, format)
+  local stat, message = world.fs.stat(file)
+  if not stat then return { path = file, error = message } end
+  if stat.type ~= "file" then return { path = file, error = ("%s: is a %s, not a disk image"):format(file, stat.type) } end
+  local info, reason, code = world.qcow2.info(file)
+  local complaint = check.base(info, file, format, code, reason)
+  if complaint then return { path = file, error = complaint } end
+  return { path = file, format = format, size_bytes = format == "qcow2" and info.virtual_bytes or stat.size_bytes,
+    mtime_ns = stat.mtime_ns, inode = stat.inode }
+end
+
+--- Refuses to run an overlay over a base that is no longer the one it was made from.
+function M.require_same_base(world, spec)
+  local stat = err.check(spec.name, world.fs.stat(spec.image.path))
+  if stat.mtime_ns ~= spec.image.mtime_ns or stat.inode ~= spec.image.inode then
+    err.raise { message = ("%s: %s was replaced since this disk was made from it"):format(spec.name, spec.image.path),
+      code = "EBASECHANGED", hint = "put the old image back, or `holos down` and `holos up` for a new disk" }
+  end
+end
+
+--- The root overlay of an instance, when it is not there yet.
+function M.create_root(world, state, spec)
+  local directory = state:instance(spec.project, spec.name)
+  err.check(spec.name, world.fs.mkdir_all(directory, DIRECTORY_MODE))
+  local file = directory .. "/root.qcow2"
+  if world.fs.lstat(file) then return end
+  err.check(spec.name, world.qcow2.create(file, { size_bytes = spec.disk_bytes, backing = spec.image.path,
+    backing_format = spec.image.format, mode = FILE_MODE }))
+end
+
+function M.grow_root(world, state, spec)
+  err.check(spec.name, world.qcow2.grow(state:instance(spec.project, spec.name) .. "/root.qcow2", spec.disk_bytes))
+end
+
+--- A volume, when it is not there yet.
+function M.create_volume(world, state, project, name, size_bytes)
+  local file = state:volume(project, name)
+  if world.fs.lstat(file) then return end
+  err.check("volume " .. name, world.qcow2.create(file, { size_bytes = size_bytes, mode = FILE_MODE }))
+end
+
+--- The instance's own copy of the firmware variables, made once.
+function M.create_uefi_vars(world, state, spec, firmware)
+  local file = state:instance(spec.project, spec.name) .. "/uefi-vars.fd"
+  if world.fs.lstat(file) then return end
+  err.check(spec.name, world.fs.copy(firmware.vars, file, { mode = FILE_MODE }))
+end
+
+--- Writes the seed anew: its boot part may have changed since the last launch.
+function M.write_seed(world, state, spec)
+  local files = seed.files(spec, keys.for_seed(world, state, spec.project, spec.name))
+  local file = path.join(state:instance(spec.project, spec.name), "seed.iso")
+  err.check(spec.name, world.iso.write(file, { volume = "cidata", files = files, time = 0 }))
+end
+
+return M

@@ -1,0 +1,113 @@
+--- Runs the actions of a plan: each as soon as what it comes after has ended, siblings in parallel. Effects: all of them.
+--- The first failure stops new work; what runs is left running.
+local err = require "holos.core.err"
+local await = require "holos.run.await"
+local disk = require "holos.run.disk"
+local journal = require "holos.run.journal"
+local launch = require "holos.run.launch"
+local lock = require "holos.run.lock"
+local runtime = require "holos.run.runtime"
+local stop = require "holos.run.stop"
+local task = require "holos.core.task"
+local trash = require "holos.run.trash"
+
+local M = {}
+
+--- One entry for each kind of action; `job` is what M.run got.
+M.actions = {}
+
+local function spec_of(job, action) return job.record.instances[action.instance].spec end
+
+M.actions["volume.create"] = function(world, job, action)
+  disk.create_volume(world, job.state, job.record.name, action.volume, action.size_bytes)
+  return "created"
+end
+
+M.actions["disk.create"] = function(world, job, action)
+  disk.create_root(world, job.state, spec_of(job, action))
+  return "created"
+end
+
+M.actions["disk.grow"] = function(world, job, action)
+  disk.grow_root(world, job.state, spec_of(job, action))
+  return "grown"
+end
+
+local function take_instance_lock(world, job, name)
+  return lock.take(world, job.state:instance_lock(job.record.name, name),
+    { timeout_ms = job.lock_timeout_ms, owner_text = "instance " .. name, name = name })
+end
+
+--- The ports that the record keeps for an instance, so that it gets the same ones at every launch.
+local function remember_ports(entry, spec, ports)
+  entry.leased = { ssh = ports[1].host }
+  for position, port in ipairs(spec.ports) do
+    if port.host == 0 then entry.leased[("%s:%d"):format(port.protocol, port.guest)] = ports[position + 1].host end
+  end
+end
+
+M.actions["instance.launch"] = function(world, job, action)
+  local held <close> = take_instance_lock(world, job, action.instance)
+  local entry, spec = job.record.instances[action.instance], spec_of(job, action)
+  local known = runtime.load(world, job.state, job.record.name, action.instance)
+  local process <close> = runtime.process(world, known)
+  if not process then
+    known = launch.start(world, { state = job.state, spec = spec, leased = entry.leased or {},
+      uid = job.record.leases.uid, program = job.facts.qemu.program, firmware = job.facts.firmware,
+      virtiofsd = job.facts.virtiofsd, warn = job.warn })
+  end
+  if known.ports and known.ports[1] then remember_ports(entry, spec, known.ports) end
+  return "running"
+end
+
+M.actions["instance.await"] = function(world, job, action)
+  await.reach(world, { state = job.state, spec = spec_of(job, action), goal = action.goal,
+    timeout_ms = job.wait_timeout_ms, on_change = function(told) job.on_change(action.instance, told) end })
+  return action.goal
+end
+
+M.actions["instance.stop"] = function(world, job, action)
+  local held <close> = take_instance_lock(world, job, action.instance)
+  return stop.stop(world, { state = job.state, project = job.record.name, name = action.instance,
+    grace_ms = job.grace_ms or spec_of(job, action).stop_grace_ms })
+end
+
+M.actions["instance.trash"] = function(world, job, action)
+  local held <close> = take_instance_lock(world, job, action.instance)
+  trash.take_instance(world, job.state, job.record.name, action.instance, job.batch)
+  job.record.instances[action.instance] = nil
+  job.record.leases.addresses[action.instance] = nil
+  journal.append(world, job.state, job.record.name, { type = "instance.removed", instance = action.instance })
+  return "removed"
+end
+
+--- Performs one action; a failure is told to `job.on_end` and raised.
+function M.perform(world, job, action)
+  job.on_start(action)
+  local begun_ms = task.now_ms()
+  local ok, result = xpcall(M.actions[action.kind], err.trace, world, job, action)
+  job.on_end(action, ok, result, task.now_ms() - begun_ms)
+  if not ok then error(result, 0) end
+end
+
+--- Runs all actions.
+---@param job table  {state, record, facts, batch?, lock_timeout_ms, wait_timeout_ms, grace_ms?, warn(text),
+---                  on_start(action), on_change(instance, told), on_end(action, ok, result, took_ms)}
+---@param actions holos.Action[]
+function M.run(world, job, actions)
+  local ended = {}
+  for _, action in ipairs(actions) do ended[action.id] = task.event() end
+  task.scope(function(scope)
+    for _, action in ipairs(actions) do
+      scope:spawn(action.id, function()
+        for _, id in ipairs(action.after) do
+          if ended[id] then ended[id]:wait() end
+        end
+        M.perform(world, job, action)
+        ended[action.id]:fire()
+      end)
+    end
+  end)
+end
+
+return M

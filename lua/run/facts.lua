@@ -1,0 +1,67 @@
+--- Facts about the host that a plan rests on: images, QEMU, KVM, routes, other projects. Effects: reads; may probe QEMU.
+local disk = require "holos.run.disk"
+local probe = require "holos.run.probe"
+local record = require "holos.run.record"
+
+local M = {}
+
+--- Pairs of UEFI firmware, where distributions put them: code, template of the variables.
+local FIRMWARE = {
+  { "/usr/share/OVMF/OVMF_CODE_4M.fd", "/usr/share/OVMF/OVMF_VARS_4M.fd" },
+  { "/usr/share/OVMF/OVMF_CODE.fd", "/usr/share/OVMF/OVMF_VARS.fd" },
+  { "/usr/share/edk2/ovmf/OVMF_CODE.fd", "/usr/share/edk2/ovmf/OVMF_VARS.fd" },
+  { "/usr/share/edk2/x64/OVMF_CODE.4m.fd", "/usr/share/edk2/x64/OVMF_VARS.4m.fd" },
+  { "/usr/share/AAVMF/AAVMF_CODE.fd", "/usr/share/AAVMF/AAVMF_VARS.fd" },
+}
+local VIRTIOFSD = { "/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd", "/usr/lib/virtiofsd", "/usr/bin/virtiofsd" }
+
+--- The firmware pair of this host; HOLOS_OVMF_CODE and HOLOS_OVMF_VARS name another one.
+---@return {code: string, vars: string}?
+function M.firmware(world)
+  local code, vars = world.host.env("HOLOS_OVMF_CODE"), world.host.env("HOLOS_OVMF_VARS")
+  if code and vars then return { code = code, vars = vars } end
+  for _, pair in ipairs(FIRMWARE) do
+    if world.fs.stat(pair[1]) and world.fs.stat(pair[2]) then return { code = pair[1], vars = pair[2] } end
+  end
+end
+
+function M.virtiofsd(world)
+  for _, file in ipairs(VIRTIOFSD) do
+    if world.fs.stat(file) then return file end
+  end
+end
+
+--- Base images of a project, each looked at once.
+---@return table<string, table> images  by path, as run/disk gives them
+function M.images(world, project)
+  local images = {}
+  for _, service in pairs(project.services) do
+    local image = service.image
+    images[image.path] = images[image.path] or disk.base(world, image.path, image.format)
+  end
+  return images
+end
+
+--- All facts for a project.
+---@return table facts
+---@return {message: string, hint: string?}[] findings  what makes a launch impossible
+function M.gather(world, state, project)
+  local records = record.all(world, state)
+  records[project.name] = nil
+  local findings, qemu = {}, { machines = {} }
+  local program, message = probe.find(world)
+  if program then
+    qemu = probe.qemu(world, state, program)
+  else
+    findings[1] = { message = message, hint = "install it: sudo apt install qemu-system-x86 (or your system's package)" }
+  end
+  local images = M.images(world, project)
+  for _, image in pairs(images) do
+    if image.error then findings[#findings + 1] = { message = image.error } end
+  end
+  return { sha256 = world.hash.sha256, uid = world.host.uid(), records = records, qemu = qemu, images = images,
+    kvm = world.qemu.kvm_status(), routes = world.net.routes() or {}, firmware = M.firmware(world),
+    virtiofsd = M.virtiofsd(world), memory = world.host.memory() }, findings
+end
+
+return M

@@ -1,0 +1,195 @@
+--- Launch of one instance: descriptors, gate, record, go, greeting. The one place that must be perfect (DESIGN §4).
+--- Effects: forks QEMU. No QEMU ever runs that no runtime.json names: the child waits until its pid is written.
+local confine = require "holos.run.confine"
+local disk = require "holos.run.disk"
+local err = require "holos.core.err"
+local journal = require "holos.run.journal"
+local monitor = require "holos.run.monitor"
+local path = require "holos.core.path"
+local qemu = require "holos.plan.qemu"
+local runtime = require "holos.run.runtime"
+local share = require "holos.run.share"
+local stop = require "holos.run.stop"
+local task = require "holos.core.task"
+
+local M = {}
+
+local FILE_MODE = tonumber("600", 8)
+local GREETING_MS = 30000
+local LOG_TAIL_BYTES = 4096
+
+--- Closes every descriptor of a list when a scope is left.
+local Descriptors = {}
+Descriptors.__index = Descriptors
+function Descriptors:__close()
+  for _, fd in pairs(self.by_number) do fd:close() end
+  for _, fd in ipairs(self.reserved) do fd:close() end
+end
+
+local openers = {}
+
+function openers.listen(world, _, directory, what)
+  world.fs.remove(path.join(directory, what.name))
+  return world.net.listen_unix(directory, what.name, { mode = FILE_MODE })
+end
+
+function openers.append(world, _, directory, what)
+  return world.fs.open(path.join(directory, what.name), { append = true, write = true, create = true, nofollow = true,
+    mode = FILE_MODE })
+end
+
+function openers.read(world, _, directory, what)
+  return world.fs.open(what.path or path.join(directory, what.name), { read = true })
+end
+
+function openers.write(world, _, directory, what)
+  return world.fs.open(what.path or path.join(directory, what.name), { read = true, write = true })
+end
+
+function openers.directory(world, _, _, what)
+  return world.fs.open(what.path, { read = true, directory = true })
+end
+
+function openers.virtiofs(world, launching, directory, what)
+  return share.connect(world, launching, directory, what)
+end
+
+--- Opens everything that the command asks for.
+local function open_descriptors(world, launching, directory, command)
+  local opened = setmetatable({ by_number = {}, reserved = {} }, Descriptors)
+  local ok, problem = pcall(function()
+    for _, what in ipairs(command.fds) do
+      opened.by_number[what.number] = err.check(launching.spec.name,
+        openers[what.role](world, launching, directory, what))
+    end
+  end)
+  if ok then return opened end
+  Descriptors.__close(opened)
+  error(problem, 0)
+end
+
+local function port_taken(spec, port, message)
+  err.raise { message = ("%s: host port %s:%d/%s cannot be used: %s"):format(spec.name, port.host_ip, port.host,
+    port.protocol, message), code = "EADDRINUSE", hint = "choose another host port, or 0 for any free one" }
+end
+
+--- Reserves the fixed ports until QEMU listens. A leased port that somebody took meanwhile becomes "any free one".
+local function reserve_ports(world, launching, opened)
+  for _, port in ipairs(launching.ports) do
+    if port.host > 0 then
+      local fd, message = world.net.reserve_port(port.protocol, port.host_ip, port.host)
+      if fd then
+        opened.reserved[#opened.reserved + 1] = fd
+      elseif port.leased then
+        launching.warn(("%s: port %d was taken meanwhile; another is used"):format(launching.spec.name, port.host))
+        port.host = 0
+      else
+        port_taken(launching.spec, port, message)
+      end
+    end
+  end
+end
+
+--- The ports to ask QEMU for: what was leased stays where it is possible.
+local function wanted_ports(spec, leased)
+  local ports = { { protocol = "tcp", host_ip = "127.0.0.1", host = leased.ssh or 0, guest = 22, leased = true } }
+  for position, port in ipairs(spec.ports) do
+    local ask = { protocol = port.protocol, host_ip = port.host_ip, host = port.host, guest = port.guest }
+    if port.host == 0 then
+      ask.host, ask.leased = leased[("%s:%d"):format(port.protocol, port.guest)] or 0, true
+    end
+    ports[position + 1] = ask
+  end
+  return ports
+end
+
+--- The last lines QEMU wrote, as the reason why it ended.
+local function early_exit(world, spec, log)
+  local tail = world.fs.tail(log, LOG_TAIL_BYTES) or ""
+  local reason = tail:match("([^\n]+)%s*$") or "it wrote nothing"
+  err.raise { message = ("%s: QEMU ended at once: %s"):format(spec.name, reason), code = "EQEMU", hint = "its log: " .. log }
+end
+
+local function start_child(world, launching, directory, command, opened)
+  local spec = launching.spec
+  local who = confine.identity(world, spec, launching.uid)
+  local log <close> = err.check(spec.name, world.fs.open(directory .. "/qemu.log",
+    { write = true, create = true, truncate = true, nofollow = true, mode = FILE_MODE }))
+  return err.check(spec.name, world.launch.prepare {
+    program = launching.program, argv = command.argv, fds = opened.by_number, env = confine.environment(directory),
+    stdout = log, stderr = log, session = true, core_bytes = 0, uid = who.uid, gid = who.gid, groups = who.groups,
+    landlock = confine.landlock(world, spec, launching.program, command.landlock),
+  })
+end
+
+--- fork → record → go. What is written here is what every later command believes.
+local function fork_record_go(world, launching, directory, command, opened)
+  local state, spec = launching.state, launching.spec
+  local child = start_child(world, launching, directory, command, opened)
+  local now = { pid = child.pid, start_time = child.start_time, launched_ms = world.clock.utc_ms(),
+    report_from_bytes = M.size_of(world, directory .. "/report.log"),
+    console_from_bytes = M.size_of(world, directory .. "/console.log"), shares = launching.shares, ports = {} }
+  local ok, problem = pcall(runtime.save, world, state, spec.project, spec.name, now)
+  if not ok then
+    child:cancel()
+    error(problem, 0)
+  end
+  err.check(spec.name, child:go())
+  return now
+end
+
+--- The size of a log before the launch: what comes behind it is of this launch.
+function M.size_of(world, file)
+  local stat = world.fs.stat(file)
+  return stat and stat.size_bytes or 0
+end
+
+--- The greeting is the proof of life; then the ports that QEMU picked are read back.
+local function greet(world, launching, directory, now)
+  local spec = launching.spec
+  local session <close>, problem = monitor.try_connect(world, directory, GREETING_MS)
+  if not session then
+    local process <close> = runtime.process(world, now)
+    if not process then early_exit(world, spec, directory .. "/qemu.log") end
+    err.raise(problem)
+  end
+  monitor.require_running(session, spec.name)
+  now.ports = monitor.host_ports(session, launching.ports, spec.name)
+end
+
+--- Launches an instance that does not run. The caller holds its lock.
+---@param launching table  {state, spec, leased (ports of the record), uid, program, firmware, virtiofsd, warn(text)}
+---@return table runtime  as in runtime.json, with `ports`
+function M.start(world, launching)
+  local spec, state = launching.spec, launching.state
+  local directory = state:instance(spec.project, spec.name)
+  launching.shares = {}
+  launching.on_share = function()
+    runtime.save(world, state, spec.project, spec.name, { shares = launching.shares })
+  end
+  stop.end_shares(world, runtime.load(world, state, spec.project, spec.name))
+  disk.require_same_base(world, spec)
+  disk.write_seed(world, state, spec)
+  if spec.vm.uefi then disk.create_uefi_vars(world, state, spec, launching.firmware) end
+  launching.ports = wanted_ports(spec, launching.leased)
+  local reserved <close> = setmetatable({ by_number = {}, reserved = {} }, Descriptors)
+  reserve_ports(world, launching, reserved)
+  local command = qemu.command(spec, { directory = directory, volumes_directory = state:volumes(spec.project),
+    firmware = launching.firmware, forwards = launching.ports })
+  local now = M.run(world, launching, directory, command)
+  return task.shield(GREETING_MS, function()
+    greet(world, launching, directory, now)
+    runtime.save(world, state, spec.project, spec.name, now)
+    journal.append(world, state, spec.project, { type = "instance.launched", instance = spec.name, pid = now.pid })
+    return now
+  end)
+end
+
+--- Opens, forks, records, goes. Our copies of the descriptors are closed on return: an early exit of QEMU then shows
+--- as a refused connection instead of a hang.
+function M.run(world, launching, directory, command)
+  local opened <close> = open_descriptors(world, launching, directory, command)
+  return fork_record_go(world, launching, directory, command, opened)
+end
+
+return M

@@ -1,0 +1,79 @@
+--- What QEMU on this host can do: version, machine types, accelerators. Effects: starts QEMU once without a machine and
+--- asks it; the answer is kept until the binary changes.
+local err = require "holos.core.err"
+local qmp = require "holos.run.qmp"
+local task = require "holos.core.task"
+
+local M = {}
+
+--- Versioned machine types that plain names stand for; DESIGN §4: recorded at creation, because `q35` changes meaning.
+local FORMAT = 1
+local PROBE_MS = 20000
+local MAX_BYTES = 1 << 20
+local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
+
+--- The program's path: HOLOS_QEMU_SYSTEM, else qemu-system-<arch> on the PATH.
+---@return string? program
+---@return string? message
+function M.find(world)
+  local named = world.host.env("HOLOS_QEMU_SYSTEM")
+  local name = named and named ~= "" and named or "qemu-system-" .. world.host.architecture()
+  local program, message = world.qemu.find(name)
+  if program then return world.fs.realpath(program) end
+  return nil, message
+end
+
+local function key_of(world, program)
+  local stat = err.check(program, world.fs.stat(program))
+  return world.hash.sha256(("%d %s %d %d %d"):format(FORMAT, program, stat.size_bytes, stat.mtime_ns, stat.inode))
+end
+
+local function ask(session)
+  local version = session:execute("query-version", {}, { timeout_ms = PROBE_MS }).qemu
+  local machines, accelerators = {}, {}
+  for _, machine in ipairs(session:execute("query-machines", {}, { timeout_ms = PROBE_MS })) do
+    machines[machine.alias or machine.name] = machine.name
+  end
+  accelerators.kvm = session:execute("query-kvm", {}, { timeout_ms = PROBE_MS }).present
+  session:execute("quit", {}, { timeout_ms = PROBE_MS })
+  return { version = ("%d.%d.%d"):format(version.major, version.minor, version.micro), machines = machines,
+    accelerators = accelerators }
+end
+
+local function run_and_ask(world, program, directory)
+  local name = "probe-" .. world.proc.self().pid .. ".sock"
+  local socket <close> = err.check(program, world.net.listen_unix(directory, name, {}))
+  local log <close> = err.check(program, world.fs.open(directory .. "/probe.log",
+    { write = true, create = true, truncate = true, mode = FILE_MODE }))
+  local child = err.check(program, world.launch.prepare { program = program, fds = { [3] = socket }, stdout = log,
+    stderr = log, session = true, env = { "PATH=/usr/bin:/bin", "HOME=" .. directory, "TMPDIR=" .. directory },
+    argv = { "-machine", "none", "-nodefaults", "-no-user-config", "-display", "none",
+      "-chardev", "socket,id=qmp,fd=3,server=on,wait=off", "-mon", "chardev=qmp,mode=control" } })
+  err.check(program, child:go())
+  socket:close()
+  local process <close> = world.proc.open(child.pid, child.start_time)
+  local session <close> = qmp.connect(world, { directory = directory, name = name }, { timeout_ms = PROBE_MS })
+  world.fs.remove(directory .. "/" .. name)
+  local answer = ask(session)
+  if process then task.within(PROBE_MS, function() task.wait { process = process } end) end
+  world.proc.reap(child.pid)
+  return answer
+end
+
+--- What `program` can do, from the cache or by asking it.
+---@return {program: string, version: string, machines: table<string, string>, accelerators: table}
+function M.qemu(world, state, program)
+  local file = state:probe(key_of(world, program))
+  local kept = world.fs.read(file, { max_bytes = MAX_BYTES })
+  local answer = kept and world.json.decode(kept, {})
+  if type(answer) ~= "table" or type(answer.machines) ~= "table" then
+    local directory = state.root .. "/probes"
+    err.check("state directory", world.fs.mkdir_all(directory, DIRECTORY_MODE))
+    answer = run_and_ask(world, program, directory)
+    err.check("probe", world.fs.write_atomic(file, world.json.encode(answer, {}), { mode = FILE_MODE }))
+  end
+  answer.program = program
+  return answer
+end
+
+return M

@@ -1,0 +1,42 @@
+--- Shares by virtiofs: one virtiofsd for each, started like a VM and recorded with it. Effects: forks virtiofsd.
+--- Read-only is a read-only bind in a private mount namespace: virtiofsd of QEMU 7.2 has no switch for it, and Landlock
+--- does not cover chmod (measured).
+local confine = require "holos.run.confine"
+local err = require "holos.core.err"
+
+local M = {}
+
+local FILE_MODE = tonumber("600", 8)
+
+local function missing(spec)
+  err.raise { message = spec.name .. ": virtiofsd is not installed, so directories cannot be shared", code = "ENOVIRTIOFSD",
+    hint = "sudo apt install virtiofsd (QEMU 7.2 brings it along); or driver: 9p where the guest's kernel has it" }
+end
+
+--- The daemon's arguments: everything by descriptors, no sandbox of its own that needs root.
+function M.argv(source) return { "--fd=3", "-o", "source=" .. source, "-o", "sandbox=chroot", "-o", "cache=auto" } end
+
+local function start(world, launching, directory, what, listener)
+  local log <close> = err.check(what.tag, world.fs.open(("%s/%s.log"):format(directory, what.tag),
+    { write = true, create = true, truncate = true, mode = FILE_MODE }))
+  return err.check(launching.spec.name, world.launch.prepare {
+    program = launching.virtiofsd, argv = M.argv(what.path), fds = { [3] = listener },
+    env = confine.environment(directory), stdout = log, stderr = log, session = true, core_bytes = 0,
+    namespace = { { source = what.path, target = what.path, read_only = what.read_only } },
+  })
+end
+
+--- Starts virtiofsd for one share and gives the connected socket that QEMU gets.
+function M.connect(world, launching, directory, what)
+  if not launching.virtiofsd then missing(launching.spec) end
+  local name = what.tag .. ".sock"
+  world.fs.remove(("%s/%s"):format(directory, name))
+  local listener <close> = err.check(what.tag, world.net.listen_unix(directory, name, { mode = FILE_MODE }))
+  local child = start(world, launching, directory, what, listener)
+  launching.shares[#launching.shares + 1] = { pid = child.pid, start_time = child.start_time, tag = what.tag }
+  launching.on_share()
+  err.check(what.tag, child:go())
+  return world.net.connect_unix(directory, name)
+end
+
+return M

@@ -1,0 +1,50 @@
+--- Where things lie: the state directory, and the paths in it (DESIGN §5). Effects: makes directories when asked to.
+local err = require "holos.core.err"
+local path = require "holos.core.path"
+
+local M = {}
+
+local State = {}
+State.__index = State
+
+local function default_root(world)
+  if world.host.uid() == 0 then return "/var/lib/holos" end
+  local base = world.host.env("XDG_STATE_HOME")
+  if base and base:sub(1, 1) == "/" then return path.join(base, "holos") end
+  local home = world.host.env("HOME")
+  if home and home:sub(1, 1) == "/" then return path.join(home, ".local/state/holos") end
+  err.raise { message = "there is no place for state: HOME is not set", code = "ENOHOME",
+    hint = "set HOLOS_STATE_DIR, or give --state-dir DIR" }
+end
+
+--- The state of this run of holos: --state-dir, HOLOS_STATE_DIR, or the default of DESIGN §5.
+---@param options {state_dir: string?}
+function M.locate(world, options)
+  local chosen = options.state_dir or world.host.env("HOLOS_STATE_DIR")
+  if chosen == "" then chosen = nil end
+  local root = path.absolute(chosen or default_root(world), world.host.working_directory())
+  return setmetatable({ root = root }, State)
+end
+
+function State:record(project) return ("%s/projects/%s.json"):format(self.root, project) end
+function State:records() return self.root .. "/projects" end
+function State:instances(project) return ("%s/instances/%s"):format(self.root, project) end
+function State:instance(project, name) return ("%s/instances/%s/%s"):format(self.root, project, name) end
+function State:volumes(project) return ("%s/volumes/%s"):format(self.root, project) end
+function State:volume(project, name) return ("%s/volumes/%s/%s.qcow2"):format(self.root, project, name) end
+function State:keys(project) return ("%s/ssh/%s"):format(self.root, project) end
+function State:trash(project) return project and ("%s/trash/%s"):format(self.root, project) or self.root .. "/trash" end
+function State:events(project) return ("%s/events/%s.jsonl"):format(self.root, project) end
+function State:project_lock(project) return ("%s/locks/%s.lock"):format(self.root, project) end
+function State:instance_lock(project, name) return ("%s/locks/%s.%s.lock"):format(self.root, project, name) end
+function State:probe(key) return ("%s/probes/%s.json"):format(self.root, key) end
+
+--- Makes the directories that a changing command needs. An existing state directory keeps its mode.
+function State:prepare(world, project)
+  for _, directory in ipairs { self.root, self.root .. "/projects", self.root .. "/locks", self.root .. "/events",
+    self:instances(project), self:volumes(project), self:keys(project), self:trash(project) } do
+    err.check("state directory", world.fs.mkdir_all(directory, tonumber("700", 8)))
+  end
+end
+
+return M

@@ -1,0 +1,78 @@
+--- Stop of one instance: power button, then SIGTERM, then SIGKILL; the end is seen on the pidfd before anything moves.
+--- Effects: QMP, signals, runtime.json.
+local err = require "holos.core.err"
+local journal = require "holos.run.journal"
+local monitor = require "holos.run.monitor"
+local runtime = require "holos.run.runtime"
+local task = require "holos.core.task"
+
+local M = {}
+
+--- A guest that is still booting loses the first press; it is pressed again this often.
+local PRESS_AGAIN_MS = 5000
+local TERM_MS, KILL_MS = 10000, 10000
+local CONNECT_MS = 2000
+
+local function ended(process, timeout_ms)
+  local ok, problem = pcall(task.within, timeout_ms, function() task.wait { process = process } end)
+  if ok then return true end
+  if err.is(problem, "ETIMEDOUT") then return false end
+  error(problem, 0)
+end
+
+--- Presses the power button until the guest has ended or the grace is over.
+---@return string? reason  of the exit, as QEMU's SHUTDOWN event says it
+local function power_down(world, directory, process, grace_ms)
+  local session <close> = monitor.try_connect(world, directory, math.min(CONNECT_MS, math.max(grace_ms, 1)))
+  if not session then return nil end
+  local deadline_ms = task.now_ms() + grace_ms
+  repeat
+    if not pcall(monitor.power_down, session) and not process:alive() then break end
+    local left_ms = deadline_ms - task.now_ms()
+    if ended(process, math.max(1, math.min(PRESS_AGAIN_MS, left_ms))) then break end
+  until task.now_ms() >= deadline_ms
+  return session:shutdown_reason()
+end
+
+local function signal(process, name, wait_ms)
+  if not process:alive() then return true end
+  local sent, message, code = process:signal(name)
+  if not sent and code ~= "ESRCH" then err.raise { message = message, code = code } end
+  return ended(process, wait_ms)
+end
+
+--- Ends the virtiofsd processes that a runtime names; QEMU's end takes them along, a cut launch does not.
+function M.end_shares(world, now)
+  for _, share in ipairs(now and now.shares or {}) do
+    local process <close> = world.proc.open(share.pid, share.start_time)
+    if process then signal(process, "TERM", TERM_MS) end
+  end
+end
+
+--- Stops an instance and proves that its process is gone. The caller holds the instance's lock.
+---@param options {state: table, project: string, name: string, grace_ms: integer}
+---@return string how  "powered off", "terminated", "killed" or "was not running"
+function M.stop(world, options)
+  local state, project, name = options.state, options.project, options.name
+  local now = runtime.load(world, state, project, name)
+  local process <close> = runtime.process(world, now)
+  if not process then return "was not running" end
+  local reason = power_down(world, state:instance(project, name), process, options.grace_ms)
+  local how = "powered off"
+  if process:alive() then
+    how, reason = "terminated", "host-signal"
+    if not signal(process, "TERM", TERM_MS) then
+      how = "killed"
+      if not signal(process, "KILL", KILL_MS) then
+        err.raise { message = ("%s: process %d does not end; nothing was moved"):format(name, now.pid), code = "ESTUCK" }
+      end
+    end
+  end
+  M.end_shares(world, now)
+  now.exit, now.pid = reason or "guest-shutdown", nil
+  runtime.save(world, state, project, name, now)
+  journal.append(world, state, project, { type = "instance.stopped", instance = name, how = how })
+  return how
+end
+
+return M

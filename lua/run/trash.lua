@@ -1,0 +1,118 @@
+--- The trash: instance directories (and volumes) that were taken away, kept for a time. Effects: renames, removes.
+--- trash/<project>/<UTC time>/ holds what one command took: instances/<name>, volumes/<file>, record.json.
+local err = require "holos.core.err"
+local table_ = require "holos.core.table"
+
+local M = {}
+
+M.KEEP_DAYS = 7
+local DAY_MS = 24 * 60 * 60 * 1000
+local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
+local MAX_RECORD_BYTES = 32 << 20
+
+--- A name for a batch that sorts by time: "20261121T010203.456Z".
+function M.batch_name(world)
+  local now_ms = world.clock.utc_ms()
+  return world.clock.iso(now_ms):gsub("[-:]", ""):gsub("Z$", "") .. (".%03dZ"):format(now_ms % 1000)
+end
+
+--- Opens a batch: the directory, and a record of what was there so that it can be put back.
+---@return string directory
+function M.open_batch(world, state, record)
+  local directory = state:trash(record.name) .. "/" .. M.batch_name(world)
+  err.check("trash", world.fs.mkdir_all(directory .. "/instances", DIRECTORY_MODE))
+  err.check("trash", world.fs.write_atomic(directory .. "/record.json", world.json.encode(record, { indent = 1 }),
+    { mode = FILE_MODE, sync = true }))
+  return directory
+end
+
+--- Moves an instance directory into the batch.
+function M.take_instance(world, state, project, name, batch)
+  local from = state:instance(project, name)
+  if not world.fs.lstat(from) then return end
+  err.check(name, world.fs.rename(from, ("%s/instances/%s"):format(batch, name), { sync = true }))
+end
+
+--- Moves a volume into the batch.
+function M.take_volume(world, state, project, name, batch)
+  err.check("volume " .. name, world.fs.mkdir_all(batch .. "/volumes", DIRECTORY_MODE))
+  err.check("volume " .. name, world.fs.rename(state:volume(project, name), ("%s/volumes/%s.qcow2"):format(batch, name),
+    { sync = true }))
+end
+
+local function names_in(world, directory, pattern)
+  local names = table_.list {}
+  for _, entry in ipairs(world.fs.list(directory) or {}) do names[#names + 1] = entry.name:match(pattern) end
+  return names
+end
+
+--- What the trash holds, oldest first.
+---@return {project: string, batch: string, directory: string, instances: string[], volumes: string[], at_ms: integer}[]
+function M.list(world, state)
+  local batches = {}
+  for _, project in ipairs(world.fs.list(state:trash()) or {}) do
+    for _, batch in ipairs(world.fs.list(state:trash(project.name)) or {}) do
+      local directory = state:trash(project.name) .. "/" .. batch.name
+      local stat = world.fs.stat(directory)
+      batches[#batches + 1] = { project = project.name, batch = batch.name, directory = directory,
+        instances = names_in(world, directory .. "/instances", ".+"),
+        volumes = names_in(world, directory .. "/volumes", "^(.+)%.qcow2$"),
+        at_ms = stat and stat.mtime_ns // 1000000 or 0 }
+    end
+  end
+  table.sort(batches, function(a, b) return a.batch < b.batch end)
+  return batches
+end
+
+--- The record as it was when the batch was taken.
+function M.record_of(world, batch)
+  local text = err.check("trash", world.fs.read(batch.directory .. "/record.json", { max_bytes = MAX_RECORD_BYTES }))
+  return err.check("trash", world.json.decode(text, {}))
+end
+
+--- Puts instances and volumes of a batch back; refuses before anything is moved when one of them is in the way.
+---@return string[] restored  instance names
+function M.restore(world, state, batch)
+  for _, name in ipairs(batch.instances) do
+    if world.fs.lstat(state:instance(batch.project, name)) then
+      err.raise { message = ("%s exists; `holos down -p %s` first"):format(name, batch.project), code = "EEXIST", exit = 3 }
+    end
+  end
+  for _, name in ipairs(batch.volumes) do
+    if world.fs.lstat(state:volume(batch.project, name)) then
+      err.raise { message = ("volume %s exists; it is not overwritten"):format(name), code = "EEXIST", exit = 3 }
+    end
+  end
+  for _, name in ipairs(batch.instances) do
+    err.check(name, world.fs.rename(("%s/instances/%s"):format(batch.directory, name),
+      state:instance(batch.project, name), { sync = true }))
+  end
+  for _, name in ipairs(batch.volumes) do
+    err.check(name, world.fs.rename(("%s/volumes/%s.qcow2"):format(batch.directory, name),
+      state:volume(batch.project, name), { sync = true }))
+  end
+  M.remove(world, batch)
+  return batch.instances
+end
+
+--- Deletes a batch for good.
+function M.remove(world, batch)
+  err.check("trash", world.fs.remove_tree(batch.directory))
+end
+
+--- What is older than KEEP_DAYS, and more, oldest first, while less than a tenth of the file system is free.
+---@return table[] removed  batches
+function M.sweep(world, state)
+  local removed = {}
+  for _, batch in ipairs(M.list(world, state)) do
+    local space = world.fs.space(state.root)
+    local tight = space and space.free_bytes * 10 < space.total_bytes
+    if tight or world.clock.utc_ms() - batch.at_ms > M.KEEP_DAYS * DAY_MS then
+      M.remove(world, batch)
+      removed[#removed + 1] = batch
+    end
+  end
+  return removed
+end
+
+return M

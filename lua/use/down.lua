@@ -1,0 +1,153 @@
+--- stop, start and down: work from the record, need no compose file. Effects through run/*; prints nothing.
+local choose = require "holos.use.choose"
+local dag = require "holos.core.dag"
+local down = require "holos.plan.down"
+local err = require "holos.core.err"
+local execute = require "holos.run.execute"
+local facts_ = require "holos.run.facts"
+local journal = require "holos.run.journal"
+local observe = require "holos.run.observe"
+local plan_up = require "holos.plan.up"
+local probe = require "holos.run.probe"
+local record_ = require "holos.run.record"
+local render = require "holos.plan.render"
+local table_ = require "holos.core.table"
+local task = require "holos.core.task"
+local trash = require "holos.run.trash"
+local up = require "holos.use.up"
+
+local M = {}
+
+local RECORD_MS = 10000
+
+local function refuse_protected(record, chosen)
+  for name in pairs(chosen) do
+    if record.instances[name].spec.protect then
+      err.raise { message = ("%s is protected (protect: true)"):format(name), code = "EPROTECTED", exit = 3,
+        hint = "nothing was changed; take `protect` out of the file and run `holos up` first" }
+    end
+  end
+end
+
+local function running_of(context, chosen)
+  local running = {}
+  for name in pairs(chosen) do
+    running[name] = observe.instance(context.world, context.state, context.record, name).running
+  end
+  return running
+end
+
+local function set_desired(context, chosen, desired)
+  for name in pairs(chosen) do context.record.instances[name].desired = desired end
+  record_.save(context.world, context.state, context.record)
+end
+
+local function locked(context, talk)
+  context.state:prepare(context.world, context.name)
+  local held = up.take_lock(context, talk)
+  context.record = record_.load(context.world, context.state, context.name) or context.record
+  return held
+end
+
+--- Stops instances; their disks stay.
+---@param words string[]  services or instances; none = all
+---@return table<string, boolean> chosen
+function M.stop(context, words, talk)
+  local held <close> = locked(context, talk)
+  local chosen = choose.instances(context.record, words)
+  local actions = down.make(context.record, chosen, running_of(context, chosen), false)
+  set_desired(context, chosen, "stopped")
+  talk.planned { actions = actions, rows = {} }
+  execute.run(context.world, up.job(context, { record = context.record }, talk), actions)
+  return chosen
+end
+
+--- The specs of the chosen instances as they are recorded, dependencies first.
+local function recorded_specs(record, chosen)
+  local specs, services = {}, {}
+  for _, name in ipairs(table_.keys(chosen)) do
+    local spec = record.instances[name].spec
+    services[spec.service] = services[spec.service] or { name = spec.service, needs = {}, specs = {} }
+    local service = services[spec.service]
+    service.needs = table_.map(spec.depends_on, function(dependency) return dependency.service end)
+    service.specs[#service.specs + 1] = spec
+  end
+  local names = table_.keys(services)
+  for _, name in ipairs(err.check("order", dag.order(names, function(name) return services[name].needs end))) do
+    table_.extend(specs, services[name] and services[name].specs or {})
+  end
+  return specs
+end
+
+local function start_plan(context, chosen)
+  return plan_up.make { specs = recorded_specs(context.record, chosen), record = context.record,
+    observed = observe.project(context.world, context.state, context.record), volumes = {}, partial = true,
+    where = function() end, describe = render.describe, goal = context.options.goal }
+end
+
+--- Starts stopped instances from the record, as they were created.
+function M.start(context, words, talk)
+  local world, state = context.world, context.state
+  local held <close> = locked(context, talk)
+  local chosen = choose.instances(context.record, words)
+  local plan = start_plan(context, chosen)
+  local program = err.check("QEMU", probe.find(world))
+  set_desired(context, chosen, "running")
+  talk.planned(plan)
+  local facts = { qemu = { program = program }, firmware = facts_.firmware(world), virtiofsd = facts_.virtiofsd(world) }
+  local saved <close> = M.saved_at_end(context)
+  execute.run(world, up.job(context, { record = context.record, facts = facts }, talk), plan.actions)
+  journal.append(world, state, context.name, { type = "project.start" })
+  return chosen
+end
+
+--- Writes the record when the scope is left, also by an error or a Ctrl-C.
+function M.saved_at_end(context)
+  return setmetatable({}, { __close = function()
+    task.shield(RECORD_MS, function()
+      record_.save(context.world, context.state, context.record)
+      up.write_known_hosts(context, context.record)
+    end)
+  end })
+end
+
+local function drop_empty_project(context)
+  if next(context.record.instances) then return record_.save(context.world, context.state, context.record) end
+  record_.remove(context.world, context.state, context.name)
+end
+
+local function take_volumes(context, batch)
+  local taken = {}
+  for name in pairs(observe.project(context.world, context.state, context.record).volumes) do
+    trash.take_volume(context.world, context.state, context.name, name, batch)
+    context.record.volumes[name] = nil
+    taken[#taken + 1] = name
+  end
+  return taken
+end
+
+--- Stops instances and moves their disks to the trash; volumes only with `options.volumes`.
+---@return {chosen: table<string, boolean>, kept: table<string, table>, batch: string} result
+function M.down(context, words, talk)
+  local world, state = context.world, context.state
+  local held <close> = locked(context, talk)
+  local chosen = choose.instances(context.record, words)
+  refuse_protected(context.record, chosen)
+  trash.sweep(world, state)
+  local actions = down.make(context.record, chosen, running_of(context, chosen), true)
+  set_desired(context, chosen, "stopped")
+  talk.planned { actions = actions, rows = {} }
+  local batch = trash.open_batch(world, state, context.record)
+  execute.run(world, up.job(context, { record = context.record, batch = batch }, talk), actions)
+  local kept = observe.project(world, state, context.record).volumes
+  if context.options.volumes and not next(context.record.instances) then
+    take_volumes(context, batch)
+    kept = {}
+  end
+  drop_empty_project(context)
+  if context.options.purge then trash.remove(world, { directory = batch }) end
+  journal.append(world, state, context.name, { type = "project.down" })
+  return { chosen = chosen, kept = kept, batch = batch }
+end
+
+return M

@@ -1,0 +1,78 @@
+--- exec and console: into a running instance. Effects: SSH, the console socket, the terminal.
+local err = require "holos.core.err"
+local io_ = require "holos.run.io"
+local remote = require "holos.run.remote"
+local runtime = require "holos.run.runtime"
+local ssh = require "holos.run.ssh"
+local task = require "holos.core.task"
+
+local M = {}
+
+M.READY_TIMEOUT_MS = 120000
+local CONSOLE_BYTES = 65536
+local DETACH = "\29" -- Ctrl-]
+
+local function not_running(name, record)
+  err.raise { message = ("%s is not running"):format(name), code = "ESTOPPED", exit = 125,
+    hint = ("holos start -p %s %s"):format(record.name, name) }
+end
+
+--- What is true of an instance that must be running.
+function M.running(context, name)
+  local now = runtime.load(context.world, context.state, context.record.name, name)
+  local process <close> = runtime.process(context.world, now)
+  return process and now or not_running(name, context.record)
+end
+
+--- A session with a running instance; waits while the guest boots.
+---@param options {user: string?, wait: boolean, on_progress: fun(text: string)}
+function M.session(context, name, options)
+  local spec, now = context.record.instances[name].spec, M.running(context, name)
+  local connect = options.wait and remote.wait or remote.connect
+  return connect(context.world, context.state, spec, now, { user = options.user, timeout_ms = M.READY_TIMEOUT_MS,
+    on_progress = options.on_progress })
+end
+
+--- Runs a command in an instance, with our standard streams.
+---@param words string[]  the command's argv; none = an interactive shell
+---@param streams table   {stdin, stdout(chunk), stderr(chunk), terminal: boolean}
+---@return {status: integer?, signal: string?} result
+function M.run(context, name, words, streams, options)
+  local session <close> = M.session(context, name, options)
+  if #words == 0 and streams.terminal then return session:shell(streams) end
+  if #words == 0 then return session:shell { stdin = streams.stdin, stdout = streams.stdout, stderr = streams.stderr } end
+  return session:exec(ssh.command_line(words), streams)
+end
+
+local function relay_input(stdin, socket)
+  while true do
+    local chunk = io_.await(stdin, "try_read", CONSOLE_BYTES)
+    local cut = chunk:find(DETACH, 1, true)
+    io_.write_all(socket, cut and chunk:sub(1, cut - 1) or chunk)
+    if cut or chunk == "" then return "detached" end
+  end
+end
+
+local function relay_output(socket, write)
+  while true do
+    local chunk = io_.await(socket, "try_read", CONSOLE_BYTES)
+    if chunk == "" then return "ended" end
+    write(chunk)
+  end
+end
+
+--- Attaches to the serial console until Ctrl-], the end of stdin, or the end of the VM.
+---@param streams {stdin: sys.fd, write: fun(chunk: string)}
+---@return "detached"|"ended" how
+function M.console(context, name, streams)
+  M.running(context, name)
+  local directory = context.state:instance(context.record.name, name)
+  local socket <close> = err.check(name, context.world.net.connect_unix(directory, "console.sock"))
+  io_.write_all(socket, "\r")
+  return task.race {
+    function() return relay_input(streams.stdin, socket) end,
+    function() return relay_output(socket, streams.write) end,
+  }
+end
+
+return M

@@ -1,0 +1,104 @@
+--- Which project a command is about: the compose file in reach, or a recorded project by name. Effects: reads files.
+local compose = require "holos.compose"
+local err = require "holos.core.err"
+local path = require "holos.core.path"
+local record = require "holos.run.record"
+local state_ = require "holos.run.state"
+
+local M = {}
+
+M.FILE_NAMES = { "holos.yaml", "holos.yml" }
+local MAX_FILE_BYTES = 4 << 20
+local LEAST_NAME = "^[a-z0-9]"
+
+--- The compose file: -f, HOLOS_FILE, or holos.yaml|yml here or in a parent directory; nil when there is none.
+function M.find_file(world, options)
+  local here = world.host.working_directory()
+  local named = options.file and options.file[1] or world.host.env("HOLOS_FILE")
+  if named and named ~= "" then return path.absolute(named, here) end
+  local directory = here
+  while true do
+    for _, name in ipairs(M.FILE_NAMES) do
+      local file = path.join(directory, name)
+      if world.fs.stat(file) then return file end
+    end
+    local parent = path.parent(directory)
+    if parent == directory then return nil end
+    directory = parent
+  end
+end
+
+--- Loads and checks a compose file; raises all findings at once (exit 2).
+function M.load(world, file, options)
+  local text, message, code = world.fs.read(file, { max_bytes = MAX_FILE_BYTES })
+  if not text then err.raise { message = message, code = code, exit = 2, hint = "name another one with -f FILE" } end
+  return compose.load { text = text, file = file, directory = options.project_directory or path.parent(file),
+    shown = M.shown(world, file), environment = world.host.environ(), parse = world.yaml.parse,
+    name = options.project_name, stat = function(name) return M.type_of(world, name) end }
+end
+
+--- The type of what lies at a path: "file", "directory", …; nil when there is nothing.
+function M.type_of(world, name)
+  local stat = world.fs.stat(name)
+  return stat and stat.type
+end
+
+--- A path as the user would write it: relative to where they are, when that is shorter.
+function M.shown(world, file)
+  local here = world.host.working_directory() .. "/"
+  return file:sub(1, #here) == here and file:sub(#here + 1) or file
+end
+
+local function no_file(world)
+  err.raise { message = ("no holos.yaml in %s or above"):format(world.host.working_directory()), code = "ENOENT", exit = 2,
+    hint = "make one, name it with -f FILE, or name a recorded project with -p NAME (holos ls)" }
+end
+
+--- The project of a command that needs its file.
+---@return table context  {world, state, options, project, name}
+function M.from_file(world, options)
+  local file = M.find_file(world, options) or no_file(world)
+  local project = M.load(world, file, options)
+  return { world = world, state = state_.locate(world, options), options = options, project = project, name = project.name }
+end
+
+local function require_record(world, state, name)
+  local known = record.load(world, state, name)
+  if known then return known end
+  err.raise { message = ("there is no project %q"):format(name), code = "ENOENT", hint = "holos ls lists what there is" }
+end
+
+--- The project of a command that works from the record: -p NAME, else the file's name, also when the file is broken.
+---@return table context  {world, state, options, name, record, words}: `words` are the arguments that are left
+function M.from_record(world, options, words)
+  local state = state_.locate(world, options)
+  local context = { world = world, state = state, options = options, words = { table.unpack(words or {}) } }
+  local file = not options.project_name and M.find_file(world, options)
+  if options.project_name then
+    context.name = options.project_name
+  elseif file then
+    context.name = M.name_of(world, file, options)
+  elseif context.words[1] and context.words[1]:find(LEAST_NAME) then
+    context.name = table.remove(context.words, 1)
+  else
+    no_file(world)
+  end
+  context.record = require_record(world, state, context.name)
+  return context
+end
+
+--- The project's name as its file says it. A file that cannot be loaded must not stand in the way of stop and down:
+--- then the record that names this file is taken.
+function M.name_of(world, file, options)
+  local ok, loaded = pcall(M.load, world, file, options)
+  if ok then return loaded.name end
+  if not err.is(loaded) then error(loaded, 0) end
+  for name, known in pairs((record.all(world, state_.locate(world, options)))) do
+    for _, recorded in ipairs(known.files or {}) do
+      if recorded == file then return name end
+    end
+  end
+  error(loaded, 0)
+end
+
+return M

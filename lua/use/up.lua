@@ -1,0 +1,162 @@
+--- up and plan: load → lock → observe → plan → record the intent → execute. Effects through run/*; prints nothing.
+local err = require "holos.core.err"
+local execute = require "holos.run.execute"
+local facts_ = require "holos.run.facts"
+local instance = require "holos.plan.instance"
+local journal = require "holos.run.journal"
+local keys = require "holos.run.keys"
+local lease = require "holos.plan.lease"
+local lock = require "holos.run.lock"
+local observe = require "holos.run.observe"
+local record_ = require "holos.run.record"
+local render = require "holos.plan.render"
+local task = require "holos.core.task"
+local trash = require "holos.run.trash"
+local up = require "holos.plan.up"
+
+local M = {}
+
+M.LOCK_TIMEOUT_MS = 5 * 60 * 1000
+M.WAIT_TIMEOUT_MS = 30 * 60 * 1000
+local RECORD_MS = 10000
+
+--- Waits for the project's lock.
+function M.take_lock(context, talk)
+  local options = context.options
+  return lock.take(context.world, context.state:project_lock(context.name), {
+    timeout_ms = options.no_wait and 0 or options.lock_timeout or M.LOCK_TIMEOUT_MS, name = "project " .. context.name,
+    owner_text = "holos", no_wait = options.no_wait,
+    on_wait = function(owner) talk.notice(("waiting for the lock of %s (held by %s)"):format(context.name, owner)) end })
+end
+
+local function host_findings(findings)
+  if #findings == 0 then return end
+  if #findings == 1 then err.raise { message = findings[1].message, hint = findings[1].hint } end
+  local messages, hints = {}, {}
+  for i, finding in ipairs(findings) do messages[i], hints[#hints + 1] = finding.message, finding.hint end
+  err.raise { message = table.concat(messages, "\n"), hint = table.concat(hints, "\n") }
+end
+
+--- The specs of the services that were asked for, with what they depend on.
+local function selected(project, specs, words)
+  if #words == 0 then return specs end
+  local wanted = {}
+  local function want(name)
+    if wanted[name] then return end
+    local service = project.services[name]
+    if not service then
+      err.raise { message = ("there is no service %q"):format(name), code = "ENOENT", exit = 64,
+        hint = "services: " .. table.concat(project.order, " ") }
+    end
+    wanted[name] = true
+    for _, dependency in ipairs(service.depends_on) do want(dependency.service) end
+  end
+  for _, word in ipairs(words) do want(word) end
+  local chosen = {}
+  for _, spec in ipairs(specs) do
+    if wanted[spec.service] then chosen[#chosen + 1] = spec end
+  end
+  return chosen
+end
+
+local function where_of(project)
+  return function(path) return project.marks[path] end
+end
+
+--- Observes and plans. Reads only.
+---@return table prepared  {plan, specs, facts, record, leases}
+function M.prepare(context, words)
+  local world, state, project = context.world, context.state, context.project
+  local known = record_.load(world, state, context.name)
+  local now = known or record_.new(context.name, project.directory, project.files)
+  local facts, findings = facts_.gather(world, state, project)
+  host_findings(findings)
+  local wanted, refusals = instance.specs(project, now, facts)
+  host_findings(refusals or {})
+  local specs = selected(project, wanted.specs, words)
+  local plan = up.make { specs = specs, record = now, observed = observe.project(world, state, now),
+    volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0,
+    goal = context.options.goal }
+  for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
+  return { plan = plan, specs = specs, facts = facts, record = now, network = wanted.network,
+    addresses = wanted.addresses, is_new = known == nil }
+end
+
+local function refuse(plan)
+  if #plan.refusals == 0 then return end
+  err.raise { message = render.refusals(plan), code = "ECONSENT", exit = 3, hint = "nothing was changed" }
+end
+
+--- Durable intent, before anything is done: an interrupted `up` is finished by the next one or removed by `down`.
+local function record_intent(context, prepared)
+  local record, project = prepared.record, context.project
+  record.directory, record.files = project.directory, project.files
+  record.leases.network, record.leases.uid = prepared.network, lease.uid(project, record, prepared.facts)
+  for _, spec in ipairs(prepared.specs) do
+    local entry = record.instances[spec.name] or { leased = {} }
+    entry.spec, entry.desired = spec, "running"
+    record.instances[spec.name] = entry
+    record.leases.addresses[spec.name] = prepared.addresses[spec.name]
+  end
+  for name, volume in pairs(project.volumes) do record.volumes[name] = { size_bytes = volume.size_bytes } end
+  record_.save(context.world, context.state, record)
+end
+
+local function batch_when_needed(context, prepared)
+  for _, action in ipairs(prepared.plan.actions) do
+    if action.kind == "instance.trash" then return trash.open_batch(context.world, context.state, prepared.record) end
+  end
+end
+
+--- What the executor gets.
+function M.job(context, prepared, talk)
+  return { state = context.state, record = prepared.record, facts = prepared.facts, batch = prepared.batch,
+    lock_timeout_ms = M.LOCK_TIMEOUT_MS, wait_timeout_ms = context.options.wait_timeout or M.WAIT_TIMEOUT_MS,
+    grace_ms = context.options.timeout, warn = talk.warn, on_start = talk.on_start, on_change = talk.on_change,
+    on_end = talk.on_end }
+end
+
+local function save_always(context, prepared)
+  return setmetatable({}, { __close = function()
+    task.shield(RECORD_MS, function()
+      record_.save(context.world, context.state, prepared.record)
+      M.write_known_hosts(context, prepared.record)
+    end)
+  end })
+end
+
+--- known_hosts for ssh(1), from the leased ports.
+function M.write_known_hosts(context, record)
+  local ports = {}
+  for name, entry in pairs(record.instances) do ports[name] = entry.leased and entry.leased.ssh end
+  keys.write_known_hosts(context.world, context.state, context.name, ports)
+end
+
+--- Runs the actions; whatever happens, ports and removals end up in the record.
+function M.execute(context, prepared, talk)
+  local saved <close> = save_always(context, prepared)
+  execute.run(context.world, M.job(context, prepared, talk), prepared.plan.actions)
+end
+
+--- Brings the project up.
+---@param words string[]  services; none = all
+---@param talk table      notice, warn, planned(plan), on_start, on_change, on_end
+---@return table prepared
+function M.run(context, words, talk)
+  local world, state = context.world, context.state
+  state:prepare(world, context.name)
+  local held <close> = M.take_lock(context, talk)
+  trash.sweep(world, state)
+  local prepared = M.prepare(context, words)
+  for _, warning in ipairs(prepared.plan.warnings) do talk.warn(warning) end
+  refuse(prepared.plan)
+  talk.planned(prepared.plan)
+  record_intent(context, prepared)
+  keys.user(world, state, context.name)
+  prepared.batch = batch_when_needed(context, prepared)
+  journal.append(world, state, context.name, { type = "project.up" })
+  M.execute(context, prepared, talk)
+  return prepared
+end
+
+return M

@@ -1,0 +1,65 @@
+--- validate: what a project is, and every effect on the host that it will have. Effects: reads only.
+local disk = require "holos.run.disk"
+local err = require "holos.core.err"
+local instance = require "holos.plan.instance"
+local table_ = require "holos.core.table"
+
+local M = {}
+
+--- Problems with images that only reading them shows: not there, hostile, of another format.
+function M.image_findings(world, project)
+  local findings = {}
+  for _, name in ipairs(project.order) do
+    local image = project.services[name].image
+    local base = disk.base(world, image.path, image.format)
+    if base.error then
+      findings[#findings + 1] = { path = ("services.%s.image"):format(name), message = base.error,
+        where = project.marks[("services.%s.image"):format(name)] }
+    end
+  end
+  return findings
+end
+
+local function service_effects(service, add)
+  add("reads", service.image.path, "the base image")
+  for _, mount in ipairs(service.mounts) do
+    if mount.kind == "bind" then
+      add("shares", mount.source, ("%s in %s, %s"):format(mount.target, service.name,
+        mount.read_only and "read-only" or "read and write"))
+    end
+  end
+  for index = 0, service.replicas - 1 do
+    for _, port in ipairs(instance.ports(service, index)) do
+      add("listens", ("%s:%s/%s"):format(port.host_ip, port.host == 0 and "any" or port.host, port.protocol),
+        ("port %d of %s-%d"):format(port.guest, service.name, index))
+    end
+  end
+  if #service.vm.extra_args > 0 then
+    add("passes", table.concat(service.vm.extra_args, " "), "extra_args of " .. service.name .. ", as they are")
+  end
+end
+
+--- What the project does on the host, line by line.
+---@return {verb: string, what: string, why: string}[]
+function M.effects(project)
+  local effects = table_.list {}
+  local function add(verb, what, why) effects[#effects + 1] = { verb = verb, what = tostring(what), why = why } end
+  for _, name in ipairs(project.order) do service_effects(project.services[name], add) end
+  for _, name in ipairs(table_.keys(project.volumes)) do add("keeps", "volume " .. name, "survives down") end
+  add("lets in", "10.0.2.2", "guests reach services on the host's loopback by this address")
+  return effects
+end
+
+--- Raises when images cannot be used; gives the project and its effects.
+function M.run(context)
+  local findings = M.image_findings(context.world, context.project)
+  if #findings > 0 then
+    for _, finding in ipairs(findings) do
+      if finding.where then finding.file, finding.line, finding.column = finding.where:match("^(.*):(%d+):(%d+)$") end
+    end
+    err.findings(findings)
+  end
+  return { project = context.project, effects = M.effects(context.project) }
+end
+
+return M
