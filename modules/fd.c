@@ -129,7 +129,19 @@ static int l_pipe(lua_State *L)
     return 2;
 }
 
-static const luaL_Reg fd_functions[] = { { "pipe", l_pipe }, { "nonblocking", l_nonblocking }, { NULL, NULL } };
+/* fd.standard(number) -> a sys.fd of its own for descriptor 0, 1 or 2 | nil, message, code */
+static int l_standard(lua_State *L)
+{
+    lua_Integer number = luaL_checkinteger(L, 1);
+    luaL_argcheck(L, number >= 0 && number <= 2, 1, "not a standard descriptor");
+    int *copy = sys_fd_new(L);
+    *copy = fcntl((int)number, F_DUPFD_CLOEXEC, 3);
+    return *copy < 0 ? sys_fail(L, errno, "standard descriptor %d", (int)number) : 1;
+}
+
+static const luaL_Reg fd_functions[] = {
+    { "pipe", l_pipe }, { "nonblocking", l_nonblocking }, { "standard", l_standard }, { NULL, NULL },
+};
 static const luaL_Reg fd_methods[] = {
     { "fileno", l_fileno }, { "is_open", l_is_open },   { "close", l_close },         { "dup", l_dup },
     { "try_read", l_try_read }, { "try_write", l_try_write }, { NULL, NULL },

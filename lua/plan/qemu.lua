@@ -103,12 +103,21 @@ local function file_node(b, node, file, read_only)
     :format(node, file, read_only and "on" or "off"))
 end
 
+--- A qcow2 node without a backing file, whatever its header says. JSON, for the key=value form knows no null.
+local function qcow2_node(b, node, read_only)
+  b:add("-blockdev", ('{"driver":"qcow2","node-name":"%s","file":"%s-file","backing":null,"read-only":%s,"discard":"unmap"}')
+    :format(node, node, read_only))
+end
+
 --- The overlay over its base; the chain is spelled out, so that no name inside an image is ever followed.
 function M.root_disk(b)
   local image = b.spec.image
   file_node(b, "base-file", b:fdset { role = "read", path = image.path }, true)
-  b:add("-blockdev", ("driver=%s,node-name=base,file=base-file,read-only=on%s"):format(image.format,
-    image.format == "qcow2" and ",backing=" or ""))
+  if image.format == "qcow2" then
+    qcow2_node(b, "base", true)
+  else
+    b:add("-blockdev", "driver=raw,node-name=base,file=base-file,read-only=on")
+  end
   file_node(b, "root-file", b:fdset { role = "write", name = "root.qcow2" }, false)
   b:add("-blockdev", "driver=qcow2,node-name=root,file=root-file,backing=base,discard=unmap")
   b:add("-device", "virtio-blk-pci,id=root-disk,drive=root,serial=root,bootindex=1" .. ON_ERROR)
@@ -128,8 +137,7 @@ function M.volumes(b)
       local what = { role = mount.read_only and "read" or "write",
         path = path.join(b.host.volumes_directory, mount.volume .. ".qcow2") }
       file_node(b, node .. "-file", b:fdset(what), mount.read_only)
-      b:add("-blockdev", ("driver=qcow2,node-name=%s,file=%s-file,backing=,discard=unmap,read-only=%s")
-        :format(node, node, mount.read_only and "on" or "off"))
+      qcow2_node(b, node, mount.read_only or false)
       b:add("-device", ("virtio-blk-pci,id=%s-disk,drive=%s,serial=%s%s"):format(node, node, mount.serial, ON_ERROR))
     end
   end

@@ -1,0 +1,25 @@
+--- holos console
+local choose = require "holos.use.choose"
+local exec = require "holos.use.exec"
+local out = require "holos.command.out"
+local project = require "holos.use.project"
+local tty = require "holos.command.tty"
+
+local M = {
+  summary = "attach to the serial console of an instance (detach with Ctrl-])",
+  arguments = { { name = "INSTANCE", help = "an instance, or a service with a single one" } },
+  options = {},
+}
+
+function M.run(world, options)
+  local context = project.from_record(world, options, options.arguments)
+  local name = choose.instance_and_rest(context.record, context.words)
+  local streams <close> = tty.streams(world, true)
+  out.talk(("attached to the console of %s; detach with Ctrl-]"):format(name))
+  local how = exec.console(context, name, { stdin = streams.stdin, write = streams.stdout })
+  streams:close()
+  out.talk(how == "detached" and "detached; the VM runs on" or ("%s has ended"):format(name))
+  return 0
+end
+
+return M

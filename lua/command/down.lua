@@ -1,0 +1,44 @@
+--- holos down
+local down = require "holos.use.down"
+local out = require "holos.command.out"
+local project = require "holos.use.project"
+local shared = require "holos.command.shared"
+local table_ = require "holos.core.table"
+local talk_ = require "holos.command.talk"
+local trash = require "holos.run.trash"
+local units = require "holos.core.units"
+
+local M = {
+  summary = "stop instances and move their root disks to the trash; volumes stay",
+  arguments = { shared.SERVICES },
+  options = {
+    { "-v", "--volumes", help = "move the project's volumes to the trash too" },
+    { "--purge", help = "delete the disks at once instead of keeping them in the trash" },
+    { "-t", "--timeout", value = "DURATION", kind = "duration", help = "grace instead of stop_grace_period" },
+    shared.LOCK_TIMEOUT, shared.NO_WAIT,
+  },
+}
+
+--- What is left: volumes, and disks in the trash.
+function M.kept(context, result)
+  local words = {}
+  for _, name in ipairs(table_.keys(result.kept)) do
+    words[#words + 1] = ("volume %s (%s)"):format(name, units.format_bytes(result.kept[name].size_bytes))
+  end
+  if not context.options.purge and next(result.chosen) then
+    words[#words + 1] = ("root disks for %d days (holos trash restore %s)"):format(trash.KEEP_DAYS, context.name)
+  end
+  return #words > 0 and "kept: " .. table.concat(words, " · ") or nil
+end
+
+function M.run(world, options)
+  local context = project.from_record(world, options, options.arguments)
+  local talk <close> = talk_.new(world, "down")
+  local result = down.down(context, context.words, talk)
+  talk:close()
+  local kept = M.kept(context, result)
+  if kept then out.talk(kept) end
+  return 0
+end
+
+return M

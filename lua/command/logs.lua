@@ -1,0 +1,36 @@
+--- holos logs
+local logs = require "holos.use.logs"
+local out = require "holos.command.out"
+local project = require "holos.use.project"
+local shared = require "holos.command.shared"
+local text = require "holos.core.text"
+
+local M = {
+  summary = "show the console and the provisioning of instances",
+  arguments = { shared.SERVICES },
+  options = {
+    { "-F", "--follow", help = "go on as lines come (-f does the same here, unless a file's name comes behind it)" },
+    { "-n", "--tail", value = "LINES", kind = "integer", least = 0, help = "the last LINES of each only" },
+    { "--source", value = "WHICH", kind = "choice", choices = { "console", "provision", "qemu", "all" },
+      help = "console, provision, qemu or all (default: console and provision)" },
+    { "--no-prefix", help = "lines without the instance's name" },
+  },
+}
+
+local SOURCES = { all = { "console", "provision", "qemu" } }
+
+function M.run(world, options)
+  local context = project.from_record(world, options, options.arguments)
+  local sources = SOURCES[options.source] or { options.source }
+  if not options.source then sources = { "console", "provision" } end
+  local on_terminal = world.tty.is_terminal(1)
+  logs.run(context, context.words, { tail = options.tail, follow = options.follow, sources = sources },
+    function(name, source, line)
+      if on_terminal then line = text.escape_terminal(line) end
+      local mark = source == "console" and "" or " " .. source
+      out.result(options.no_prefix and line or ("%s%s | %s"):format(name, mark, line))
+    end)
+  return 0
+end
+
+return M

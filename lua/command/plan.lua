@@ -1,0 +1,32 @@
+--- holos plan
+local out = require "holos.command.out"
+local project = require "holos.use.project"
+local render = require "holos.plan.render"
+local shared = require "holos.command.shared"
+local up = require "holos.use.up"
+
+local M = {
+  summary = "show what `up` would do, and change nothing",
+  arguments = { shared.SERVICES },
+  options = {
+    { "--exit-code", help = "exit with 10 when there is something to do" },
+    shared.FORMAT,
+  },
+}
+
+local CHANGES = 10
+
+function M.run(world, options)
+  local context = project.from_file(world, options)
+  local plan = up.prepare(context, options.arguments).plan
+  for _, warning in ipairs(plan.warnings) do out.warn(warning) end
+  if options.format == "json" then
+    out.result(world.json.encode(render.data(plan), {}))
+  else
+    for _, line in ipairs(render.plan(plan)) do out.result(line) end
+    if #plan.refusals > 0 then out.talk(render.refusals(plan)) end
+  end
+  return options.exit_code and #plan.rows + #plan.refusals > 0 and CHANGES or 0
+end
+
+return M

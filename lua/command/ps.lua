@@ -1,0 +1,43 @@
+--- holos ps
+local out = require "holos.command.out"
+local project = require "holos.use.project"
+local ps = require "holos.use.ps"
+local shared = require "holos.command.shared"
+local state_ = require "holos.run.state"
+local text = require "holos.core.text"
+
+local M = {
+  summary = "list instances: of this project, or of all when no file is in reach",
+  arguments = {},
+  options = {
+    { "-a", "--all", help = "the instances of all projects" },
+    { "-q", "--quiet", help = "names only" },
+    shared.FORMAT,
+  },
+}
+
+local function rows_for(world, options)
+  if not options.all and (options.project_name or project.find_file(world, options)) then
+    local ok, context = pcall(project.from_record, world, options, {})
+    if ok then return ps.instances(world, context.state, context.record), false end
+    if options.project_name or context.code ~= "ENOENT" then error(context, 0) end
+    return {}, false
+  end
+  local rows, damaged = ps.everything(world, state_.locate(world, options))
+  for _, bad in ipairs(damaged) do out.warn(bad.message) end
+  return rows, true
+end
+
+function M.run(world, options)
+  local rows, with_project = rows_for(world, options)
+  if options.quiet then
+    for _, row in ipairs(rows) do out.result(row.name) end
+  elseif options.format == "json" then
+    for _, row in ipairs(rows) do out.result(world.json.encode(row, {})) end
+  else
+    for _, line in ipairs(text.columns(shared.instance_cells(rows, with_project))) do out.result(line) end
+  end
+  return 0
+end
+
+return M

@@ -1,0 +1,68 @@
+--- What several commands share: options, words about plans and instances. Pure but for `talk`.
+local table_ = require "holos.core.table"
+local units = require "holos.core.units"
+
+local M = {}
+
+M.LOCK_TIMEOUT = { "--lock-timeout", value = "DURATION", kind = "duration",
+  help = "how long to wait for another command on this project (default 5m)" }
+M.NO_WAIT = { "--no-wait", help = "fail at once when another command holds the project" }
+M.WAIT_TIMEOUT = { "--wait-timeout", value = "DURATION", kind = "duration",
+  help = "how long to wait for the guests (default 30m)" }
+M.FORMAT = { "--format", value = "FORMAT", kind = "choice", choices = { "table", "json" },
+  help = "table, or json: one object a line" }
+M.SERVICES = { name = "SERVICE", optional = true, repeated = true, help = "services or instances; none means all" }
+
+--- "2h", "5m", "12s": how long something has been so.
+function M.age(duration_ms)
+  for _, unit in ipairs { { 86400000, "d" }, { 3600000, "h" }, { 60000, "m" } } do
+    if duration_ms >= unit[1] then return duration_ms // unit[1] .. unit[2] end
+  end
+  return duration_ms // 1000 .. "s"
+end
+
+--- "127.0.0.1:8080→80 127.0.0.1:5353→53/udp"
+function M.ports(ports)
+  local words = {}
+  for i, port in ipairs(ports) do
+    words[i] = ("%s:%d→%d%s"):format(port.host_ip, port.host, port.guest, port.protocol == "udp" and "/udp" or "")
+  end
+  return #words > 0 and table.concat(words, " ") or "-"
+end
+
+--- The rows of `ps` as cells.
+function M.instance_cells(rows, with_project)
+  local cells = { { "NAME", "IMAGE", "STATE", "CPU", "MEM", "DISK", "ADDRESS", "PORTS" } }
+  for i, row in ipairs(rows) do
+    local state = row.running and ("%s, up %s"):format(row.status, M.age(row.up_ms)) or row.status
+    if row.accel == "tcg" then state = state .. " (tcg)" end
+    cells[i + 1] = { row.name, row.image, state, tostring(row.vcpu), units.format_bytes(row.memory_mib << 20),
+      units.format_bytes(row.disk_bytes), row.address, M.ports(row.ports) }
+  end
+  if with_project then
+    for i, row in ipairs(cells) do table.insert(row, 1, i == 1 and "PROJECT" or rows[i - 1].project) end
+  end
+  return cells
+end
+
+--- Addresses to open in a browser: one line a service with published TCP ports.
+---@return string[][] rows  name, URLs
+function M.published(record)
+  local by_service, order = {}, {}
+  for _, name in ipairs(table_.keys(record.instances)) do
+    local entry = record.instances[name]
+    for _, port in ipairs(entry.spec.ports) do
+      local host = port.host > 0 and port.host or (entry.leased or {})[("%s:%d"):format(port.protocol, port.guest)]
+      if port.protocol == "tcp" and host then
+        if not by_service[entry.spec.service] then
+          by_service[entry.spec.service] = {}
+          order[#order + 1] = entry.spec.service
+        end
+        table.insert(by_service[entry.spec.service], ("http://%s:%d"):format(port.host_ip, host))
+      end
+    end
+  end
+  return table_.map(order, function(service) return { service, table.concat(by_service[service], "  ") } end)
+end
+
+return M

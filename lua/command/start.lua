@@ -1,0 +1,25 @@
+--- holos start
+local down = require "holos.use.down"
+local project = require "holos.use.project"
+local shared = require "holos.command.shared"
+local talk_ = require "holos.command.talk"
+local up = require "holos.command.up"
+
+local M = {
+  summary = "start stopped instances as they were created",
+  arguments = { shared.SERVICES },
+  options = {
+    { "-d", "--detach", help = "return when all run, without waiting for the guests" },
+    shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
+  },
+}
+
+function M.run(world, options)
+  options.goal = up.goal(world, options)
+  local context = project.from_record(world, options, options.arguments)
+  local talk <close> = talk_.new(world, "start")
+  down.start(context, context.words, talk)
+  return 0
+end
+
+return M

@@ -1,0 +1,60 @@
+--- holos trash
+local err = require "holos.core.err"
+local out = require "holos.command.out"
+local shared = require "holos.command.shared"
+local state_ = require "holos.run.state"
+local text = require "holos.core.text"
+local trash = require "holos.use.trash"
+
+local M = {
+  summary = "list, restore or empty what `down` took away",
+  arguments = {
+    { name = "ACTION", choices = { "ls", "restore", "empty" }, help = "ls, restore or empty" },
+    { name = "PROJECT", optional = true, help = "the project; restore needs it" },
+    { name = "BATCH", optional = true, help = "an older batch, as `ls` names it" },
+  },
+  options = { shared.FORMAT, { "-y", "--yes", help = "empty: do not ask" } },
+}
+
+local actions = {}
+
+function actions.ls(world, state, options, project)
+  local batches = trash.list(world, state, project)
+  local cells = { { "PROJECT", "BATCH", "WHEN", "INSTANCES", "VOLUMES" } }
+  for _, batch in ipairs(batches) do
+    if options.format == "json" then out.result(world.json.encode(batch, {})) end
+    cells[#cells + 1] = { batch.project, batch.batch, shared.age(world.clock.utc_ms() - batch.at_ms) .. " ago",
+      table.concat(batch.instances, " "), table.concat(batch.volumes, " ") }
+  end
+  if options.format == "json" then return end
+  for _, line in ipairs(text.columns(cells)) do out.result(line) end
+end
+
+function actions.restore(world, state, _, project, batch_name)
+  if not project then err.raise { message = "restore what?", exit = 64, hint = "holos trash restore PROJECT" } end
+  local batch = trash.restore(world, state, project, batch_name)
+  out.talk(("%s: put back %s %s"):format(project, table.concat(batch.instances, " "), table.concat(batch.volumes, " ")))
+  out.talk(("they are stopped; next: holos start -p %s"):format(project))
+end
+
+function actions.empty(world, state, options, project)
+  if not options.yes then
+    err.raise { message = "this deletes disks for good", code = "ECONSENT", exit = 3,
+      hint = "say so: holos trash empty --yes" .. (project and " " .. project or "") }
+  end
+  for _, batch in ipairs(trash.empty(world, state, project)) do
+    out.talk(("deleted %s %s: %s"):format(batch.project, batch.batch, table.concat(batch.instances, " ")))
+  end
+end
+
+function M.run(world, options)
+  local words = options.arguments
+  local action = actions[words[1] or "ls"]
+  if not action then
+    err.raise { message = ("trash knows ls, restore and empty, not %q"):format(words[1]), exit = 64 }
+  end
+  action(world, state_.locate(world, options), options, words[2] or options.project_name, words[3])
+  return 0
+end
+
+return M

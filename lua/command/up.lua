@@ -1,0 +1,52 @@
+--- holos up
+local out = require "holos.command.out"
+local project = require "holos.use.project"
+local render = require "holos.plan.render"
+local shared = require "holos.command.shared"
+local talk_ = require "holos.command.talk"
+local text = require "holos.core.text"
+local up = require "holos.use.up"
+
+local M = {
+  summary = "create what is missing, start what is stopped, wait until it is provisioned",
+  arguments = { shared.SERVICES },
+  options = {
+    { "--dry-run", help = "print the plan and change nothing" },
+    { "-d", "--detach", help = "return when all run, without waiting for provisioning" },
+    shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
+  },
+}
+
+local GOALS = { running = "running", ready = "ready", provisioned = false }
+
+--- What to wait for: -d, HOLOS_HEALTH_BYPASS, HOLOS_WAIT; nil means provisioned, and healthy where there is a check.
+function M.goal(world, options)
+  local bypass, named = world.host.env("HOLOS_HEALTH_BYPASS"), world.host.env("HOLOS_WAIT")
+  if options.detach or (bypass and bypass ~= "") then return "running" end
+  return GOALS[named] or nil
+end
+
+local function finish(context, prepared)
+  if #prepared.plan.rows == 0 then
+    return out.talk(("%s is up to date (%d instances)."):format(context.name, #prepared.specs))
+  end
+  for _, line in ipairs(text.columns(shared.published(prepared.record))) do out.talk(line) end
+  out.talk(("next: holos ps · holos logs %s · holos exec %s"):format(prepared.specs[1].service, prepared.specs[1].name))
+end
+
+function M.run(world, options)
+  options.goal = M.goal(world, options)
+  local context = project.from_file(world, options)
+  for _, warning in ipairs(context.project.warnings) do out.warn(warning) end
+  if options.dry_run then
+    for _, line in ipairs(render.plan(up.prepare(context, options.arguments).plan)) do out.result(line) end
+    return 0
+  end
+  local talk <close> = talk_.new(world, "up")
+  local prepared = up.run(context, options.arguments, talk)
+  talk:close()
+  finish(context, prepared)
+  return 0
+end
+
+return M

@@ -1,0 +1,39 @@
+--- holos validate
+local out = require "holos.command.out"
+local project_ = require "holos.use.project"
+local text = require "holos.core.text"
+local units = require "holos.core.units"
+local validate = require "holos.use.validate"
+
+local M = {
+  summary = "check the file; say what it describes and every effect on this host",
+  arguments = {},
+  options = { { "-q", "--quiet", help = "print errors only" } },
+}
+
+local function service_cells(project)
+  local cells = { { "SERVICE", "IMAGE", "REPLICAS", "VCPU", "MEMORY", "NEEDS" } }
+  for _, name in ipairs(project.order) do
+    local service, needs = project.services[name], {}
+    for i, dependency in ipairs(service.depends_on) do needs[i] = dependency.service end
+    cells[#cells + 1] = { name, service.image.path:match("[^/]+$"), tostring(service.replicas), tostring(service.vm.vcpu),
+      service.vm.memory_mib and units.format_bytes(service.vm.memory_mib << 20) or "default",
+      #needs > 0 and table.concat(needs, " ") or "-" }
+  end
+  return cells
+end
+
+function M.run(world, options)
+  local result = validate.run(project_.from_file(world, options))
+  for _, warning in ipairs(result.project.warnings) do out.warn(warning) end
+  if options.quiet then return 0 end
+  out.result("project " .. result.project.name)
+  for _, line in ipairs(text.columns(service_cells(result.project))) do out.result("  " .. line) end
+  out.result("on this host it")
+  local cells = {}
+  for i, effect in ipairs(result.effects) do cells[i] = { effect.verb, effect.what, effect.why } end
+  for _, line in ipairs(text.columns(cells)) do out.result("  " .. line) end
+  return 0
+end
+
+return M
