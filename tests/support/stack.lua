@@ -1,0 +1,110 @@
+--- A project in a directory of its own with a state directory of its own, driven through the real command line.
+
+local files = require "tests.support.files"
+local task = require "holos.core.task"
+local tool = require "tests.support.tool"
+
+local M = {}
+
+local Stack = {}
+Stack.__index = Stack
+
+local HOLOS = require("sys.host").executable()
+local DOWN_TIMEOUT_MS = 120000
+
+--- A stack from compose text; it is taken down (or killed) when its scope is left.
+---@param options {yaml: string, qemu: string?, image: string?, env: string[]?}  `IMAGE` in the text becomes the image's path
+function M.new(options)
+  local directory = tmpdir()
+  local stack = setmetatable({ directory = directory, state = directory .. "/state", env = options.env or {} }, Stack)
+  stack.qemu, stack.image = options.qemu, options.image
+  stack:write(options.yaml)
+  return stack
+end
+
+--- Rewrites holos.yaml.
+function Stack:write(yaml)
+  files.write(self.directory .. "/holos.yaml", (yaml:gsub("IMAGE", self.image or "image.qcow2")))
+end
+
+function Stack:environment()
+  local list = { "HOLOS_STATE_DIR=" .. self.state, "HOLOS_LUA_PATH=" .. (files.environment("HOLOS_LUA_PATH") or "") }
+  if list[2] == "HOLOS_LUA_PATH=" then list[2] = nil end
+  if self.qemu then list[#list + 1] = "HOLOS_QEMU_SYSTEM=" .. self.qemu end
+  for _, setting in ipairs(self.env) do list[#list + 1] = setting end
+  return list
+end
+
+--- Runs holos in the stack's directory.
+---@return {status: integer?, signal: string?, stdout: string, stderr: string}
+function Stack:run(words, options)
+  options = options or {}
+  return tool.run({ HOLOS, table.unpack(words) }, { directory = self.directory, env = self:environment(),
+    stdin = options.stdin, timeout_ms = options.timeout_ms or 300000 })
+end
+
+--- As run; the test fails when the status is not `wanted` (0 unless given).
+function Stack:expect(words, wanted, options)
+  local result = self:run(words, options)
+  if result.status ~= (wanted or 0) then
+    error(("holos %s: status %s, wanted %d\n%s%s"):format(table.concat(words, " "), result.status or result.signal,
+      wanted or 0, result.stdout, result.stderr), 2)
+  end
+  return result
+end
+
+--- The rows of `ps` by instance.
+function Stack:ps()
+  local rows, json = {}, require "sys.json"
+  for line in self:expect({ "ps", "--format", "json" }).stdout:gmatch("[^\n]+") do
+    local row = assert(json.decode(line, {}))
+    rows[row.name] = row
+  end
+  return rows
+end
+
+--- The pids that the state directory names as alive: QEMU and shares.
+function Stack:pids()
+  local pids, fs, json, proc = {}, require "sys.fs", require "sys.json", require "sys.proc"
+  for _, project in ipairs(fs.list(self.state .. "/instances") or {}) do
+    for _, instance in ipairs(fs.list(("%s/instances/%s"):format(self.state, project.name)) or {}) do
+      local text = fs.read(("%s/instances/%s/%s/runtime.json"):format(self.state, project.name, instance.name), { max_bytes = 1 << 20 })
+      local runtime = text and json.decode(text, {}) or {}
+      for _, item in ipairs { runtime, table.unpack(runtime.shares or {}) } do
+        local process = item.pid and proc.open(item.pid, item.start_time)
+        if process then
+          pids[#pids + 1] = item.pid
+          process:close()
+        end
+      end
+    end
+  end
+  return pids
+end
+
+--- Takes everything down; what does not go is killed, so that no test leaves a process.
+function Stack:close()
+  task.shield(DOWN_TIMEOUT_MS, function()
+    pcall(self.run, self, { "down", "--purge", "--volumes", "--timeout", "2s" })
+    local proc = require "sys.proc"
+    for _, pid in ipairs(self:pids()) do
+      local identity = proc.identity(pid)
+      local process = identity and proc.open(pid, identity.start_time)
+      if process then
+        process:signal("KILL")
+        task.wait { process = process }
+        process:close()
+      end
+    end
+  end)
+end
+Stack.__close = Stack.close
+
+--- The path of a test image, built when it is not cached; skips with the reason where it cannot be built.
+function M.image(kind)
+  local result = tool.run({ files.directory .. "/vm/image", kind }, { timeout_ms = 900000 })
+  if result.status ~= 0 then skip(("the %s image cannot be built here: %s"):format(kind, result.stderr:match("[^\n]*\n?$"))) end
+  return (result.stdout:match("([^\n]+)%s*$"))
+end
+
+return M
