@@ -1,0 +1,171 @@
+--- Command lines by option tables: one table gives parsing here, and help, completion and man page elsewhere. Pure.
+---
+--- An option: { "-n", "--tail", value = "LINES", kind = "integer", help = "…", repeated = true, choices = {…}, least = 0 }.
+--- Its field in the result is the first long name with "_" for "-". kind: string (default), integer, duration (ms),
+--- size (bytes), choice; an option without `value` is a flag. An argument: { name =, optional =, repeated =, rest = }.
+local err = require "holos.core.err"
+local text = require "holos.core.text"
+local units = require "holos.core.units"
+
+local M = {}
+
+M.USAGE = 64
+
+local function usage(message, hint)
+  err.raise { message = message, code = "EUSAGE", exit = M.USAGE, hint = hint }
+end
+
+--- The field that an option fills: "lock_timeout" for --lock-timeout.
+function M.field(option)
+  for _, name in ipairs(option) do
+    local long = name:match("^%-%-(.+)$")
+    if long then return (long:gsub("-", "_")) end
+  end
+  return (option[1]:gsub("^%-", ""))
+end
+
+--- Every spelling of the options: "-n", "--tail", and "-tail", as single-dash long names are accepted.
+function M.index(options)
+  local by_name, names = {}, {}
+  for _, option in ipairs(options) do
+    for _, name in ipairs(option) do
+      by_name[name], names[#names + 1] = option, name
+      local long = name:match("^%-%-(..+)$")
+      if long and not by_name["-" .. long] then by_name["-" .. long] = option end
+    end
+  end
+  return by_name, names
+end
+
+M.kinds = {}
+
+function M.kinds.string(value) return value end
+
+function M.kinds.integer(value, option)
+  local number = value:find("^%-?%d+$") and math.tointeger(tonumber(value))
+  if not number then return nil, ("expected a whole number, got %q"):format(value) end
+  if option.least and number < option.least then return nil, ("%d is below %d"):format(number, option.least) end
+  return number
+end
+
+function M.kinds.duration(value) return units.parse_duration(value) end
+function M.kinds.size(value) return units.parse_bytes(value) end
+
+function M.kinds.choice(value, option)
+  for _, choice in ipairs(option.choices) do
+    if choice == value then return value end
+  end
+  return nil, ("expected %s, got %q"):format(table.concat(option.choices, ", "), value)
+end
+
+local function store(result, option, name, value)
+  local field = M.field(option)
+  if option.value then
+    local converted, message = M.kinds[option.kind or "string"](value, option)
+    if converted == nil then usage(("%s: %s"):format(name, message)) end
+    value = converted
+  end
+  if not option.repeated then
+    result[field] = value
+  else
+    result[field] = result[field] or {}
+    table.insert(result[field], value)
+  end
+end
+
+local function unknown(word, names)
+  local near = text.nearest(word, names)
+  usage(("unknown option %s"):format(word), near and ("did you mean %s?"):format(near))
+end
+
+local Parser = {}
+Parser.__index = Parser
+
+--- One word that begins with a dash; gives how many words it took.
+function Parser:option(words, at)
+  local word = words[at]
+  local name, value = word:match("^(%-%-?[^=]+)=(.*)$")
+  name = name or word
+  local option = self.by_name[name]
+  if not option then return self:bundle(words, at) end
+  if not option.value then
+    if value then usage(("%s takes no value"):format(name)) end
+    store(self.result, option, name, true)
+    return 1
+  end
+  if value then
+    store(self.result, option, name, value)
+    return 1
+  end
+  if words[at + 1] == nil then usage(("%s wants a value (%s)"):format(name, option.value)) end
+  store(self.result, option, name, words[at + 1])
+  return 2
+end
+
+--- "-qf FILE", "-n5": short options written together.
+function Parser:bundle(words, at)
+  local word = words[at]
+  local letters = word:match("^%-(%w.*)$")
+  if not letters then unknown(word, self.names) end
+  for position = 1, #letters do
+    local name = "-" .. letters:sub(position, position)
+    local option = self.by_name[name] or unknown(word, self.names)
+    if option.value then
+      local value = letters:sub(position + 1)
+      if value ~= "" then
+        store(self.result, option, name, value)
+        return 1
+      end
+      return self:option({ name, words[at + 1] }, 1)
+    end
+    store(self.result, option, name, true)
+  end
+  return 1
+end
+
+local function takes_rest(arguments, count)
+  local argument = arguments[count]
+  return argument ~= nil and argument.rest or false
+end
+
+local function check_count(spec, found)
+  local least, most = 0, 0
+  for _, argument in ipairs(spec.arguments or {}) do
+    if not argument.optional then least = least + 1 end
+    most = argument.repeated and math.huge or most + 1
+  end
+  if #found < least then usage(("missing %s"):format(spec.arguments[#found + 1].name), spec.usage) end
+  if #found > most then usage(("%q is one argument too many"):format(found[most + 1]), spec.usage) end
+end
+
+--- Parses words against a spec. Options may stand anywhere before "--"; after an argument marked `rest` has begun, all
+--- words belong to it.
+---@param words string[]
+---@param spec {options: table[], arguments: table[], usage: string?}
+---@param result table?  to be filled; the parsed global options, for a command
+---@return table result  fields of options, and `arguments`: the positional words
+function M.parse(words, spec, result)
+  local parser = setmetatable({ result = result or {} }, Parser)
+  parser.by_name, parser.names = M.index(spec.options)
+  local found, at = {}, 1
+  while words[at] do
+    local word = words[at]
+    if word == "--" then
+      table.move(words, at + 1, #words, #found + 1, found)
+      break
+    elseif word:find("^%-.") and not takes_rest(spec.arguments, #found + 1) then
+      at = at + parser:option(words, at)
+    else
+      found[#found + 1], at = word, at + 1
+      if takes_rest(spec.arguments, #found) then
+        table.move(words, at, #words, #found + 1, found)
+        break
+      end
+    end
+  end
+  check_count(spec, found)
+  parser.result.arguments = found
+  return parser.result
+end
+
+return M
