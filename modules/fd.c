@@ -3,11 +3,19 @@
 
 #include <fcntl.h>
 
+int luaopen_sys_fd(lua_State *L);
+
 /* One read hands out at most this much, whatever is asked for. */
 #define READ_LIMIT_BYTES (1 << 20)
 
 int *sys_fd_new(lua_State *L)
 {
+    /* Other primitives give descriptors before anybody asked for sys.fd. */
+    if (luaL_getmetatable(L, SYS_FD) == LUA_TNIL) {
+        luaL_requiref(L, SYS_FD, luaopen_sys_fd, false);
+        lua_pop(L, 1);
+    }
+    lua_pop(L, 1);
     int *fd = lua_newuserdatauv(L, sizeof *fd, 0);
     *fd = -1;
     luaL_setmetatable(L, SYS_FD);

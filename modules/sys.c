@@ -88,6 +88,14 @@ int sys_push_error(lua_State *L, const struct sys_error *error)
     return 3;
 }
 
+const char *sys_check_path(lua_State *L, int index)
+{
+    size_t length;
+    const char *path = luaL_checklstring(L, index, &length);
+    luaL_argcheck(L, strlen(path) == length, index, "a path holds no NUL byte");
+    return path;
+}
+
 static bool is_known(const char *const known[], const char *key)
 {
     for (; *known; known++)

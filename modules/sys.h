@@ -81,6 +81,9 @@ int sys_push_error(lua_State *L, const struct sys_error *error);
  * Wrong types and unknown keys are the caller's bugs, so these raise, naming the field. Strings stay valid as long as the
  * table holds them. */
 
+/* The string at `index` as a path for the kernel; raises when it holds a NUL byte, where the kernel would cut it. */
+const char *sys_check_path(lua_State *L, int index);
+
 /* Raises unless the value at `index` is a table whose keys are all in the NULL-terminated list `known`. */
 void sys_check_keys(lua_State *L, int index, const char *const known[]);
 
