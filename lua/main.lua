@@ -1,8 +1,102 @@
---- The command line. Effects: prints the version.
+--- argv → global options → command → exit status; the one place that catches errors. Effects: through the commands.
+local args = require "holos.core.args"
+local err = require "holos.core.err"
+local help = require "holos.command.help"
+local list = require "holos.command.list"
+local manual = require "holos.core.manual"
+local out = require "holos.command.out"
+local task = require "holos.core.task"
+local world = require "holos.run.world"
 
-local build = require "sys.build"
+local M = {}
 
-return function(_)
-  print(("holos %s (%s, build %s)"):format(build.version, build.architecture, build.id))
-  return 0
+M.INTERNAL, M.INTERRUPTED, M.TERMINATED = 70, 130, 143
+
+--- The command's name and where it stands: the first word that is no option (nor an option's value).
+function M.find_command(words)
+  local by_name, at = args.index(list.OPTIONS), 1
+  while words[at] do
+    local option = by_name[words[at]]
+    if words[at]:sub(1, 1) ~= "-" then return words[at], at end
+    at = at + (option and option.value and 2 or 1)
+  end
+end
+
+--- All options that a command knows: those of all commands, then its own, which win.
+function M.options_of(command)
+  local options = table.move(list.OPTIONS, 1, #list.OPTIONS, 1, {})
+  return table.move(command.options, 1, #command.options, #options + 1, options)
+end
+
+local function without(words, position)
+  local rest = table.move(words, 1, #words, 1, {})
+  table.remove(rest, position)
+  return rest
+end
+
+local function parse(name, command, words)
+  if command.rewrite then words = command.rewrite(words) end
+  local usage = "usage: " .. manual.usage("holos", name, command)
+  for _, word in ipairs(words) do
+    if word == "--" then break end
+    if word == "--help" or word == "-h" then return { help = true } end
+  end
+  return args.parse(words, { options = M.options_of(command), arguments = command.arguments, usage = usage })
+end
+
+--- Runs a command inside a scheduler that Ctrl-C and SIGTERM cancel; `bare` ones bring a scheduler of their own.
+function M.dispatch(command, options)
+  if command.bare then return command.run(world, options) end
+  local signals <close> = err.check("signals", world.proc.signals { "INT", "TERM", "HUP", "WINCH" })
+  local poller = { now_ms = world.poller.now_ms, wait = world.poller.wait, signals = signals }
+  return task.run(poller, command.run, world, options)
+end
+
+local function run_words(words)
+  local name, position = M.find_command(words)
+  if not name then
+    local asked = words[1] == "--help" or words[1] == "-h"
+    for _, line in ipairs(help.overview()) do (asked and out.result or out.talk)(line) end
+    return asked and 0 or args.USAGE
+  end
+  local command = list.load(name) or help.unknown(name)
+  local options = parse(name, command, without(words, position))
+  if options.help then
+    for _, line in ipairs(help.of(name)) do out.result(line) end
+    return 0
+  end
+  out.style = { ansi = options.ansi or "auto", progress = options.progress or "auto" }
+  return M.dispatch(command, options)
+end
+
+local function say(line) io.stderr:write(line, "\n") end
+
+--- Prints a failure as a user should see it; gives the exit status.
+function M.report(problem, debug_wanted)
+  if problem.signal then return problem.signal == "TERM" and M.TERMINATED or M.INTERRUPTED end
+  if problem.traceback then
+    say("holos: internal error, please report it with what follows\n" .. problem.traceback)
+    return M.INTERNAL
+  end
+  for _, finding in ipairs(problem.findings or {}) do
+    say(err.render_finding(finding))
+    if finding.hint then say("    " .. finding.hint:gsub("\n", "\n    ")) end
+  end
+  if problem.findings then
+    say(problem.message .. "; nothing was changed.")
+  else
+    say("holos: " .. problem.message)
+  end
+  if problem.hint then say("  " .. problem.hint:gsub("\n", "\n  ")) end
+  if debug_wanted and problem.where then say(problem.where) end
+  return problem.exit
+end
+
+--- The program.
+---@param argv string[]  the words behind the program's name
+---@return integer status
+return function(argv)
+  local ok, result = xpcall(run_words, err.trace, argv)
+  if ok then return result end
+  return M.report(result, world.host.env("HOLOS_LOG") == "debug")
 end

@@ -17,6 +17,17 @@ local M = {
   },
 }
 
+--- Behind `logs`, -f follows, unless the word after it is a file's name: then it is the option of all commands.
+function M.rewrite(words)
+  local rewritten = {}
+  for i, word in ipairs(words) do
+    local after = words[i + 1] or ""
+    local is_file = after:find("/", 1, true) or after:find("%.ya?ml$") or after:find("%.json$")
+    rewritten[i] = word == "-f" and not is_file and "--follow" or word
+  end
+  return rewritten
+end
+
 local SOURCES = { all = { "console", "provision", "qemu" } }
 
 function M.run(world, options)

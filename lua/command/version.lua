@@ -1,0 +1,22 @@
+--- holos version
+local out = require "holos.command.out"
+local table_ = require "holos.core.table"
+
+local M = {
+  summary = "show the version, and what the binary is made of",
+  arguments = {},
+  options = { { "--short", help = "the number only" } },
+}
+
+function M.run(world, options)
+  local build = world.build
+  if options.short then
+    out.result(build.version)
+    return 0
+  end
+  out.result(("holos %s (%s, build %s)"):format(build.version, build.architecture, build.id))
+  for name, version in table_.sorted_pairs(build.libraries) do out.result(("  %s %s"):format(name, version)) end
+  return 0
+end
+
+return M
