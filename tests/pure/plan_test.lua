@@ -1,0 +1,160 @@
+local accel = require "holos.plan.accel"
+local down = require "holos.plan.down"
+local identity = require "holos.plan.identity"
+local lease = require "holos.plan.lease"
+local up = require "holos.plan.up"
+
+-- Not a hash to trust, but one that differs with its text: plans only need that.
+local function fake_sha256(text)
+  local words, state = {}, 0x811c9dc5
+  for round = 1, 8 do
+    for i = 1, #text do state = ((state ~ text:byte(i)) * 0x01000193 + round) & 0xffffffff end
+    words[round] = ("%08x"):format(state)
+  end
+  return table.concat(words)
+end
+
+test("KVM is used where it is usable, refused without permission, and replaced with a warning otherwise", function()
+  equal(accel.resolve("auto", { usable = true }), "kvm")
+  local chosen, warning = accel.resolve("auto", { usable = false, reason = "no vmx or svm" })
+  equal(chosen, "tcg")
+  ok(warning:find("no vmx or svm", 1, true))
+  local none, message, hint = accel.resolve("auto", { usable = false, code = "EACCES" })
+  equal(none, nil)
+  ok(message:find("permission denied", 1, true) and hint:find("usermod", 1, true))
+  equal(accel.resolve("kvm", { usable = false, reason = "none" }), nil)
+  equal(accel.resolve("tcg", { usable = true }), "tcg")
+  equal(accel.cpu_model(nil, "kvm"), "host")
+  equal(accel.cpu_model("host", "tcg"), "max")
+end)
+
+test("a subnet that a route of the host overlaps is passed over, and said", function()
+  local routes = { { destination = "0.0.0.0", prefix = 0, interface = "eth0" },
+    { destination = "10.10.0.0", prefix = 16, interface = "vpn0" }, { destination = "10.11.0.128", prefix = 25, interface = "x" } }
+  local subnet, notice = lease.subnet(routes)
+  equal(subnet, "10.12.0.0/24")
+  ok(notice:find("vpn0", 1, true))
+  equal(lease.subnet { { destination = "10.0.0.0", prefix = 8, interface = "corp" } }, nil)
+end)
+
+test("addresses stay, new ones fill the gaps, and a full subnet is refused", function()
+  equal(lease.addresses({ "db-0", "web-0", "web-1" }, {}, "10.10.0.0/24"),
+    { ["db-0"] = "10.10.0.2", ["web-0"] = "10.10.0.3", ["web-1"] = "10.10.0.4" })
+  equal(lease.addresses({ "db-0", "web-0" }, { ["web-0"] = "10.10.0.2" }, "10.10.0.0/24"),
+    { ["db-0"] = "10.10.0.3", ["web-0"] = "10.10.0.2" })
+  local names = {}
+  for i = 1, 254 do names[i] = "a-" .. i end
+  local none, message = lease.addresses(names, {}, "10.10.0.0/24")
+  equal(none, nil)
+  equal(message, "a-254: no address is free in 10.10.0.0/24 (253 instances fit)")
+end)
+
+test("multicast groups are allocated, not hashed alone: a taken one is never given twice", function()
+  local records = {}
+  for i = 1, 300 do
+    local group, port = lease.multicast(fake_sha256, "same", records)
+    for _, other in pairs(records) do
+      ok(other.leases.network.group ~= group or other.leases.network.port ~= port)
+    end
+    ok(group:match("^239%.19[2-5]%.") and port >= 5000 and port <= 9999)
+    records["p" .. i] = { leases = { network = { group = group, port = port } } }
+  end
+end)
+
+test("identities are stable and serials fit their 20 bytes", function()
+  equal(identity.mac(fake_sha256, "p", "web-0", 0), identity.mac(fake_sha256, "p", "web-0", 0))
+  ok(identity.mac(fake_sha256, "p", "web-0", 0) ~= identity.mac(fake_sha256, "p", "web-0", 1))
+  ok(identity.mac(fake_sha256, "p", "web-0", 1):match("^52:54:11:%x%x:%x%x:%x%x$"))
+  ok(identity.uuid(fake_sha256, "p", "web-0"):match("^%x+%-%x%x%x%x%-8%x%x%x%-a%x%x%x%-%x+$"))
+  equal(identity.volume_serial(fake_sha256, "pgdata"), "vol-pgdata")
+  local long = identity.volume_serial(fake_sha256, ("x"):rep(40))
+  equal(#long, 20)
+  ok(long ~= identity.volume_serial(fake_sha256, ("x"):rep(41)))
+end)
+
+-- -- up ---------------------------------------------------------------------------------------------------------------
+
+local function spec(name, changes)
+  local made = { name = name, service = name:match("^(.*)%-"), image = { path = "/i.qcow2", format = "qcow2", os = "plain" },
+    vm = { memory_mib = 512, vcpu = 1, machine = "pc-q35-7.2", cpu_model = "max", accel = "tcg", extra_args = {}, allow_paths = {} },
+    disk_bytes = 1 << 30, ports = {}, mounts = {}, nics = {}, hosts = {}, depends_on = {}, stop_grace_ms = 30000, labels = {},
+    cloud_init = {}, uuid = "u-" .. name }
+  for key, value in pairs(changes or {}) do
+    if key == "memory_mib" then made.vm.memory_mib = value else made[key] = value end
+  end
+  return made
+end
+
+local DESCRIBE = { instance = function(s) return s.name end, volume = function(v) return v.name end, bytes = tostring }
+
+local function make(specs, recorded, running, volumes)
+  local record, observed = { instances = {} }, { instances = {}, volumes = {} }
+  for _, known in ipairs(recorded or {}) do
+    record.instances[known.name] = { spec = known, desired = "running" }
+    observed.instances[known.name] = { running = running[known.name] or false, text = "stopped" }
+  end
+  return up.make { specs = specs, record = record, observed = observed, volumes = volumes or {}, describe = DESCRIBE,
+    where = function(path) return "holos.yaml:" .. #path end }
+end
+
+local function ids(plan)
+  local list = {}
+  for i, action in ipairs(plan.actions) do list[i] = action.id .. (#action.after > 0 and " < " .. table.concat(action.after, ",") or "") end
+  return list
+end
+
+test("a first up makes disks and volumes, launches, and waits; a healthy gate holds back the dependent", function()
+  local db = spec("db-0", { healthcheck = { test = { "CMD", "true" } }, mounts = { { kind = "volume", volume = "data" } } })
+  local web = spec("web-0", { depends_on = { { service = "db", condition = "auto" } } })
+  local plan = make({ db, web }, {}, {}, { data = { name = "data", size_bytes = 1 } })
+  equal(ids(plan), { "volume/data", "disk/db-0", "launch/db-0 < volume/data,disk/db-0", "gate/db-0/healthy < launch/db-0",
+    "disk/web-0", "launch/web-0 < gate/db-0/healthy,disk/web-0", "gate/web-0/provisioned < launch/web-0" })
+  equal(#plan.rows, 3)
+end)
+
+test("an up of what runs unchanged plans no row, only looks whether all is provisioned", function()
+  local plan = make({ spec("web-0") }, { spec("web-0") }, { ["web-0"] = true })
+  equal(plan.rows, {})
+  equal(ids(plan), { "gate/web-0/provisioned" })
+end)
+
+test("more memory restarts the running one and says where the file asks for it; its sibling is not touched", function()
+  local plan = make({ spec("web-0", { memory_mib = 1024 }), spec("web-1") }, { spec("web-0"), spec("web-1") },
+    { ["web-0"] = true, ["web-1"] = true })
+  equal(#plan.rows, 1)
+  equal(plan.rows[1].mark .. plan.rows[1].name, "~web-0")
+  ok(plan.rows[1].text:find("memory 512 MiB → 1 GiB", 1, true) and plan.rows[1].where)
+  equal(ids(plan)[1], "stop/web-0")
+  equal(ids(plan)[2], "launch/web-0 < stop/web-0")
+end)
+
+test("another image and other first steps are refused, never carried out", function()
+  local plan = make({ spec("a-0", { image = { path = "/other.qcow2", format = "qcow2", os = "plain" } }),
+    spec("b-0", { cloud_init = { runcmd = { "true" } } }) }, { spec("a-0"), spec("b-0") }, {})
+  equal(#plan.refusals, 2)
+  equal(plan.refusals[1].change.class, "recreate")
+  equal(plan.refusals[2].change.class, "reprovision")
+  for _, action in ipairs(plan.actions) do ok(action.kind == "instance.await") end
+end)
+
+test("a smaller disk is another disk, a larger one grows", function()
+  equal(make({ spec("a-0", { disk_bytes = 1 << 20 }) }, { spec("a-0") }, {}).refusals[1].change.class, "recreate")
+  local plan = make({ spec("a-0", { disk_bytes = 1 << 31 }) }, { spec("a-0") }, {})
+  equal(ids(plan)[1], "grow/a-0")
+end)
+
+test("fewer replicas stop and go to the trash; an orphan is left alone and named", function()
+  local plan = make({ spec("web-0") }, { spec("web-0"), spec("web-1"), spec("old-0") }, { ["web-0"] = true })
+  equal(plan.rows[1].mark .. plan.rows[1].name, "-web-1")
+  ok(plan.warnings[1]:find("old-0", 1, true))
+  for _, action in ipairs(plan.actions) do ok(action.instance ~= "old-0") end
+end)
+
+test("down takes dependents first", function()
+  local record = { instances = { ["db-0"] = { spec = spec("db-0") },
+    ["web-0"] = { spec = spec("web-0", { depends_on = { { service = "db", condition = "auto" } } }) } } }
+  local actions = down.make(record, { ["db-0"] = true, ["web-0"] = true }, { ["db-0"] = true, ["web-0"] = true }, true)
+  local after = {}
+  for _, action in ipairs(actions) do after[action.id] = table.concat(action.after, ",") end
+  equal(after, { ["stop/db-0"] = "stop/web-0", ["stop/web-0"] = "", ["trash/db-0"] = "stop/db-0", ["trash/web-0"] = "stop/web-0" })
+end)
