@@ -1,0 +1,88 @@
+--- Files, directories and environment for tests: through sys.* inside holos, through io under a stock Lua.
+
+local M = { directory = "tests" }
+
+local function optional(name)
+  local found, module = pcall(require, name)
+  return found and module or nil
+end
+
+local fs, host = optional "sys.fs", optional "sys.host"
+
+--- A variable of the environment, or nil.
+function M.environment(name)
+  if host then return host.env(name) end
+  return os.getenv and os.getenv(name)
+end
+
+--- The text of a file, or nil.
+function M.read(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+--- Writes a file; its directory is made when missing.
+function M.write(path, text)
+  if fs then assert(fs.mkdir_all(path:match("^(.*)/"), 448)) end
+  local file = assert(io.open(path, "wb"))
+  file:write(text)
+  file:close()
+end
+
+-- Lists with `find` under a stock Lua; holos has no popen, and always has sys.fs.
+local function find(directory)
+  local pipe = io.popen("find '" .. directory .. "' -name '*_test.lua' 2>/dev/null | LC_ALL=C sort")
+  local paths = {}
+  for path in pipe:lines() do paths[#paths + 1] = path end
+  pipe:close()
+  return paths
+end
+
+local function walk(directory, paths)
+  for _, entry in ipairs(fs.list(directory) or {}) do
+    local path = directory .. "/" .. entry.name
+    if entry.type == "directory" then walk(path, paths)
+    elseif entry.name:find("_test%.lua$") then paths[#paths + 1] = path end
+  end
+  return paths
+end
+
+--- All *_test.lua below a directory, sorted.
+function M.tests_below(directory)
+  return fs and walk(directory, {}) or find(directory)
+end
+
+local function make_directory()
+  local base = M.environment("TMPDIR") or "/tmp"
+  if not fs then
+    local name = os.tmpname()
+    os.remove(name)
+    os.execute("mkdir -m 700 '" .. name .. "'")
+    return name
+  end
+  local path = ("%s/holos-test-%s"):format(base, host.random(8):gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+  assert(fs.mkdir_all(path, 448))
+  return path
+end
+
+local made = {}
+
+--- A fresh empty directory, removed when the test ends.
+function M.tmpdir()
+  local path = make_directory()
+  made[#made + 1] = path
+  return path
+end
+
+--- Removes what tmpdir made since the last call.
+function M.remove_directories()
+  for _, path in ipairs(made) do
+    if fs then fs.remove_tree(path) else os.execute("rm -rf '" .. path .. "'") end
+  end
+  made = {}
+end
+
+return M

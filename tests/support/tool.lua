@@ -1,0 +1,119 @@
+--- Runs an independent tool (qemu-img, ssh-keygen, …) and gives its output, for tests that judge primitives.
+
+local err = require "holos.core.err"
+local task = require "holos.core.task"
+local io_wait = require "holos.run.io"
+local files = require "tests.support.files"
+
+local M = {}
+
+local DEFAULT_TIMEOUT_MS = 60000
+local CHUNK_BYTES = 65536
+
+local function need(name)
+  local found, module = pcall(require, name)
+  if not found then error("run_tool needs " .. name .. ", which this binary lacks", 0) end
+  return module
+end
+
+--- The full path of a program on PATH, or nil.
+function M.find(program)
+  local fs = need "sys.fs"
+  if program:find("/", 1, true) then return program end
+  for directory in (files.environment("PATH") or "/usr/bin:/bin"):gmatch("[^:]+") do
+    local facts = fs.stat(directory .. "/" .. program)
+    if facts and facts.type == "file" then return directory .. "/" .. program end
+  end
+end
+
+local function drain(fd)
+  local parts = {}
+  repeat
+    local text = err.check("tool's output", io_wait.await(fd, "try_read", CHUNK_BYTES))
+    parts[#parts + 1] = text
+  until text == ""
+  return table.concat(parts)
+end
+
+-- A tool may stop reading early; that is its own business.
+local function feed(fd, text)
+  local at = 1
+  while at <= #text do
+    local count, _, code = io_wait.await(fd, "try_write", text, at)
+    if not count then
+      if code == "EPIPE" then break end
+      err.raise("tool's input: " .. tostring(code))
+    end
+    at = at + count
+  end
+  fd:close()
+end
+
+local function environment(extra)
+  local list = { "PATH=" .. (files.environment("PATH") or "/usr/bin:/bin"), "LC_ALL=C", "HOME=/nonexistent" }
+  for _, setting in ipairs(extra or {}) do list[#list + 1] = setting end
+  return list
+end
+
+local function start(argv, options, ends)
+  local program = M.find(argv[1]) or err.raise { message = argv[1] .. ": not found on PATH", code = "ENOENT" }
+  local launch = err.check(argv[1], need("sys.launch").prepare {
+    program = program, argv = { table.unpack(argv, 2) }, env = environment(options.env), directory = options.directory,
+    stdin = ends.child_stdin, stdout = ends.child_stdout, stderr = ends.child_stderr, session = true,
+  })
+  err.check(argv[1], launch:go())
+  return err.check(argv[1], need("sys.proc").open(launch.pid, launch.start_time))
+end
+
+local function pipes()
+  local fd = need "sys.fd"
+  local ends = {}
+  ends.child_stdin, ends.stdin = fd.pipe()
+  ends.stdout, ends.child_stdout = fd.pipe()
+  ends.stderr, ends.child_stderr = fd.pipe()
+  for _, name in ipairs { "stdin", "stdout", "stderr" } do fd.nonblocking(ends[name], true) end
+  return setmetatable(ends, { __close = function()
+    for _, descriptor in pairs(ends) do descriptor:close() end
+  end })
+end
+
+-- Whatever happens, the process is gone and reaped afterwards.
+local function ended(process)
+  return setmetatable({}, { __close = function()
+    if not process:try_wait() then process:signal("KILL") end
+    task.shield(5000, function()
+      task.wait { process = process }
+      need("sys.proc").reap(process.pid)
+    end)
+    process:close()
+  end })
+end
+
+local function collect(process, ends, input)
+  local stdout, stderr
+  task.all {
+    function() feed(ends.stdin, input) end,
+    function() stdout = drain(ends.stdout) end,
+    function() stderr = drain(ends.stderr) end,
+    function() task.wait { process = process } end,
+  }
+  local result = err.check("tool", need("sys.proc").reap(process.pid))
+  return { status = result.exit, signal = result.signal, stdout = stdout, stderr = stderr }
+end
+
+--- Runs `argv` (found on PATH) to its end.
+---@param argv string[]
+---@param options {stdin: string?, timeout_ms: integer?, env: string[]?, directory: string?}?
+---@return {status: integer?, signal: string?, stdout: string, stderr: string}
+function M.run(argv, options)
+  options = options or {}
+  return task.within(options.timeout_ms or DEFAULT_TIMEOUT_MS, function()
+    local ends <close> = pipes()
+    local process = start(argv, options, ends)
+    local guard <close> = ended(process)
+    for _, name in ipairs { "child_stdin", "child_stdout", "child_stderr" } do ends[name]:close() end
+    return collect(process, ends, options.stdin or "")
+  end)
+end
+
+return M
