@@ -1,11 +1,19 @@
 --- Runs the tests: ./holos lua tests/run.lua [--filter TEXT] [--suite NAME] [FILE…]
 --
--- Without files every *_test.lua below tests/pure, tests/sys and tests/life runs; --suite (repeatable) picks directories.
+-- Without files every *_test.lua below tests/pure, tests/sys and tests/life runs; --suite picks such directories.
 -- --filter keeps tests whose name or file contains TEXT. UPDATE=1 in the environment rewrites golden files.
 -- Pure tests also run under a stock Lua 5.4: lua5.4 tests/run.lua --suite pure
 
 local here = (arg and arg[0] or "tests/run.lua"):match("^(.*)/[^/]*$") or "."
 local ROOTS = { tests = here, holos = here .. "/../lua" }
+
+local function load_text(path)
+  local file = io.open(path, "rb")
+  if not file then return nil end
+  local text = file:read("a")
+  file:close()
+  return assert(load(text, "@" .. path, "t"))
+end
 
 -- Finds tests.support.x beside this file, and holos.* in the tree when no holos binary provides it.
 local function find_in_tree(name)
@@ -13,7 +21,7 @@ local function find_in_tree(name)
   if not ROOTS[root] then return nil end
   local base = ROOTS[root] .. "/" .. rest:gsub("%.", "/")
   for _, path in ipairs { base .. ".lua", base .. "/init.lua" } do
-    local chunk = loadfile(path, "t")
+    local chunk = load_text(path)
     if chunk then return chunk, path end
   end
   return "\n\tno file '" .. base .. ".lua'"
@@ -48,5 +56,5 @@ end
 
 local options, problem = parse { ... }
 local status = options and harness.main(options) or usage(problem)
-if not package.preload["sys.fd"] then os.exit(status) end
+if os.exit then os.exit(status) end          -- a stock Lua; holos takes the status from here
 return status

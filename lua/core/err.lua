@@ -81,7 +81,7 @@ function M.render_finding(finding)
   return table.concat(parts, ": ")
 end
 
---- Message handler for xpcall: objects pass, anything else is a bug and gets its traceback while the stack still stands.
+--- Message handler for xpcall: objects pass; anything else is a bug and gets its traceback while the stack stands.
 function M.trace(value)
   if type(value) == "table" then return value end
   local message = type(value) == "string" and value or ("error value is a %s"):format(type(value))

@@ -1,13 +1,13 @@
 --- The scheduler: tasks that wait for descriptors, time, signals and each other, inside scopes that leave none behind.
 -- Pure: the world comes in as a poller. `holos.core.task.loop` is the engine, this is what everybody calls.
 --
--- * Children live inside a scope; it ends when all have ended. The first error cancels the rest and is raised by the scope.
+-- * Children live inside a scope, which ends when all have ended. The first error cancels the rest and is raised by it.
 -- * Cancelling raises {code="ECANCELED"} at the wait point, and again at every later wait: catching it changes nothing.
 -- * Clean-up goes into <close> variables; they may wait, under task.shield(ms, fn).
 -- * Waits raise inside sort comparators, gsub callbacks, required files, finalizers and plain coroutines.
 --
--- A poller is {now_ms = function, wait = function(list, timeout_ms), signals = object?}: `list` is {fd, "r"|"w"|"rw", …},
--- wait gives the positions of the ready pairs; a timeout of -1 means for ever. `signals` has fileno() and try_next().
+-- A poller is {now_ms = function, wait = function(list, timeout_ms), signals = object?}. The list is {fd, dir, fd, dir, …},
+-- and wait gives the positions of the ready pairs; a timeout of -1 is none. `signals` has fileno() and try_next().
 
 local err = require "holos.core.err"
 local frames = require "holos.core.task.frame"
@@ -16,14 +16,15 @@ local relay = require "holos.core.task.relay"
 local scopes = require "holos.core.task.scope"
 local sources = require "holos.core.task.sources"
 local sync = require "holos.core.task.sync"
+local units = require "holos.core.units"
 
 local M = {}
 
 local SLICE_MS = 10              -- how long a task may compute before the others and the poller get their turn
 
 --- Runs `main(scope, ...)` as the first task of a new scheduler; gives its results, or raises its error.
--- SIGINT, SIGTERM and SIGHUP, unless a task waits for them, cancel it ({code="ECANCELED", signal="INT"}); the second one
--- raises here at once. Raises when a task, timer or descriptor is left at the end, naming it.
+-- SIGINT, SIGTERM and SIGHUP, unless a task waits for them, cancel it ({code="ECANCELED", signal="INT"}); the second
+-- one raises here at once. Raises when a task, timer or descriptor is left at the end, naming it.
 function M.run(poller, main, ...)
   local loop = loops.new(poller)
   local root = loop:spawn("main", nil, nil, M.scope, main, ...)
@@ -44,7 +45,8 @@ function M.scope(body, ...)
 end
 
 --- Waits for {fd=, dir="r"|"w"|"rw"}, {process=} (its end), {at_ms=}, {signal="WINCH"}, an event, a queue or a task.
--- Gives true, the signal's name, the event's value, the queue's item or the task's results; a failed task's error is raised.
+-- Gives true, the signal's name, the event's value, the queue's item or the task's results; a failed task's error is
+-- raised.
 function M.wait(source)
   local wanted = sources.of(source)
   local value = loops.park(wanted)
@@ -59,7 +61,8 @@ local function bounded(ms, shield, fn, ...)
   local frame, started_ms = frames.enter(owner, nil, shield), clock.now_ms()
   local timer = timers:add(started_ms + ms, function()
     local waited_ms = clock.now_ms() - started_ms
-    frame:cancel(err.new { code = "ETIMEDOUT", waited_ms = waited_ms, message = ("timed out after %d ms"):format(waited_ms) })
+    local message = "timed out after " .. units.format_duration(waited_ms)
+    frame:cancel(err.new { code = "ETIMEDOUT", waited_ms = waited_ms, message = message })
   end)
   local outcome = table.pack(xpcall(fn, err.trace, ...))
   timers:remove(timer)

@@ -118,7 +118,7 @@ test("a semaphore lets so many in, in order, and gets its permit back on errors 
   end)
 end)
 
--- -- places where nothing can wait ----------------------------------------------------------------------------------------
+-- -- places where nothing can wait --------------------------------------------------------------------------------
 
 local CANNOT = "nothing can wait here: inside a sort comparator, a gsub callback, a required file or a finalizer"
 
@@ -159,7 +159,7 @@ test("a bare coroutine.yield in a task is an error naming the task and the line;
   local closed = false
   local problem = raises("main/careless: a task yielded with coroutine.yield instead of a wait", run, function(scope)
     scope:spawn("careless", function()
-      local closer <close> = setmetatable({}, { __close = function() sleep(5); closed = true end })
+      local _closer <close> = setmetatable({}, { __close = function() sleep(5); closed = true end })
       while true do coroutine.yield("what?") end
     end)
   end)
@@ -176,7 +176,7 @@ test("a wait inside a plain coroutine is an error, and its caller never sees the
   end)
 end)
 
--- -- task.coroutine -------------------------------------------------------------------------------------------------------
+-- -- task.coroutine -----------------------------------------------------------------------------------------------
 
 test("a generator made with task.coroutine may wait between its items", function()
   run(function()
@@ -201,11 +201,11 @@ test("generators nest, and cancelling reaches the innermost wait and runs every 
   end
   run(function(scope)
     local child = scope:spawn("child", function()
-      local outer_closer <close> = closer "task"
+      local _outer <close> = closer "task"
       task.coroutine.wrap(function()
-        local middle <close> = closer "outer coroutine"
+        local _middle <close> = closer "outer coroutine"
         task.coroutine.wrap(function()
-          local inner <close> = closer "inner coroutine"
+          local _inner <close> = closer "inner coroutine"
           sleep(1000)
         end)()
       end)()
@@ -233,7 +233,7 @@ test("close runs the pending closers of a coroutine, and they may wait", functio
   run(function()
     local co, closed_ms = task.coroutine, nil
     local thread = co.create(function()
-      local closer <close> = setmetatable({}, { __close = function() sleep(7); closed_ms = task.now_ms() end })
+      local _closer <close> = setmetatable({}, { __close = function() sleep(7); closed_ms = task.now_ms() end })
       co.yield(1)
     end)
     co.resume(thread)

@@ -23,7 +23,8 @@ test("run raises the error of main as it was", function()
 end)
 
 test("a bug keeps the traceback of the place where it happened", function()
-  local function deep_inside() local nothing; return nothing.field end
+  local nothing = nil
+  local function deep_inside() return nothing.field end
   local problem = raises("attempt to index a nil value", run, function()
     task.all { function() sleep(5); task.within(100, function() sleep(5); deep_inside() end) end }
   end)
@@ -114,7 +115,8 @@ end)
 test("all gives results in order, race those of the first, map at most so many at a time", function()
   run(function()
     equal(task.all { function() sleep(9) return "a" end, function() return "b" end }, { "a", "b" })
-    equal({ task.race { function() sleep(9) return "slow" end, function() sleep(1) return "fast", 2 end } }, { "fast", 2 })
+    local function slow() sleep(9) return "slow" end
+    equal({ task.race { slow, function() sleep(1) return "fast", 2 end } }, { "fast", 2 })
     local inside, most = 0, 0
     local squares = task.map({ 1, 2, 3, 4, 5, 6, 7 }, 3, function(item, position)
       equal(item, position)
@@ -136,7 +138,7 @@ test("the first error cancels the rest, whose closers run, and is raised by the 
   local problem = raises("second failed", run, function()
     task.all {
       function()
-        local closer <close> = setmetatable({}, { __close = function() seen[#seen + 1] = "closed " .. task.now_ms() end })
+        local _closer <close> = setmetatable({}, { __close = function() seen[1] = "closed " .. task.now_ms() end })
         sleep(1000)
         seen[#seen + 1] = "never"
       end,
@@ -153,7 +155,7 @@ test("an error in the body of a scope cancels the children", function()
   raises("body failed", run, function()
     task.scope(function(scope)
       scope:spawn("child", function()
-        local closer <close> = setmetatable({}, { __close = function() closed_ms = task.now_ms() end })
+        local _closer <close> = setmetatable({}, { __close = function() closed_ms = task.now_ms() end })
         sleep(1000)
       end)
       sleep(7)
@@ -223,7 +225,7 @@ end)
 test("a deadlock names the tasks, what they wait for and where, and closers run", function()
   local closed
   local problem = raises("deadlock", run, function(scope)
-    local closer <close> = setmetatable({}, { __close = function() closed = true end })
+    local _closer <close> = setmetatable({}, { __close = function() closed = true end })
     local never = task.event()
     scope:spawn("reader", function() task.queue():take() end)
     never:wait()

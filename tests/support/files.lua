@@ -63,7 +63,7 @@ local function make_directory()
     os.execute("mkdir -m 700 '" .. name .. "'")
     return name
   end
-  local path = ("%s/holos-test-%s"):format(base, host.random(8):gsub(".", function(c) return ("%02x"):format(c:byte()) end))
+  local path = ("%s/holos-test-%016x"):format(base, ("i8"):unpack(host.random(8)))
   assert(fs.mkdir_all(path, 448))
   return path
 end

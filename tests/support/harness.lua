@@ -97,7 +97,7 @@ local function run_file(file, filter)
   registered = {}
   local started = clock_s()
   local exports = leaks.exports()
-  local chunk, problem = loadfile(file, "t")
+  local chunk, problem = load(files.read(file) or error(file .. ": cannot be read", 0), "@" .. file, "t")
   local fine = chunk ~= nil
   if chunk then fine, problem = xpcall(chunk, err.trace) end
   if not fine then return report(file, "(loading)", problem) end

@@ -110,7 +110,7 @@ function M.run(argv, options)
   return task.within(options.timeout_ms or DEFAULT_TIMEOUT_MS, function()
     local ends <close> = pipes()
     local process = start(argv, options, ends)
-    local guard <close> = ended(process)
+    local _guard <close> = ended(process)
     for _, name in ipairs { "child_stdin", "child_stdout", "child_stderr" } do ends[name]:close() end
     return collect(process, ends, options.stdin or "")
   end)

@@ -1,7 +1,7 @@
 --- A poller whose time passes only when every task waits: tests of minutes take microseconds.
 --
--- poller:at(ms, fn) does something at a point in time; poller:ready(fd, dir) makes a descriptor ready until poller:drain(fd);
--- poller:signal(name) delivers a signal (only with virtual.new { signals = true }).
+-- poller:at(ms, fn) does something at a point in time; poller:ready(fd, dir) makes a descriptor ready, until
+-- poller:drain(fd); poller:signal(name) delivers a signal (only with virtual.new { signals = true }).
 
 local M = {}
 

@@ -1,8 +1,8 @@
 --- Cancel frames: which part of which task is cancelled, and what its waits raise. Pure.
 --
--- All frames of a run form one tree. A task enters a frame by `within`, `shield` and `scope`; the frame a task starts with
--- hangs below the frame of the scope it was spawned in. Cancelling a frame wakes every task that waits in it or below it,
--- and every later wait there raises again, until the frame is left: swallowing the error does not undo a cancel.
+-- All frames of a run form one tree. A task enters a frame by `within`, `shield` and `scope`; the frame it starts with
+-- hangs below that of the scope it was spawned in. Cancelling a frame wakes every task that waits in it or below, and
+-- every later wait there raises again, until the frame is left: swallowing the error does not undo a cancel.
 -- A shield hides what is above it.
 
 local M = {}

@@ -20,7 +20,7 @@ local ENDING_SIGNALS = { HUP = 129, INT = 130, TERM = 143 }
 
 local active                       -- the task that runs now; saved around each turn, so that runs can nest
 
--- -- tasks ----------------------------------------------------------------------------------------------------------------
+-- -- tasks --------------------------------------------------------------------------------------------------------
 
 local Task = { __name = "task" }
 Task.__index = Task
@@ -73,7 +73,7 @@ function Task:disarm(waiter)
   self.waiters:remove(waiter)
 end
 
--- -- the running task -----------------------------------------------------------------------------------------------------
+-- -- the running task ---------------------------------------------------------------------------------------------
 
 -- Whether every coroutine between this one and the task's own passes waits on.
 local function is_relayed(task)
@@ -112,7 +112,7 @@ function M.park(source)
   return value
 end
 
--- -- the loop -------------------------------------------------------------------------------------------------------------
+-- -- the loop -----------------------------------------------------------------------------------------------------
 
 local Loop = {}
 Loop.__index = Loop
@@ -190,7 +190,7 @@ local function give_turn(task)
   active = task
   local fine, result = coroutine.resume(task.thread, task.failure, task.value)
   active = outer
-  if not fine then return end_task(task, { false, err.trace(result), n = 2 }) end     -- an error in the message handler
+  if not fine then return end_task(task, { false, err.trace(result), n = 2 }) end      -- an error in err.trace itself
   if coroutine.status(task.thread) == "dead" then return end_task(task, result) end
   if not rawequal(result, relay.TOKEN) then refuse_yield(task) end
 end
@@ -201,7 +201,7 @@ local function run_batch(loop)
   for _, task in ipairs(batch) do give_turn(task) end
 end
 
--- -- descriptors, timers, signals -----------------------------------------------------------------------------------------
+-- -- descriptors, timers, signals ---------------------------------------------------------------------------------
 
 --- Adds a descriptor for `task`, which is woken when it is ready.
 function Loop:watch(task, fd, direction)

@@ -1,4 +1,4 @@
---- Scopes: no task outlives the block that spawned it; the first error cancels the rest and is raised by the block. Pure.
+--- Scopes: no task outlives the block that spawned it; the first error cancels the rest, and the block raises it. Pure.
 
 local err = require "holos.core.err"
 local frames = require "holos.core.task.frame"
@@ -69,7 +69,7 @@ function Scope:cancel(why)
   for _, child in ipairs(list) do child:cancel(self.stopped) end
 end
 
---- Runs `body(scope, ...)`, waits until all tasks it spawned have ended, and gives its results or raises the first error.
+--- Runs `body(scope, ...)`, waits until all tasks it spawned have ended; gives its results or raises the first error.
 function M.run(body, ...)
   local owner = loops.current()
   local scope = setmetatable({ owner = owner, children = {}, frame = frames.enter(owner) }, Scope)

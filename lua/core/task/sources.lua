@@ -5,7 +5,7 @@
 
 local M = {}
 
--- -- lists of waiting tasks -----------------------------------------------------------------------------------------------
+-- -- lists of waiting tasks ---------------------------------------------------------------------------------------
 
 -- First come, first served. A task waits for one thing at a time, so the links are in the task itself.
 local Waiters = {}
@@ -42,7 +42,7 @@ function Waiters:wake_all(failure, value)
   return any
 end
 
--- -- the world outside ----------------------------------------------------------------------------------------------------
+-- -- the world outside --------------------------------------------------------------------------------------------
 
 local function class(name)
   local methods = { __name = "task." .. name }
@@ -53,7 +53,7 @@ end
 local Descriptor = class "descriptor"
 
 function Descriptor:arm(task) task.loop:watch(task, self.fd, self.direction) end
-function Descriptor:disarm(task) task.loop:unwatch(task) end
+function Descriptor.disarm(_, task) task.loop:unwatch(task) end
 function Descriptor:describe() return ("descriptor %d (%s)"):format(self.fd, self.direction) end
 
 local Moment = class "moment"
@@ -79,7 +79,7 @@ function Signal:describe() return "signal " .. self.name end
 -- Gives its place in the queue of ready tasks to the others.
 local Turn = class "turn"
 
-function Turn:arm(task) task:wake(nil, true) end
+function Turn.arm(_, task) task:wake(nil, true) end
 function Turn.disarm() end
 function Turn.describe() return "its turn" end
 

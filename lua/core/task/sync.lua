@@ -1,7 +1,7 @@
 --- Events, queues and semaphores between tasks. Pure.
 --
--- What is handed to a waiting task is its own from that moment: a cancel that comes later is raised at its next wait, so no
--- item and no permit is lost.
+-- What is handed to a waiting task is its own from that moment: a cancel that comes later is raised at its next wait,
+-- so no item and no permit is lost.
 
 local loops = require "holos.core.task.loop"
 local sources = require "holos.core.task.sources"
@@ -14,7 +14,7 @@ local function class(name)
   return methods
 end
 
--- -- event: happens once --------------------------------------------------------------------------------------------------
+-- -- event: happens once ------------------------------------------------------------------------------------------
 
 local Event = class "event"
 
@@ -43,14 +43,15 @@ end
 function Event:disarm(task) self.waiters:remove(task) end
 function Event.describe() return "an event" end
 
--- -- queue: items in order ------------------------------------------------------------------------------------------------
+-- -- queue: items in order ----------------------------------------------------------------------------------------
 
 local Queue = class "queue"
 
 --- A queue of at most `limit` items (no limit when nil). Items are any values but nil.
 function M.queue(limit)
   return setmetatable({
-    items = {}, first = 1, last = 0, limit = limit or math.huge, takers = sources.waiters(), putters = sources.waiters(),
+    items = {}, first = 1, last = 0, limit = limit or math.huge,
+    takers = sources.waiters(), putters = sources.waiters(),
   }, Queue)
 end
 
@@ -110,7 +111,7 @@ end
 function Queue:disarm(task) self.takers:remove(task) end
 function Queue.describe() return "an item of a queue" end
 
--- -- semaphore: so many at a time -----------------------------------------------------------------------------------------
+-- -- semaphore: so many at a time ---------------------------------------------------------------------------------
 
 local Semaphore = class "semaphore"
 
@@ -131,7 +132,7 @@ end
 --- Runs `fn(...)` holding a permit; gives its results.
 function Semaphore:with(fn, ...)
   self:acquire()
-  local permit <close> = setmetatable({}, { __close = function() self:release() end })
+  local _permit <close> = setmetatable({}, { __close = function() self:release() end })
   return fn(...)
 end
 

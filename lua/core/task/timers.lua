@@ -1,4 +1,4 @@
---- Timers in a binary heap: add and remove in O(log n), the earliest at the top; equal times fire in the order made. Pure.
+--- Timers in a binary heap: add and remove in O(log n); equal times fire in the order in which they were made. Pure.
 
 local M = {}
 
