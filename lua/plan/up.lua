@@ -122,8 +122,8 @@ end
 
 local function grow_if_larger(plan, spec, recorded, after)
   if spec.disk_bytes <= recorded.disk_bytes then return end
-  after[#after + 1] = add(plan, { id = "grow/" .. spec.name, kind = "disk.grow", instance = spec.name, after = after,
-    because = "disk_size grew" })
+  after[#after + 1] = add(plan, { id = "grow/" .. spec.name, kind = "disk.grow", instance = spec.name,
+    after = table_.copy(after), because = "disk_size grew" })
 end
 
 local function plan_restart(plan, context, spec, volume_ids, changes, running)

@@ -1,0 +1,38 @@
+--- The seed of an instance: NoCloud's files, and plain scripts that guests with and without cloud-init run. Pure.
+--- boot part: holos/boot.sh, at every boot. first part: holos/first.sh and what cloud-init does once per instance-id.
+local boot = require "holos.plan.seed.boot"
+local cloudinit = require "holos.plan.seed.cloudinit"
+local first = require "holos.plan.seed.first"
+local json = require "holos.core.json"
+local plain = require "holos.plan.seed.plain"
+local table_ = require "holos.core.table"
+
+local M = {}
+
+--- What the first part is made of, as one canonical text: its hash goes into the instance-id.
+---@return string text
+function M.first_hash_input(spec)
+  local wanted = spec.cloud_init
+  return json.encode { user = wanted.user or "", os = spec.image.os, packages = table_.list(wanted.packages),
+    write_files = table_.list(wanted.write_files), runcmd = table_.list(wanted.runcmd), extra = wanted.extra or {},
+    ssh_authorized_keys = table_.list(wanted.ssh_authorized_keys), user_data = wanted.user_data or "" }
+end
+
+--- The files of the ISO.
+---@param spec table  instance spec
+---@param keys {user_public: string, host_private: string, host_public: string}
+---@return {name: string, data: string}[]
+function M.files(spec, keys)
+  local files = {
+    { name = "meta-data", data = cloudinit.meta_data(spec) },
+    { name = "user-data", data = cloudinit.user_data(spec, keys) },
+    { name = "network-config", data = cloudinit.network_config(spec) },
+    { name = "holos/lib.sh", data = boot.library(spec) },
+    { name = "holos/boot.sh", data = boot.script(spec) },
+    { name = "holos/first.sh", data = first.script(spec) },
+    { name = "holos/hosts", data = boot.hosts(spec) },
+  }
+  return table_.extend(files, plain.files(spec, keys))
+end
+
+return M
