@@ -1,6 +1,5 @@
 /* Both sides of a launch: the parent forks and holds the gate, the child makes itself ready, waits, and becomes the program.
  * Between fork and exec only async-signal-safe calls are made: the parent may have threads. */
-#define _GNU_SOURCE
 #include "launch.h"
 
 #include <errno.h>

@@ -1,6 +1,5 @@
 /* Own mounts for a child about to exec: bind mounts that only it sees, read-only where asked.
  * Without privileges this needs a user namespace in which the child is uid 0 and everything maps back to the caller. */
-#define _GNU_SOURCE
 #include "launch.h"
 
 #include <errno.h>
