@@ -1,7 +1,7 @@
 --- The scheduler: tasks that wait for descriptors, time, signals and each other, inside scopes that leave none behind.
 -- Pure: the world comes in as a poller. `holos.core.task.loop` is the engine, this is what everybody calls.
 --
--- * Children live inside a scope, which ends when all have ended. The first error cancels the rest and is raised by it.
+-- * Children live inside a scope; it ends when all have. The first error cancels the rest, and the scope raises it.
 -- * Cancelling raises {code="ECANCELED"} at the wait point, and again at every later wait: catching it changes nothing.
 -- * Clean-up goes into <close> variables; they may wait, under task.shield(ms, fn).
 -- * Waits raise inside sort comparators, gsub callbacks, required files, finalizers and plain coroutines.

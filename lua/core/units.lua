@@ -53,8 +53,9 @@ function M.parse_duration(value)
   return as_integer(total, text)
 end
 
---- 90000 → "1m30s"; 1500 → "1.5s".
+--- 90000 → "1m30s"; 1500 → "1.5s"; 20 → "20ms".
 function M.format_duration(duration_ms)
+  if duration_ms > 0 and duration_ms < 100 then return ("%dms"):format(duration_ms) end
   if duration_ms < 60000 then return (("%.1f"):format(duration_ms / 1000):gsub("%.0$", "")) .. "s" end
   local parts, rest = {}, duration_ms // 1000
   for _, unit in ipairs { { "d", 86400 }, { "h", 3600 }, { "m", 60 }, { "s", 1 } } do

@@ -1,5 +1,6 @@
 --- The outside, as one table: world.fs, world.proc, … are the primitives sys.fs, sys.proc, …, loaded when first used.
--- Everything with effects gets it as its first argument, so that a test can pass another. No policy, no effects of its own.
+-- Everything with effects gets it as its first argument, so that a test can pass another. No policy.
+-- Effects: none of its own.
 
 local PRIMITIVES = {
   build = true, clock = true, fd = true, fs = true, hash = true, host = true, iso = true, json = true, launch = true,

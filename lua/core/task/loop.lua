@@ -166,7 +166,7 @@ local function end_task(task, outcome)
   task.frame = task.base                                       -- an abandoned coroutine may have kept one entered
   task.base:leave()
   task.loop.tasks[task] = nil
-  local swallowed = outcome[1] and task.base.raised            -- it was cancelled and went on as if nothing had happened
+  local swallowed = outcome[1] and task.base.raised          -- it was cancelled and went on as if nothing had happened
   task.problem = swallowed and task.base.failure or not outcome[1] and outcome[2] or nil
   task.outcome = outcome
   if task.on_end then task.on_end(task) end
