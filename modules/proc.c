@@ -37,7 +37,7 @@ static void set_integer(lua_State *L, const char *name, lua_Integer value)
     lua_setfield(L, -2, name);
 }
 
-/* -- who is who ------------------------------------------------------------------------------------------------------------ */
+/* -- who is who ---------------------------------------------------------------------------------------------------- */
 
 /* proc.boot_id() -> text that differs after each boot | nil, message, code */
 static int l_boot_id(lua_State *L)
@@ -95,7 +95,7 @@ static int l_signal_number(lua_State *L)
     return 1;
 }
 
-/* -- processes ------------------------------------------------------------------------------------------------------------- */
+/* -- processes ----------------------------------------------------------------------------------------------------- */
 
 static struct process *check_process(lua_State *L)
 {
@@ -216,7 +216,7 @@ static int l_reap(lua_State *L)
     return 1;
 }
 
-/* -- signals sent to us ------------------------------------------------------------------------------------------------------ */
+/* -- signals sent to us -------------------------------------------------------------------------------------------- */
 
 static struct signals *check_signals(lua_State *L)
 {
@@ -285,7 +285,7 @@ static int l_signals_fileno(lua_State *L)
     return 1;
 }
 
-/* signals:close() -> true. Restores what was blocked before; a signal that nobody fetched then takes its default effect.
+/* signals:close() -> true. Restores what was blocked before; a signal that nobody fetched then has its default effect.
  * Idempotent; also __close and __gc. */
 static int l_signals_close(lua_State *L)
 {
@@ -299,11 +299,11 @@ static int l_signals_close(lua_State *L)
     return 1;
 }
 
-/* -- tables ------------------------------------------------------------------------------------------------------------------- */
+/* -- tables -------------------------------------------------------------------------------------------------------- */
 
 static const luaL_Reg proc_functions[] = {
-    { "boot_id", l_boot_id }, { "identity", l_identity }, { "self", l_self },       { "signal_number", l_signal_number },
-    { "open", l_open },       { "reap", l_reap },         { "signals", l_signals }, { NULL, NULL },
+    { "boot_id", l_boot_id }, { "identity", l_identity }, { "self", l_self }, { "signal_number", l_signal_number },
+    { "open", l_open }, { "reap", l_reap }, { "signals", l_signals }, { NULL, NULL },
 };
 static const luaL_Reg process_methods[] = {
     { "signal", l_signal },           { "try_wait", l_try_wait },   { "alive", l_alive },

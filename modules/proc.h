@@ -14,7 +14,7 @@ struct proc_identity {
 /* Fills `identity`; -ESRCH when there is no such process or only its zombie. */
 int proc_identify(pid_t pid, struct proc_identity *identity);
 
-/* A pidfd for the process that had `pid` and `start_time`; -ESRCH when it is gone, a zombie, or the pid is another's now. */
+/* A pidfd for the process that had `pid` and `start_time`; -ESRCH: gone, a zombie, or the pid is another's. */
 int proc_open(pid_t pid, long long start_time);
 
 /* Whether the process behind a pidfd has ended, reaped or not. */

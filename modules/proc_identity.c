@@ -56,8 +56,8 @@ int proc_identify(pid_t pid, struct proc_identity *identity)
     char state = 0;
     long parent = 0, threads = 0;
     /* proc_pid_stat(5): after the name come state, ppid, 15 fields to skip, num_threads, itrealvalue, starttime. */
-    if (!rest || sscanf(rest, " %c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld %*s %lld", &state,
-                        &parent, &threads, &identity->start_time) != 4)
+    const char *format = " %c %ld %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %ld %*s %lld";
+    if (!rest || sscanf(rest, format, &state, &parent, &threads, &identity->start_time) != 4)
         return -EPROTO;
     /* A zombie with threads is only a first thread that left: the process lives. */
     if (state == 'X' || state == 'x' || (state == 'Z' && threads <= 1))
@@ -94,7 +94,7 @@ int proc_send_signal(int pidfd, int number)
     return syscall(SYS_pidfd_send_signal, pidfd, number, NULL, 0) < 0 ? -errno : 0;
 }
 
-/* -- names of signals ----------------------------------------------------------------------------------------------------- */
+/* -- names of signals ---------------------------------------------------------------------------------------------- */
 
 struct signal_name {
     int number;

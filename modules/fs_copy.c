@@ -1,0 +1,111 @@
+/* Copying files: shared blocks where the file system can, holes kept. */
+#include "fs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+enum { BUFFER_BYTES = 128 * 1024 };
+#define RANGE_BYTES ((size_t)1 << 30) /* most that one copy_file_range is asked for */
+
+static ssize_t copy_block(int from, int to, off_t at, off_t end, char *buffer)
+{
+    size_t wanted = end - at < BUFFER_BYTES ? (size_t)(end - at) : BUFFER_BYTES;
+    ssize_t got = pread(from, buffer, wanted, at);
+    if (got < 0)
+        return errno == EINTR ? copy_block(from, to, at, end, buffer) : -errno;
+    for (ssize_t done = 0; done < got;) {
+        ssize_t put = pwrite(to, buffer + done, (size_t)(got - done), at + done);
+        if (put < 0 && errno != EINTR)
+            return -errno;
+        done += put > 0 ? put : 0;
+    }
+    return got;
+}
+
+/* From `at` up to `end` or the end of the file, through memory. Gives where it stopped. */
+static off_t copy_by_hand(int from, int to, off_t at, off_t end)
+{
+    char *buffer = malloc(BUFFER_BYTES);
+    if (!buffer)
+        return -ENOMEM;
+    ssize_t got = 1;
+    while (at < end && got > 0) {
+        got = copy_block(from, to, at, end, buffer);
+        at += got > 0 ? got : 0;
+    }
+    free(buffer);
+    return got < 0 ? got : at;
+}
+
+/* The same within the kernel, and by hand where the two file systems do not allow that. */
+static off_t copy_range(int from, int to, off_t at, off_t end)
+{
+    while (at < end) {
+        off_t in = at, out = at;
+        size_t wanted = (size_t)(end - at) < RANGE_BYTES ? (size_t)(end - at) : RANGE_BYTES;
+        ssize_t got = copy_file_range(from, &in, to, &out, wanted, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && (errno == ENOSPC || errno == EIO || errno == EDQUOT || errno == EFBIG))
+            return -errno;
+        if (got <= 0)
+            return copy_by_hand(from, to, at, end);
+        at += got;
+    }
+    return at;
+}
+
+/* Where data begins at or after `at`, and where it ends; false when there is none. */
+static bool find_data(int fd, off_t at, off_t size, off_t *begin, off_t *end)
+{
+    *begin = lseek(fd, at, SEEK_DATA);
+    if (*begin < 0 && errno == ENXIO)
+        return false;
+    if (*begin < 0) /* holes are unknown here: all of it is data */
+        *begin = at;
+    *end = lseek(fd, *begin, SEEK_HOLE);
+    if (*end <= *begin)
+        *end = size;
+    return *begin < size;
+}
+
+static off_t copy_contents(int from, int to)
+{
+    struct stat status;
+    if (fstat(from, &status) < 0)
+        return -errno;
+    off_t size = status.st_size, begin, end;
+    if (size == 0) /* empty, or a file of /proc, which does not tell its size */
+        return copy_by_hand(from, to, 0, (off_t)1 << 40);
+    for (off_t at = 0; at < size && find_data(from, at, size, &begin, &end);) {
+        at = copy_range(from, to, begin, end < size ? end : size);
+        if (at < 0)
+            return at;
+        if (at < end && at < size) /* it became shorter while we read */
+            return -EBUSY;
+    }
+    return ftruncate(to, size) < 0 ? -errno : size;
+}
+
+long long fs_copy(const char *from, const char *to, mode_t mode, bool sync)
+{
+    struct fs_staged staged;
+    int source = fs_open_regular(from, 0);
+    if (source < 0)
+        return source;
+    long long result = fs_stage(to, mode, sync, &staged);
+    if (!result) {
+        result = copy_contents(source, staged.file);
+        int ended = 0;
+        if (result < 0)
+            fs_discard(&staged);
+        else
+            ended = fs_commit(&staged, sync);
+        if (ended < 0)
+            result = ended;
+    }
+    close(source);
+    return result;
+}
