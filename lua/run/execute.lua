@@ -47,7 +47,7 @@ local function remember_ports(entry, spec, ports)
 end
 
 M.actions["instance.launch"] = function(world, job, action)
-  local held <close> = take_instance_lock(world, job, action.instance)
+  local _held <close> = take_instance_lock(world, job, action.instance)
   local entry, spec = job.record.instances[action.instance], spec_of(job, action)
   local known = runtime.load(world, job.state, job.record.name, action.instance)
   local process <close> = runtime.process(world, known)
@@ -67,13 +67,13 @@ M.actions["instance.await"] = function(world, job, action)
 end
 
 M.actions["instance.stop"] = function(world, job, action)
-  local held <close> = take_instance_lock(world, job, action.instance)
+  local _held <close> = take_instance_lock(world, job, action.instance)
   return stop.stop(world, { state = job.state, project = job.record.name, name = action.instance,
     grace_ms = job.grace_ms or spec_of(job, action).stop_grace_ms })
 end
 
 M.actions["instance.trash"] = function(world, job, action)
-  local held <close> = take_instance_lock(world, job, action.instance)
+  local _held <close> = take_instance_lock(world, job, action.instance)
   trash.take_instance(world, job.state, job.record.name, action.instance, job.batch)
   job.record.instances[action.instance] = nil
   job.record.leases.addresses[action.instance] = nil

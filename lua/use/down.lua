@@ -53,7 +53,7 @@ end
 ---@param words string[]  services or instances; none = all
 ---@return table<string, boolean> chosen
 function M.stop(context, words, talk)
-  local held <close> = locked(context, talk)
+  local _held <close> = locked(context, talk)
   local chosen = choose.instances(context.record, words)
   local actions = down.make(context.record, chosen, running_of(context, chosen), false)
   set_desired(context, chosen, "stopped")
@@ -88,14 +88,14 @@ end
 --- Starts stopped instances from the record, as they were created.
 function M.start(context, words, talk)
   local world, state = context.world, context.state
-  local held <close> = locked(context, talk)
+  local _held <close> = locked(context, talk)
   local chosen = choose.instances(context.record, words)
   local plan = start_plan(context, chosen)
   local program = err.check("QEMU", probe.find(world))
   set_desired(context, chosen, "running")
   talk.planned(plan)
   local facts = { qemu = { program = program }, firmware = facts_.firmware(world), virtiofsd = facts_.virtiofsd(world) }
-  local saved <close> = M.saved_at_end(context)
+  local _saved <close> = M.saved_at_end(context)
   execute.run(world, up.job(context, { record = context.record, facts = facts }, talk), plan.actions)
   journal.append(world, state, context.name, { type = "project.start" })
   return chosen
@@ -130,7 +130,7 @@ end
 ---@return {chosen: table<string, boolean>, kept: table<string, table>, batch: string} result
 function M.down(context, words, talk)
   local world, state = context.world, context.state
-  local held <close> = locked(context, talk)
+  local _held <close> = locked(context, talk)
   local chosen = choose.instances(context.record, words)
   refuse_protected(context.record, chosen)
   trash.sweep(world, state)

@@ -38,7 +38,7 @@ end
 ---@return table batch
 function M.restore(world, state, project, batch_name)
   state:prepare(world, project)
-  local held <close> = lock.take(world, state:project_lock(project), { timeout_ms = up.LOCK_TIMEOUT_MS,
+  local _held <close> = lock.take(world, state:project_lock(project), { timeout_ms = up.LOCK_TIMEOUT_MS,
     owner_text = "holos trash restore", name = "project " .. project })
   local batch = newest(world, state, project, batch_name)
   local record = merged_record(record_.load(world, state, project), trash.record_of(world, batch), batch.instances)

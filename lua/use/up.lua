@@ -134,7 +134,7 @@ end
 
 --- Runs the actions; whatever happens, ports and removals end up in the record.
 function M.execute(context, prepared, talk)
-  local saved <close> = save_always(context, prepared)
+  local _saved <close> = save_always(context, prepared)
   execute.run(context.world, M.job(context, prepared, talk), prepared.plan.actions)
 end
 
@@ -145,7 +145,7 @@ end
 function M.run(context, words, talk)
   local world, state = context.world, context.state
   state:prepare(world, context.name)
-  local held <close> = M.take_lock(context, talk)
+  local _held <close> = M.take_lock(context, talk)
   trash.sweep(world, state)
   local prepared = M.prepare(context, words)
   for _, warning in ipairs(prepared.plan.warnings) do talk.warn(warning) end
