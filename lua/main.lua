@@ -49,7 +49,7 @@ function M.dispatch(command, options)
   if command.bare then return command.run(world, options) end
   local signals <close> = err.check("signals", world.proc.signals { "INT", "TERM", "HUP", "WINCH" })
   local poller = { now_ms = world.poller.now_ms, wait = world.poller.wait, signals = signals }
-  return task.run(poller, command.run, world, options)
+  return task.run(poller, function() return command.run(world, options) end)
 end
 
 local function run_words(words)
