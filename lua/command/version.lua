@@ -1,6 +1,5 @@
 --- holos version
 local out = require "holos.command.out"
-local table_ = require "holos.core.table"
 
 local M = {
   summary = "show the version, and what the binary is made of",
@@ -15,7 +14,7 @@ function M.run(world, options)
     return 0
   end
   out.result(("holos %s (%s, build %s)"):format(build.version, build.architecture, build.id))
-  for name, version in table_.sorted_pairs(build.libraries) do out.result(("  %s %s"):format(name, version)) end
+  for _, item in ipairs(build.libraries) do out.result(("  %s %s"):format(item.name, item.version)) end
   return 0
 end
 
