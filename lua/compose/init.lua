@@ -1,0 +1,183 @@
+--- The text of a compose file to a project, or to all findings at once. Pure: the world is handed in as functions.
+local check = require "holos.core.schema.check"
+local document = require "holos.compose.document"
+local err = require "holos.core.err"
+local marks = require "holos.compose.marks"
+local normalize = require "holos.compose.normalize"
+local path = require "holos.core.path"
+local paths = require "holos.compose.paths"
+local project_schema = require "holos.compose.schema.project"
+local rules = require "holos.compose.rules"
+local schema = require "holos.core.schema"
+
+local M = {}
+
+---@class holos.LoadOptions
+---@field text string              what is in the file
+---@field file string              absolute path of the file
+---@field shown string?            its name in messages; absent: the last part of `file`
+---@field directory string         absolute; relative paths in the file are seen from here
+---@field parse function           sys.yaml.parse
+---@field environment table?       variables; HOME is what "~" stands for
+---@field stat function?           path → "file", "directory", … (links followed) or nil when there is nothing; without
+---                                it the host is not looked at
+---@field read function?           path → text | nil, message
+---@field sniff function?          path of an image → "qcow2", "raw" or nil, from its first bytes
+---@field name string?             the project's name, whatever the file says
+
+-- Every stage takes the state and edits it; "stop" says that nothing after it could make sense. They run in this order;
+-- interpolation, include, extends and merge belong between build and check.
+M.stages = { "parse", "build", "check", "resolve", "normalize", "consistency" }
+
+local function report_at(state, list, keys, message, hint)
+  local mark = marks.find(state.document, keys)
+  list[#list + 1] = { mark = mark, path = schema.path(keys), message = message, hint = hint }
+end
+
+--- Adds a finding at the place that `keys` lead to.
+local function reporter(state, list)
+  return function(keys, message, hint) report_at(state, list, keys, message, hint) end
+end
+
+--- Text → events.
+function M.parse(state)
+  local events, message = state.options.parse(state.options.text)
+  state.events = events
+  if events then return end
+  local line, column, reason = message:match("^(%d+):(%d+): (.*)$")
+  local mark = line and document.pack(0, math.tointeger(tonumber(line)), math.tointeger(tonumber(column)))
+  state.findings[1] = { mark = mark, message = reason or message }
+  return "stop"
+end
+
+local function append(list, more)
+  table.move(more, 1, #more, #list + 1, list)
+end
+
+local function wrong_root(tree)
+  if tree == nil or schema.kind_of(tree) == "null" then
+    return "the file is empty", 'a small one:\nservices:\n  web:\n    image: ./debian.qcow2'
+  end
+  if schema.kind_of(tree) ~= "map" then
+    return ("expected keys such as services:, got %s"):format(schema.show(tree))
+  end
+end
+
+--- Events → one tree with marks.
+function M.build(state)
+  local doc = document.build(state.events, 0)
+  state.document, state.events = doc, nil
+  append(state.findings, doc.findings)
+  local message, hint = wrong_root(doc.tree)
+  if not message then return end
+  if #state.findings == 0 then
+    state.findings[1] = { mark = document.pack(0, 1, 1), message = message, hint = hint }
+  end
+  return "stop"
+end
+
+--- Holds the tree against the schema; values take their final form, defaults come in.
+function M.check(state)
+  local at = check.new(state.document.marks)
+  local tree = check.value(project_schema, state.document.tree, at)
+  append(state.findings, at.findings)
+  append(state.warnings, at.warnings)
+  if not tree.services then return "stop" end
+  if next(tree.services) == nil and #at.findings == 0 then
+    report_at(state, state.findings, { "services" }, "expected at least one service, got none")
+  end
+end
+
+--- Paths of the host become absolute.
+function M.resolve(state)
+  local options = state.options
+  paths.resolve_all(state.document.tree, options.directory, options.environment or {}, reporter(state, state.findings))
+end
+
+local function project_name(state)
+  local name = state.options.name or state.document.tree.name or normalize.derived_name(state.options.directory)
+  if name == "" then
+    report_at(state, state.findings, { "name" }, ('the directory "%s" gives the project no name'):format(state.options.directory),
+      "add a line: name: my-stack")
+  end
+  return name
+end
+
+-- The user's own cloud-config. Without a `read` function nothing is read, as for a dry look at the file.
+local function reader(state)
+  return function(file, keys)
+    if not state.options.read then return nil end
+    local text, message = state.options.read(file)
+    if text and text:find("^#cloud%-config%f[^%w-]") then return text end
+    report_at(state, state.findings, keys,
+      text and file .. ' is no cloud-config: its first line is not "#cloud-config"' or message or file .. " cannot be read")
+  end
+end
+
+--- The tree becomes a project.
+function M.normalize(state)
+  local options = state.options
+  state.project = normalize.project(state.document.tree, {
+    name = project_name(state), directory = options.directory, files = { path.absolute(options.file, options.directory) },
+    marks = marks.lookup(state.document, state.files),
+    facts = { sniff = options.sniff or function() end, read = reader(state) },
+  })
+end
+
+--- The checks across services, and against the host.
+function M.consistency(state)
+  rules.run(state.project, reporter(state, state.findings), {
+    stat = state.options.stat,
+    mark = function(keys) return marks.find(state.document, keys) or 0 end,
+    warn = reporter(state, state.warnings),
+  })
+end
+
+local function in_file_order(a, b)
+  if a.mark ~= b.mark then return (a.mark or 0) < (b.mark or 0) end
+  if a.path ~= b.path then return (a.path or "") < (b.path or "") end
+  return a.message < b.message
+end
+
+-- Marks become file, line and column.
+local function place(finding, files)
+  local line, column, file_index = document.position(finding.mark or document.pack(0, 1, 1))
+  return {
+    file = files[file_index + 1], line = line, column = column, path = finding.path, message = finding.message,
+    hint = finding.hint,
+  }
+end
+
+local function in_order(list, files)
+  table.sort(list, in_file_order)
+  local placed = {}
+  for position, finding in ipairs(list) do placed[position] = place(finding, files) end
+  return placed
+end
+
+-- A warning is one line; its advice comes after a semicolon.
+local function warning_lines(findings)
+  local lines = {}
+  for position, finding in ipairs(findings) do
+    local line = err.render_finding(finding)
+    lines[position] = finding.hint and line .. "; " .. finding.hint or line
+  end
+  return lines
+end
+
+--- Loads a project; raises err.findings with everything that is wrong, in the order of the file.
+---@param options holos.LoadOptions
+---@return table project  holos.Project
+function M.load(options)
+  local state = {
+    options = options, files = { options.shown or path.base(options.file) }, findings = {}, warnings = {},
+  }
+  for _, stage in ipairs(M.stages) do
+    if M[stage](state) == "stop" then break end
+  end
+  if #state.findings > 0 then err.findings(in_order(state.findings, state.files)) end
+  state.project.warnings = warning_lines(in_order(state.warnings, state.files))
+  return state.project
+end
+
+return M

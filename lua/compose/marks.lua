@@ -1,0 +1,48 @@
+--- Positions of values in the user's files: from packed marks to "holos.yaml:14:5". Pure.
+local document = require "holos.compose.document"
+
+local M = {}
+
+--- The mark of the value that `keys` lead to, or of the nearest thing around it that is written in a file.
+---@param doc table   {tree, marks}
+---@param keys table  {"services", "web", "ports", 2}
+---@return integer? mark
+function M.find(doc, keys)
+  local container, found = doc.tree, nil
+  for _, key in ipairs(keys) do
+    local marks = type(container) == "table" and doc.marks[container]
+    found = marks and marks[key] or found
+    container = type(container) == "table" and container[key] or nil
+  end
+  return found
+end
+
+--- The keys in a path as messages write it: services.web.ports[2], volumes["a b"].
+---@return table keys
+function M.keys(path)
+  local keys = {}
+  local rest = path:gsub('%["(.-)"%]', function(name) return "." .. name:gsub("%.", "\0") end)
+  for piece in rest:gmatch("[^.]+") do
+    local name, positions = piece:match("^([^%[]*)(.*)$")
+    if name ~= "" then keys[#keys + 1] = (name:gsub("%z", ".")) end
+    for position in positions:gmatch("%[(%d+)%]") do keys[#keys + 1] = math.tointeger(tonumber(position)) end
+  end
+  return keys
+end
+
+--- A mark as text: "holos.yaml:14:5".
+---@param files string[]  names as the user should see them; a mark's file index counts from 0
+function M.text(mark, files)
+  local line, column, file_index = document.position(mark)
+  return ("%s:%d:%d"):format(files[file_index + 1], line, column)
+end
+
+--- A read-only map from the path of a value to its position, made on demand: most are never asked for.
+function M.lookup(doc, files)
+  return setmetatable({}, { __index = function(_, path)
+    local mark = M.find(doc, M.keys(path))
+    return mark and M.text(mark, files)
+  end })
+end
+
+return M

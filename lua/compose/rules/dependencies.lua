@@ -1,0 +1,46 @@
+--- Checks of depends_on. Pure.
+local dag = require "holos.core.dag"
+local tables = require "holos.core.table"
+local text = require "holos.core.text"
+
+local M = {}
+
+local function each_dependency(project, visit)
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    for _, dependency in ipairs(service.depends_on) do
+      visit({ "services", name, "depends_on", dependency.service }, dependency, service)
+    end
+  end
+end
+
+--- Every dependency is a service of this file.
+function M.check_unknown(project, report)
+  local names = tables.keys(project.services)
+  each_dependency(project, function(keys, dependency)
+    if project.services[dependency.service] then return end
+    local close = text.nearest(dependency.service, names)
+    report(keys, ('there is no service "%s"'):format(dependency.service), close and ('did you mean "%s"?'):format(close))
+  end)
+end
+
+--- No service waits for itself, however long the way.
+function M.check_cycles(project, report)
+  local names = tables.keys(project.services)
+  local order, chain, cycle = dag.order(names, function(name)
+    return tables.map(project.services[name].depends_on, function(dependency) return dependency.service end)
+  end)
+  if order then return end
+  report({ "services", cycle[1], "depends_on", cycle[2] }, "services wait for each other: " .. chain)
+end
+
+--- Who waits for health needs somebody who checks it.
+function M.check_conditions(project, report)
+  each_dependency(project, function(keys, dependency)
+    local other = project.services[dependency.service]
+    if dependency.condition ~= "healthy" or not other or other.healthcheck then return end
+    report(keys, ('service "%s" has no healthcheck to wait for'):format(dependency.service))
+  end)
+end
+
+return M

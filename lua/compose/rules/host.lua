@@ -1,0 +1,66 @@
+--- Checks against what the host has, and what the guest can do. Pure: the facts are handed in.
+local text = require "holos.core.text"
+
+local M = {}
+
+--- A guest without cloud-init runs our steps only.
+function M.check_plain(project, report)
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    local cloud_init, plain = service.cloud_init, service.image and service.image.os == "plain"
+    if plain and #cloud_init.packages > 0 then
+      report({ "services", name, "cloud_init", "packages" }, "image_os is plain: no package manager is known",
+        "install with cloud_init.runcmd")
+    end
+    for key in pairs(plain and cloud_init.extra or {}) do
+      report({ "services", name, "cloud_init", key }, "image_os is plain: there is no cloud-init to read this")
+    end
+    if plain and cloud_init.user_data then
+      report({ "services", name, "cloud_init", "user_data" }, "image_os is plain: there is no cloud-init to read this")
+    end
+  end
+end
+
+local NOT_A_FILE = { directory = "is a directory; name the disk image itself" }
+
+--- Images are files.
+function M.check_images(project, report, facts)
+  if not facts.stat then return end
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    local image = service.image and service.image.path
+    local kind = image and facts.stat(image)
+    if image and not kind then
+      report({ "services", name, "image" }, image .. " does not exist")
+    elseif image and kind ~= "file" and kind ~= "block" then
+      report({ "services", name, "image" }, ("%s %s"):format(image, NOT_A_FILE[kind] or "is a " .. kind .. ", not a file"))
+    end
+  end
+end
+
+local function check_source(keys, mount, report, facts)
+  local kind = facts.stat(mount.source)
+  if not kind then
+    report(keys, mount.source .. " does not exist", "make it: mkdir -p " .. text.shell_quote(mount.source))
+  elseif kind ~= "directory" then
+    report(keys, ("%s is a %s; only directories can be shared"):format(mount.source, kind),
+      "share the directory that holds it, or write the file with cloud_init.write_files")
+  elseif mount.source == "/" and not mount.read_only then
+    facts.warn(keys, "the guest can change the whole file system of the host", 'add ":ro"')
+  end
+end
+
+--- Shared directories are there.
+function M.check_sources(project, report, facts)
+  if not facts.stat then return end
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    for position, mount in ipairs(service.mounts) do
+      if mount and mount.kind == "bind" and mount.source then
+        check_source({ "services", name, "volumes", position }, mount, report, facts)
+      end
+    end
+  end
+end
+
+return M

@@ -1,0 +1,30 @@
+--- services.*.vm: the machine itself. Data.
+local rules = require "holos.compose.schema.rules"
+local schema = require "holos.core.schema"
+
+return schema.record {
+  { "vcpu", schema.integer { least = 1, most = 288 }, default = 1, change = "restart", -- QEMU 7.2: q35 has at most 288
+    meaning = "Virtual CPUs of each instance. One is faster than two where there is no KVM." },
+  { "memory_mb", schema.integer { least = 64, most = 16777216, hint = "it counts MiB" }, unit = "MiB", change = "restart",
+    meaning = "Memory of each instance; absent: 512 MiB, or more when the image says it needs more." },
+  { "disk_size", schema.size { least_bytes = 1 << 20 }, change = "restart", unit = "bytes",
+    meaning = "Size of the root disk, which grows sparsely; absent: 20 GiB, or the image's own size when that is larger. "
+      .. "A larger size grows the disk at the next start; a smaller one needs a new disk." },
+  { "machine", schema.text { pattern = "[%w][%w._-]*", wanted = "a machine type of QEMU such as \"q35\"" },
+    default = "q35", change = "restart",
+    meaning = "Machine type. The exact version is recorded when an instance is made, and kept." },
+  { "cpu_model", schema.text { pattern = "[%w][%w._+,=-]*", wanted = "a CPU model of QEMU such as \"host\"" },
+    change = "restart", meaning = "CPU model; absent: \"host\" with KVM, \"max\" without." },
+  { "accel", schema.choice { values = { "auto", "kvm", "tcg" } }, default = "auto", change = "restart",
+    meaning = "How the CPU is run: kvm, tcg (software, slow), or auto: KVM where it is usable." },
+  { "uefi", schema.boolean {}, default = false, change = "restart",
+    meaning = "Start by UEFI firmware instead of BIOS." },
+  { "extra_args", schema.list { of = schema.text {} }, default = {}, change = "restart",
+    meaning = "Arguments put at the end of QEMU's command line as they are." },
+  { "allow_paths", schema.list { of = rules.host_path }, default = {}, change = "restart",
+    meaning = "Further host paths that QEMU may open, for what extra_args names." },
+  { "run_as_root", schema.boolean {}, default = false, change = "restart",
+    meaning = "Keep QEMU's root rights when root starts it. For devices that need them." },
+  { "memory", class = "later", reason = "write memory_mb for now: memory_mb: 2048" },
+  { "disk", class = "later", reason = "write disk_size" },
+}

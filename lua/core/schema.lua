@@ -1,0 +1,193 @@
+--- Rules for plain trees, as data: what a value may be, its default, what it means. Pure.
+--
+-- A rule is a table {kind = …, …} made by the constructors here; holos.core.schema.check knows what each kind accepts. One set
+-- of rules serves validation, reference pages and the class of a change.
+local M = {}
+
+---@class holos.Field        one key of a record
+---@field name string
+---@field rule holos.Rule?   nil when the key is known and not usable (see class)
+---@field class string       "works", "ignored" (a warning), "later" or "refused" (a finding)
+---@field required boolean|function?  or a function of the mapping that holds it
+---@field default any        what an absent key means; nil: nothing
+---@field change string?     what a running machine needs when it changes: "live", "restart", "reprovision", "recreate"
+---@field unit string?       of the number in the file
+---@field meaning string?    one sentence
+---@field reason string?     for the classes other than "works": why, or what to write instead
+
+local function rule(kind)
+  return function(options)
+    local made = {}
+    for name, value in pairs(options or {}) do made[name] = value end
+    made.kind = kind
+    return made
+  end
+end
+
+--- Anything, left as it is.
+M.any = rule "any"
+
+--- {pattern=, wanted=, most=}: text; `pattern` is a Lua pattern for the whole of it, `wanted` says it in words, `most` bytes.
+-- `check = function(text) → nil | message, hint` for what patterns cannot say; `empty = true` allows "".
+function M.text(options)
+  local made = rule "text" (options)
+  if made.pattern then made.pattern = "^" .. made.pattern .. "$" end
+  return made
+end
+
+--- {least=, most=, unit=}: a whole number; also accepted in quotes, as decimal digits.
+M.integer = rule "integer"
+
+--- true or false; also accepted in quotes.
+M.boolean = rule "boolean"
+
+--- {least_ms=, most_ms=}: "1m30s"; becomes milliseconds.
+M.duration = rule "duration"
+
+--- {least_bytes=}: "20G" or a number of bytes; becomes bytes.
+M.size = rule "size"
+
+--- {values = {"a", "b"}}: one of these words.
+M.choice = rule "choice"
+
+--- {of = rule}: a list whose items all follow one rule. `canonical` as for `either`.
+M.list = rule "list"
+
+--- {of = rule, key = text rule}: a mapping with free keys. An item without a value is checked as `empty` when that is given.
+M.map = rule "map"
+
+--- {accepts = {text = true, integer = true}, wanted = "…", parse = function(value, context) → result | nil, message, hint}:
+--- a small grammar of its own.
+M.parsed = rule "parsed"
+
+--- {text = rule, list = rule, map = rule, …}: which rule holds depends on the kind of the value.
+--- `canonical = function(value, at) → value` brings the alternatives into one form afterwards.
+M.either = rule "either"
+
+--- A mapping with known keys: a list of {name, rule, …further fields of holos.Field}, and `options.canonical` as for
+--- `either`. Keys that start with "x-" are always admitted and never read.
+function M.record(list, options)
+  local fields, completed = {}, {}
+  for position, given in ipairs(list) do
+    local field = { name = given[1], rule = given[2], class = given.class or "works" }
+    for name, value in pairs(given) do
+      if type(name) == "string" then field[name] = value end
+    end
+    fields[position], fields[field.name] = field, field
+    if field.required or field.default ~= nil then completed[#completed + 1] = field end
+  end
+  return { kind = "record", fields = fields, completed = completed, canonical = options and options.canonical }
+end
+
+--- The kind of a value as the rules name it: text, integer, number, boolean, null, list, map.
+function M.kind_of(value)
+  local kind = type(value)
+  if kind == "string" then return "text" end
+  if kind == "table" then
+    local meta = getmetatable(value)
+    if not meta then return "map" end
+    return meta.__jsontype == "array" and "list" or meta.__jsontype == "null" and "null" or "map"
+  end
+  return kind == "number" and math.type(value) == "integer" and "integer" or kind
+end
+
+local SHOWN_BYTES = 60
+
+--- A value as it stands in a message: what was found.
+function M.show(value)
+  local kind = M.kind_of(value)
+  if kind == "text" then
+    local text = #value > SHOWN_BYTES and value:sub(1, SHOWN_BYTES) .. "…" or value
+    return '"' .. text:gsub("[%c\"\\]", { ["\n"] = "\\n", ["\t"] = "\\t", ['"'] = '\\"', ["\\"] = "\\\\" }) .. '"'
+  end
+  if kind == "list" or kind == "map" then return kind == "list" and "a list" or "a mapping" end
+  return kind == "null" and "nothing" or tostring(value)
+end
+
+local function range(rule_here)
+  local least, most = rule_here.least, rule_here.most
+  if least and most then return (" from %d to %d"):format(least, most) end
+  return least and (" of at least %d"):format(least) or most and (" of at most %d"):format(most) or ""
+end
+
+local function quoted_list(values)
+  local shown = {}
+  for position, value in ipairs(values) do shown[position] = '"' .. value .. '"' end
+  return table.concat(shown, ", ")
+end
+
+local NAMES = { text = "text", integer = "a whole number", boolean = "true or false", list = "a list", map = "a mapping" }
+
+local function alternatives(accepted)
+  local names = {}
+  for _, kind in ipairs { "text", "integer", "boolean", "list", "map" } do
+    if accepted[kind] then names[#names + 1] = NAMES[kind] end
+  end
+  return table.concat(names, " or ")
+end
+
+local describe = {
+  any = function() return "a value" end,
+  text = function(r) return r.wanted or "text" end,
+  integer = function(r) return "a whole number" .. range(r) end,
+  boolean = function() return "true or false" end,
+  duration = function() return 'a duration such as "90s" or "1m30s"' end,
+  size = function() return 'a size such as "20G"' end,
+  choice = function(r) return r.wanted or "one of " .. quoted_list(r.values) end,
+  list = function() return "a list" end,
+  map = function() return "a mapping" end,
+  record = function() return "a mapping" end,
+  parsed = function(r) return r.wanted or alternatives(r.accepts) end,
+  either = alternatives,
+}
+
+--- What a rule wants, in the words of a message: "a whole number from 1 to 288".
+function M.describe(rule_here)
+  return describe[rule_here.kind](rule_here)
+end
+
+--- The names from the root to a value as one text: services.web.ports[2], volumes["a b"]; list positions count from 1.
+---@param keys table  texts and integers
+function M.path(keys)
+  local parts = {}
+  for position, key in ipairs(keys) do
+    if math.type(key) == "integer" then
+      parts[position] = ("[%d]"):format(key)
+    elseif key:find("^[%w_<-][%w_<-]*$") then
+      parts[position] = position == 1 and key or "." .. key
+    else
+      parts[position] = "[" .. M.show(key) .. "]"
+    end
+  end
+  return table.concat(parts)
+end
+
+-- The rules that lie directly inside of one, with the piece of the path that leads there.
+local function children(rule_here)
+  local inside = {}
+  local function add(piece, child) inside[#inside + 1] = { piece = piece, rule = child } end
+  if rule_here.kind == "list" then add("[]", rule_here.of) end
+  if rule_here.kind == "map" then add(".*", rule_here.of) end
+  for _, kind in ipairs(rule_here.kind == "either" and { "list", "map" } or {}) do
+    if rule_here[kind] then add("", rule_here[kind]) end
+  end
+  return inside
+end
+
+local function collect(rule_here, path, into)
+  for _, child in ipairs(children(rule_here)) do collect(child.rule, path .. child.piece, into) end
+  for _, field in ipairs(rule_here.fields or {}) do
+    local here = path == "" and field.name or path .. "." .. field.name
+    into[#into + 1] = { path = here, field = field }
+    if field.rule then collect(field.rule, here, into) end
+  end
+  return into
+end
+
+--- Every key that the rules know, in their order: {path = "services.*.vm.vcpu", field = holos.Field}. Reference pages and the
+--- class of a change are made from it.
+function M.fields(rule_here)
+  return collect(rule_here, "", {})
+end
+
+return M

@@ -1,0 +1,271 @@
+--- Holds a plain tree against its rules: brings values into their final form in place, and collects all findings. Pure.
+--
+-- A value that does not fit is reported and taken out (`false` in its place in a list, so that positions stay), and later
+-- stages may still look at the rest.
+local json = require "holos.core.json"
+local schema = require "holos.core.schema"
+local tables = require "holos.core.table"
+local text = require "holos.core.text"
+local units = require "holos.core.units"
+
+local M = {}
+
+---@class holos.At        where a check is, and where its findings go
+---@field context any     handed to `parse` functions
+---@field marks table     marks[container][key] → packed position
+---@field findings table[]
+---@field warnings table[]
+local At = {}
+At.__index = At
+
+--- A fresh walk. `marks` and `context` may be nil.
+function M.new(marks, context)
+  return setmetatable({
+    marks = marks or {}, context = context, findings = {}, warnings = {}, keys = {}, containers = {}, depth = 0,
+  }, At)
+end
+
+local function nearest_mark(at)
+  for level = at.depth, 1, -1 do
+    local marks = at.marks[at.containers[level]]
+    local mark = marks and marks[at.keys[level]]
+    if mark then return mark end
+  end
+end
+
+local function note(at, list, message, hint)
+  local path = schema.path(table.move(at.keys, 1, at.depth, 1, {}))
+  list[#list + 1] = { mark = nearest_mark(at), path = path, message = message, hint = hint }
+end
+
+--- Reports a mistake at the present place.
+function At:report(message, hint) note(self, self.findings, message, hint) end
+
+--- Reports something that the user should know, and that stops nothing.
+function At:warn(message, hint) note(self, self.warnings, message, hint) end
+
+--- Goes to one value of a container, for a report about it; `leave` comes back.
+function At:enter(container, key)
+  local depth = self.depth + 1
+  self.depth, self.containers[depth], self.keys[depth] = depth, container, key
+end
+
+function At:leave() self.depth = self.depth - 1 end
+
+local checkers = {}
+
+-- Reports what was found and what is wanted; gives nil, so that a checker can return it.
+local function wrong(rule, value, at, hint)
+  at:report(("expected %s, got %s"):format(schema.describe(rule), schema.show(value)), hint)
+end
+
+--- `value` in its final form; nil when it does not fit, which is then among the findings.
+function M.value(rule, value, at)
+  return checkers[rule.kind](rule, value, at)
+end
+
+function checkers.any(_, value) return value end
+
+local QUOTABLE = { integer = true, number = true, boolean = true }
+
+function checkers.text(rule, value, at)
+  if type(value) ~= "string" then
+    local hint = QUOTABLE[schema.kind_of(value)] and ('put it in quotes: "%s"'):format(tostring(value)) or nil
+    return wrong(rule, value, at, hint)
+  end
+  if value == "" and not rule.empty then return at:report("is empty; expected " .. schema.describe(rule)) end
+  if rule.pattern and not value:find(rule.pattern) then return wrong(rule, value, at, rule.hint) end
+  if rule.most and #value > rule.most then
+    return at:report(("is %d bytes long; at most %d fit"):format(#value, rule.most))
+  end
+  local message, hint
+  if rule.check then message, hint = rule.check(value) end
+  if message then return at:report(message, hint) end
+  return value
+end
+
+-- Digits in quotes count as the number they show; those beyond 64 bits stay text and are out of any range.
+local function whole_number(value)
+  if type(value) == "string" and value:find("^%-?%d+$") then return math.tointeger(tonumber(value)) end
+  return math.type(value) == "integer" and value or nil
+end
+
+function checkers.integer(rule, value, at)
+  local number = whole_number(value)
+  local fits = number and number >= (rule.least or number) and number <= (rule.most or number)
+  if fits then return number end
+  return wrong(rule, value, at, rule.hint)
+end
+
+local BOOLEANS = { ["true"] = true, ["false"] = false }
+local YES_NO = { yes = true, no = true, on = true, off = true, y = true, n = true }
+
+function checkers.boolean(rule, value, at)
+  if type(value) == "boolean" then return value end
+  if BOOLEANS[value] ~= nil then return BOOLEANS[value] end
+  return wrong(rule, value, at, YES_NO[value] and "YAML has true and false" or nil)
+end
+
+function checkers.duration(rule, value, at)
+  local unitless = tostring(value):find("^%d+$") and tostring(value) ~= "0"
+  if (type(value) ~= "string" and value ~= 0) or unitless then
+    local hint = unitless and ('with its unit: "%ss"'):format(tostring(value)) or nil
+    return wrong(rule, value, at, hint)
+  end
+  local duration_ms, message = units.parse_duration(value)
+  if not duration_ms then return at:report(message) end
+  if duration_ms >= (rule.least_ms or 0) then return duration_ms end
+  at:report(("%s is below %s"):format(tostring(value), units.format_duration(rule.least_ms or 0)))
+end
+
+function checkers.size(rule, value, at)
+  if type(value) ~= "string" and math.type(value) ~= "integer" then return wrong(rule, value, at) end
+  local bytes, message = units.parse_bytes(value)
+  if not bytes then return at:report(message) end
+  if bytes >= (rule.least_bytes or 0) then return bytes end
+  local unitless = tostring(value):find("^%d+$")
+  at:report(("%s is below %s"):format(tostring(value), units.format_bytes(rule.least_bytes)),
+    unitless and 'a number without a unit counts bytes; write for example "20G"' or nil)
+end
+
+function checkers.choice(rule, value, at)
+  if tables.index_of(rule.values, value) then return value end
+  local close = type(value) == "string" and not rule.wanted and text.nearest(value, rule.values)
+  return wrong(rule, value, at, close and ('did you mean "%s"?'):format(close) or nil)
+end
+
+function checkers.list(rule, value, at)
+  if schema.kind_of(value) ~= "list" then return wrong(rule, value, at) end
+  at:enter(value)
+  local of, keys, depth = rule.of, at.keys, at.depth
+  for position = 1, #value do
+    keys[depth] = position
+    local item = M.value(of, value[position], at)
+    if item == nil then item = false end
+    value[position] = item
+  end
+  at:leave()
+  return rule.canonical and rule.canonical(value, at) or value
+end
+
+function checkers.map(rule, value, at)
+  if schema.kind_of(value) ~= "map" then return wrong(rule, value, at) end
+  at:enter(value)
+  local of, keys, depth = rule.of, at.keys, at.depth
+  for key, item in next, value do
+    keys[depth] = key
+    if rule.key then M.value(rule.key, key, at) end
+    if item == json.null and rule.empty then item = rule.empty() end
+    value[key] = M.value(of, item, at)
+  end
+  at:leave()
+  return value
+end
+
+function checkers.parsed(rule, value, at)
+  if not rule.accepts[schema.kind_of(value)] then return wrong(rule, value, at, rule.hint) end
+  local result, message, hint = rule.parse(value, at.context)
+  if result ~= nil then return result end
+  at:report(message, hint)
+end
+
+function checkers.either(rule, value, at)
+  local chosen = rule[schema.kind_of(value)]
+  if not chosen then return wrong(rule, value, at, rule.hint) end
+  local result = M.value(chosen, value, at)
+  if result ~= nil and rule.canonical then return rule.canonical(result, at) end
+  return result
+end
+
+local function is_extension(key)
+  return key:sub(1, 2) == "x-"
+end
+
+-- What to say about a key whose class is not "works".
+local classes = {}
+
+function classes.later(field, at) at:report("not available yet", field.reason) end
+function classes.refused(field, at) at:report(field.reason, "remove it") end
+function classes.ignored(field, at) at:warn("has no effect: " .. field.reason) end
+
+local function usable_names(fields)
+  local names = {}
+  for _, field in ipairs(fields) do
+    if field.class == "works" then names[#names + 1] = field.name end
+  end
+  return names
+end
+
+local function all_names(fields)
+  local names = {}
+  for _, field in ipairs(fields) do names[#names + 1] = field.name end
+  return names
+end
+
+local LISTED_NAMES = 12 -- more would not be read
+
+local function unknown_key(rule, key, at)
+  local close = text.nearest(key, all_names(rule.fields))
+  if close then return at:report(('unknown key; did you mean "%s"?'):format(close)) end
+  local names = usable_names(rule.fields)
+  at:report("unknown key", #names <= LISTED_NAMES and "known here: " .. table.concat(names, ", ") or nil)
+end
+
+local function check_field(rule, key, value, at)
+  local field = rule.fields[key]
+  if not field then
+    if not is_extension(key) then unknown_key(rule, key, at) end
+    return value
+  end
+  if field.class ~= "works" then return classes[field.class](field, at) end
+  if value == json.null and field.rule.kind ~= "any" then return nil end -- a key without a value says nothing
+  return M.value(field.rule, value, at)
+end
+
+-- A default that is a mapping is checked like something written, so that its own defaults come in.
+local function default_of(field, at)
+  local default = field.default
+  if type(default) ~= "table" then return default end
+  if field.rule.kind == "list" then return tables.list(tables.copy(default)) end
+  return M.value(field.rule, tables.copy(default), at)
+end
+
+local function is_required(field, value)
+  if type(field.required) == "function" then return field.required(value) end
+  return field.required
+end
+
+-- Brings the defaults in, and asks for what is missing; not for what was just refused.
+local function complete(rule, value, at, refused)
+  for _, field in ipairs(rule.completed) do
+    local name = field.name
+    if value[name] == nil then
+      if field.required and not (refused and refused[name]) and is_required(field, value) then
+        at:report(('"%s" is missing'):format(name), field.hint)
+      end
+      if field.default ~= nil then value[name] = default_of(field, at) end
+    end
+  end
+end
+
+function checkers.record(rule, value, at)
+  if schema.kind_of(value) ~= "map" then return wrong(rule, value, at) end
+  local refused
+  at:enter(value)
+  local keys, depth = at.keys, at.depth
+  for key, item in next, value do
+    keys[depth] = key
+    local result = check_field(rule, key, item, at)
+    value[key] = result
+    if result == nil and item ~= json.null then
+      refused = refused or {}
+      refused[key] = true
+    end
+  end
+  at:leave()
+  complete(rule, value, at, refused)
+  if rule.canonical then return rule.canonical(value, at) end
+  return value
+end
+
+return M
