@@ -8,8 +8,8 @@ local M = {}
 local SIZES_BYTES = { 0, 1, 2, 100, 2047, 2048, 2049, 5000 }
 local LARGE_BYTES = 1 << 20
 local LETTERS = {
-  "a", "b", "Z", "q", "0", "7", "-", "_", ".", ".", " ", "'", '"', ",", ";", ":", "*", "?", "\\", "$", "%", "+", "~", "#",
-  "é", "ß", "Ж", "日", "本", "😀",
+  "a", "b", "Z", "q", "0", "7", "-", "_", ".", ".", " ", "'", '"', ",", ";", ":", "*", "?", "\\", "$", "%", "+", "~",
+  "#", "é", "ß", "Ж", "日", "本", "😀",
 }
 local NAME_BYTES_MAX = 253
 
@@ -102,8 +102,8 @@ function M.expected(list)
   return entries
 end
 
--- xorriso reads level 1 names only where it finds nothing better: the descriptor of the Joliet tree (the second, in sector
--- 17) becomes the end of the list (ECMA-119 8.3).
+-- xorriso reads level 1 names only where it finds nothing better: the descriptor of the Joliet tree (the second, in
+-- sector 17) becomes the end of the list (ECMA-119 8.3).
 local function without_joliet(image)
   local bytes, copy = files.read(image), image .. ".level1"
   files.write(copy, bytes:sub(1, 17 * 2048) .. "\255" .. bytes:sub(17 * 2048 + 2))
