@@ -1,15 +1,15 @@
-/* sys.launch: starts a program whose pid and start time the caller knows, and can write down, before its first instruction. */
+/* sys.launch: starts a program whose pid and start time the caller knows, and can write down, before its first
+ * instruction. */
 #include "sys.h"
 
 #include <signal.h>
 #include <string.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "launch.h"
+#include "proc.h"
 
 #define LAUNCH_TYPE "sys.launch"
-#define CALL_PIDFD_SEND_SIGNAL 424
 
 struct launch {
     struct launch_child child;
@@ -19,7 +19,8 @@ struct launch {
 };
 
 /* -- reading the options ---------------------------------------------------------------------------------------------
- * Arrays are Lua userdata left on the stack, and strings belong to the options table: whatever raises, nothing leaks. */
+ * Arrays are Lua userdata left on the stack, and strings belong to the options table: whatever raises, nothing leaks.
+ */
 
 static void *new_array(lua_State *L, size_t count, size_t size)
 {
@@ -176,8 +177,9 @@ static void read_identity(lua_State *L, int options, struct launch_plan *plan)
 
 static void read_plan(lua_State *L, int options, struct launch_plan *plan)
 {
-    static const char *const known[] = { "program", "argv",    "fds", "env", "directory", "stdin",    "stdout",     "stderr",
-                                         "session", "uid",     "gid", "groups", "landlock", "core_bytes", "namespace", NULL };
+    static const char *const known[] = { "program",  "argv",       "fds",       "env", "directory", "stdin",
+                                         "stdout",   "stderr",     "session",   "uid", "gid",       "groups",
+                                         "landlock", "core_bytes", "namespace", NULL };
     sys_check_keys(L, options, known);
     luaL_checkstack(L, 40, "launch options");
     lua_getfield(L, options, "program");
@@ -193,7 +195,7 @@ static void read_plan(lua_State *L, int options, struct launch_plan *plan)
     read_identity(L, options, plan);
 }
 
-/* -- the launch object ---------------------------------------------------------------------------------------------- */
+/* -- the launch object ----------------------------------------------------------------------------------------------- */
 
 static struct launch *check_launch(lua_State *L)
 {
@@ -202,12 +204,13 @@ static struct launch *check_launch(lua_State *L)
     return launch;
 }
 
-/* launch.prepare{program=, argv={}, env={"NAME=value"}, fds={[3]=fd}, stdin=, stdout=, stderr=, directory=, session=true,
- *   core_bytes=0, uid=, gid=, groups={}, landlock={{path=, access="read"|"write"|"execute"}},
+/* launch.prepare{program=, argv={}, env={"NAME=value"}, fds={[3]=fd}, stdin=, stdout=, stderr=, directory=,
+ * session=true, core_bytes=0, uid=, gid=, groups={}, landlock={{path=, access="read"|"write"|"execute"}},
  *   namespace={{source=, target=, read_only=}}} -> launch | nil, message, code
  * Forks a child that waits: launch.pid and launch.start_time identify it from now on. `argv` is without argv[0], the
- * environment is exactly `env`, standard streams are /dev/null by default and blocking, no other descriptor is inherited.
- * With landlock or uid the program can gain no privileges. Should this process die first, the child exits. */
+ * environment is exactly `env`, standard streams are /dev/null by default and blocking, no other descriptor is
+ * inherited. With landlock or uid the program can gain no privileges. Should this process die first, the child exits.
+ */
 static int l_prepare(lua_State *L)
 {
     struct launch_plan plan = { 0 };
@@ -249,7 +252,8 @@ static int push_failure(lua_State *L, const struct launch_failure *failure)
     return sys_fail(L, failure->errnum, "launch %s: %s%s%s", program, stage, *path ? " " : "", path);
 }
 
-/* launch:go() -> true | nil, "launch PROGRAM: STAGE: reason", code. True once the program runs. A failed child is reaped. */
+/* launch:go() -> true | nil, "launch PROGRAM: STAGE: reason", code. True once the program runs. A failed child is
+ * reaped. */
 static int l_go(lua_State *L)
 {
     struct launch *launch = check_launch(L);
@@ -275,26 +279,12 @@ static int l_cancel(lua_State *L)
     return 1;
 }
 
-static const char *signal_name(int number)
-{
-    static const struct {
-        int number;
-        const char *name;
-    } names[] = { { SIGHUP, "HUP" },   { SIGINT, "INT" },   { SIGQUIT, "QUIT" }, { SIGILL, "ILL" },   { SIGTRAP, "TRAP" },
-                  { SIGABRT, "ABRT" }, { SIGBUS, "BUS" },   { SIGFPE, "FPE" },   { SIGKILL, "KILL" }, { SIGUSR1, "USR1" },
-                  { SIGSEGV, "SEGV" }, { SIGUSR2, "USR2" }, { SIGPIPE, "PIPE" }, { SIGALRM, "ALRM" }, { SIGTERM, "TERM" },
-                  { SIGXCPU, "XCPU" }, { SIGXFSZ, "XFSZ" }, { SIGSYS, "SYS" } };
-    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        if (names[i].number == number)
-            return names[i].name;
-    return "UNKNOWN";
-}
-
 static void push_status(lua_State *L, int status)
 {
     lua_createtable(L, 0, 1);
     if (WIFSIGNALED(status)) {
-        lua_pushstring(L, signal_name(WTERMSIG(status)));
+        const char *name = proc_signal_name(WTERMSIG(status));
+        lua_pushstring(L, name ? name : "UNKNOWN");
         lua_setfield(L, -2, "signal");
     } else {
         lua_pushinteger(L, WEXITSTATUS(status));
@@ -302,8 +292,8 @@ static void push_status(lua_State *L, int status)
     }
 }
 
-/* launch:try_wait() -> {exit=n} | {signal="KILL"} | nil, "EAGAIN", "r" (readable when it has ended) | nil, message, code
- * Reaps the child, and remembers how it ended. ECHILD: reaped elsewhere, or never let go. */
+/* launch:try_wait() -> {exit=n} | {signal="KILL"} | nil, "EAGAIN", "r" (readable when it has ended) | nil, message,
+ * code Reaps the child, and remembers how it ended. ECHILD: reaped elsewhere, or never let go. */
 static int l_try_wait(lua_State *L)
 {
     struct launch *launch = check_launch(L);
@@ -328,8 +318,9 @@ static int l_kill(lua_State *L)
     /* Not reaped, so neither the pid nor a group of that number can be anybody else's. */
     if (launch->session && launch->child.channel < 0)
         kill(-launch->child.pid, SIGKILL);
-    if (syscall(CALL_PIDFD_SEND_SIGNAL, launch->child.pidfd, SIGKILL, NULL, 0) < 0)
-        return sys_fail(L, errno, "kill %d", (int)launch->child.pid);
+    int result = proc_send_signal(launch->child.pidfd, SIGKILL);
+    if (result < 0)
+        return sys_fail(L, -result, "kill %d", (int)launch->child.pid);
     lua_pushboolean(L, true);
     return 1;
 }
@@ -374,10 +365,13 @@ static int l_landlock_abi(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg launch_functions[] = { { "prepare", l_prepare }, { "landlock_abi", l_landlock_abi }, { NULL, NULL } };
+static const luaL_Reg launch_functions[] = { { "prepare", l_prepare },
+                                             { "landlock_abi", l_landlock_abi },
+                                             { NULL, NULL } };
 static const luaL_Reg launch_methods[] = {
-    { "go", l_go },     { "cancel", l_cancel }, { "try_wait", l_try_wait }, { "kill", l_kill }, { "fileno", l_fileno },
-    { "close", l_close }, { NULL, NULL },
+    { "go", l_go },     { "cancel", l_cancel }, { "try_wait", l_try_wait },
+    { "kill", l_kill }, { "fileno", l_fileno }, { "close", l_close },
+    { NULL, NULL },
 };
 static const luaL_Reg launch_meta[] = { { "__gc", l_close }, { "__close", l_close }, { NULL, NULL } };
 

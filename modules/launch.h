@@ -1,4 +1,5 @@
-/* Starting a program that cannot run before its identity is known; see launch.c for what a caller sees. No lua.h here. */
+/* Starting a program that cannot run before its identity is known; see launch.c for what a caller sees. No lua.h here.
+ */
 #ifndef HOLOS_LAUNCH_H
 #define HOLOS_LAUNCH_H
 
@@ -95,11 +96,12 @@ _Noreturn void launch_child_run(struct launch_plan *plan, int channel);
 /* 0 when the kernel has no Landlock, else its ABI. */
 int launch_landlock_abi(void);
 
-/* Confines the calling process for good. Paths that do not exist are skipped: a rule only ever permits. Async-signal-safe.
- * Gives 0, or -errno with the index of the rule in `item` (-1: none in particular). */
+/* Confines the calling process for good. Paths that do not exist are skipped: a rule only ever permits.
+ * Async-signal-safe. Gives 0, or -errno with the index of the rule in `item` (-1: none in particular). */
 int launch_landlock_apply(const struct launch_rule *rules, size_t count, int32_t *item);
 
-/* Gives the calling process its own mounts, in a user namespace where it may not otherwise. As launch_landlock_apply. */
+/* Gives the calling process its own mounts, in a user namespace where it may not otherwise. As launch_landlock_apply.
+ */
 int launch_namespace_enter(const struct launch_mount *mounts, size_t count, int32_t *item);
 
 #endif

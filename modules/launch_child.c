@@ -1,5 +1,5 @@
-/* Both sides of a launch: the parent forks and holds the gate, the child makes itself ready, waits, and becomes the program.
- * Between fork and exec only async-signal-safe calls are made: the parent may have threads. */
+/* Both sides of a launch: the parent forks and holds the gate, the child makes itself ready, waits, and becomes the
+ * program. Between fork and exec only async-signal-safe calls are made: the parent may have threads. */
 #include "launch.h"
 
 #include <errno.h>
@@ -27,12 +27,12 @@
 
 const char *launch_stage_name(int stage)
 {
-    static const char *const names[] = { "descriptors", "session", "limits", "directory",
-                                         "namespace", "landlock", "identity", "exec" };
+    static const char *const names[] = { "descriptors", "session",  "limits",   "directory",
+                                         "namespace",   "landlock", "identity", "exec" };
     return stage >= 0 && (size_t)stage < sizeof names / sizeof names[0] ? names[stage] : "unknown";
 }
 
-/* -- the child ------------------------------------------------------------------------------------------------------ */
+/* -- the child ------------------------------------------------------------------------------------------------------- */
 
 static _Noreturn void give_up(int channel, enum launch_stage stage, int32_t item, int errnum)
 {
@@ -179,9 +179,10 @@ _Noreturn void launch_child_run(struct launch_plan *plan, int channel)
     give_up(channel, LAUNCH_STAGE_EXEC, -1, errno);
 }
 
-/* -- the parent ------------------------------------------------------------------------------------------------------- */
+/* -- the parent ------------------------------------------------------------------------------------------------------ */
 
-/* proc_pid_stat(5): the name may hold anything, so fields are counted from the last ')'; starttime is field 22. */
+/* Unlike proc_identify this takes a zombie too: a child that has failed already is told about at the gate.
+ * proc_pid_stat(5): the name may hold anything, so fields are counted from the last ')'; starttime is field 22. */
 static int read_start_time(pid_t pid, uint64_t *start_time)
 {
     char path[32], text[1024];

@@ -61,7 +61,8 @@ static uint64_t handled_rights(int abi)
     return rights;
 }
 
-/* Network rights are not handled: user-mode networking connects anywhere and listens on ports that are not known yet. */
+/* Network rights are not handled: user-mode networking connects anywhere and listens on ports that are not known yet.
+ */
 static int create_ruleset(int abi)
 {
     struct ruleset_attr attr = { .handled_access_fs = handled_rights(abi) };

@@ -13,8 +13,8 @@
 #include <unistd.h>
 
 #define CALL_MOUNT_SETATTR 442
-#define RECURSIVE 0x8000         /* AT_RECURSIVE */
-#define ATTR_READ_ONLY 0x1ull    /* MOUNT_ATTR_RDONLY */
+#define RECURSIVE 0x8000      /* AT_RECURSIVE */
+#define ATTR_READ_ONLY 0x1ull /* MOUNT_ATTR_RDONLY */
 
 struct mount_attributes {
     uint64_t set, clear, propagation, user_namespace;
@@ -75,8 +75,8 @@ static unsigned long kept_flags(const char *path)
     return flags | (status.f_flag & ST_RELATIME ? MS_RELATIME : 0);
 }
 
-/* mount_setattr (Linux 5.12) reaches mounts below the target as well. Older kernels change the top only, so there the bind
- * must not have brought any along. */
+/* mount_setattr (Linux 5.12) reaches mounts below the target as well. Older kernels change the top only, so there the
+ * bind must not have brought any along. */
 static int bind_read_only(const struct launch_mount *mount_)
 {
     if (mount(mount_->source, mount_->target, NULL, MS_BIND | MS_REC, NULL) < 0)

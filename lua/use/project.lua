@@ -34,7 +34,9 @@ function M.load(world, file, options)
   if not text then err.raise { message = message, code = code, exit = 2, hint = "name another one with -f FILE" } end
   return compose.load { text = text, file = file, directory = options.project_directory or path.parent(file),
     shown = M.shown(world, file), environment = world.host.environ(), parse = world.yaml.parse,
-    name = options.project_name, stat = function(name) return M.type_of(world, name) end }
+    name = options.project_name, stat = function(name) return M.type_of(world, name) end,
+    read = function(name) return world.fs.read(name, { max_bytes = MAX_FILE_BYTES }) end,
+    sniff = function(name) return world.qcow2.info(name) and "qcow2" or "raw" end }
 end
 
 --- The type of what lies at a path: "file", "directory", …; nil when there is nothing.

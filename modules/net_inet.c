@@ -1,0 +1,136 @@
+/* TCP and UDP sockets by numeric address, and the kernel's IPv4 routes. */
+#include "net.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+struct endpoint {
+    struct sockaddr_storage address;
+    socklen_t length;
+};
+
+static int make_endpoint(struct endpoint *endpoint, const char *address, uint16_t port)
+{
+    memset(endpoint, 0, sizeof *endpoint);
+    struct sockaddr_in *four = (struct sockaddr_in *)&endpoint->address;
+    struct sockaddr_in6 *six = (struct sockaddr_in6 *)&endpoint->address;
+    if (inet_pton(AF_INET, address, &four->sin_addr) == 1) {
+        four->sin_family = AF_INET;
+        four->sin_port = htons(port);
+        endpoint->length = sizeof *four;
+        return 0;
+    }
+    memset(endpoint, 0, sizeof *endpoint);
+    if (inet_pton(AF_INET6, address, &six->sin6_addr) != 1)
+        return -EINVAL;
+    six->sin6_family = AF_INET6;
+    six->sin6_port = htons(port);
+    endpoint->length = sizeof *six;
+    return 0;
+}
+
+static int new_socket(struct endpoint *endpoint, int type, const char *address, uint16_t port)
+{
+    int result = make_endpoint(endpoint, address, port);
+    if (result < 0)
+        return result;
+    int fd = socket(endpoint->address.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return fd < 0 ? -errno : fd;
+}
+
+static int allow_reuse(int fd)
+{
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ? -errno : 0;
+}
+
+static int bind_to(int fd, const struct endpoint *endpoint)
+{
+    return bind(fd, (const struct sockaddr *)&endpoint->address, endpoint->length) < 0 ? -errno : 0;
+}
+
+static int close_unless(int result, int fd)
+{
+    if (result < 0)
+        close(fd);
+    return result < 0 ? result : fd;
+}
+
+/* A user of the port that sets SO_REUSEADDR, as QEMU does, can bind over the reservation; nobody else can. TCP sets it
+ * before bind, or connections in TIME_WAIT would be in the way. UDP sets it after, or a port that another QEMU uses
+ * would be had. */
+int net_reserve(int type, const char *address, uint16_t port)
+{
+    struct endpoint endpoint;
+    int fd = new_socket(&endpoint, type, address, port);
+    if (fd < 0)
+        return fd;
+    int result = type == SOCK_STREAM ? allow_reuse(fd) : 0;
+    if (!result)
+        result = bind_to(fd, &endpoint);
+    if (!result && type == SOCK_DGRAM)
+        result = allow_reuse(fd);
+    return close_unless(result, fd);
+}
+
+int net_listen_tcp(const char *address, uint16_t port, int backlog)
+{
+    int fd = net_reserve(SOCK_STREAM, address, port);
+    if (fd < 0)
+        return fd;
+    return close_unless(listen(fd, backlog) < 0 ? -errno : 0, fd);
+}
+
+int net_connect_tcp(const char *address, uint16_t port)
+{
+    struct endpoint endpoint;
+    int fd = new_socket(&endpoint, SOCK_STREAM, address, port);
+    if (fd < 0)
+        return fd;
+    int result = connect(fd, (const struct sockaddr *)&endpoint.address, endpoint.length) < 0 ? -errno : 0;
+    return close_unless(result == -EINPROGRESS ? 0 : result, fd);
+}
+
+int net_connect_result(int fd)
+{
+    struct pollfd state = { .fd = fd, .events = POLLOUT };
+    if (poll(&state, 1, 0) == 0)
+        return -EINPROGRESS;
+    int error = 0;
+    socklen_t length = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &length) < 0)
+        return -errno;
+    return -error;
+}
+
+int net_bound_port(int fd)
+{
+    struct sockaddr_storage address;
+    socklen_t length = sizeof address;
+    if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
+        return -errno;
+    if (address.ss_family == AF_INET)
+        return ntohs(((const struct sockaddr_in *)&address)->sin_port);
+    if (address.ss_family == AF_INET6)
+        return ntohs(((const struct sockaddr_in6 *)&address)->sin6_port);
+    return -EAFNOSUPPORT;
+}
+
+/* proc_net(5), "route": Iface Destination Gateway Flags RefCnt Use Metric Mask …; numbers are hexadecimal, addresses in
+ * network byte order as the host reads them. RTF_UP is 1. */
+int net_parse_route(const char *line, struct net_route *route)
+{
+    unsigned destination, flags, mask;
+    if (sscanf(line, "%15s %x %*x %x %*d %*d %*d %x", route->interface, &destination, &flags, &mask) != 4 ||
+        !(flags & 1))
+        return 0;
+    route->destination = ntohl(destination);
+    route->prefix = __builtin_popcount(mask);
+    return 1;
+}
