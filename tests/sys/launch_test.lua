@@ -302,8 +302,9 @@ test("launch: options are checked", function()
   local function with_rule(rule) return { program = "/bin/true", landlock = { rule } } end
   raises("read, write or execute", launch.prepare, with_rule { path = "/", access = "all" })
   raises("unknown option 'mode'", launch.prepare, with_rule { path = "/", mode = "read" })
-  local closed = fd.pipe()
+  local closed, other = fd.pipe()
   closed:close()
+  other:close()
   raises("closed", launch.prepare, { program = "/bin/true", fds = { [3] = closed } })
 end)
 

@@ -1,0 +1,65 @@
+--- run/process over the real world: text in, text out, deadlines, nothing left.
+
+local err = require "holos.core.err"
+local process = require "holos.run.process"
+local task = require "holos.core.task"
+local world = require "holos.run.world"
+
+local function shell(script, options)
+  options = options or {}
+  options.program, options.argv = "/bin/sh", { "-c", script }
+  return process.run(world, options)
+end
+
+test("process: input, both outputs and the status", function()
+  equal(shell("cat; echo oops >&2; exit 3", { stdin = "text\n" }),
+    { status = 3, stdout = "text\n", stderr = "oops\n" })
+  equal(shell("kill -SEGV $$"), { signal = "SEGV", stdout = "", stderr = "" })
+end)
+
+test("process: more than a pipe holds goes both ways at once", function()
+  local text = ("0123456789abcdef"):rep(64 * 1024) -- 1 MiB; a pipe holds 64 KiB
+  local result = shell("cat", { stdin = text })
+  ok(result.stdout == text, "the text came back changed")
+end)
+
+test("process: a program that does not read its input is no error", function()
+  equal(shell("exit 0", { stdin = ("x"):rep(1 << 20) }).status, 0)
+end)
+
+test("process: output beyond the limit is dropped, not kept", function()
+  local result = shell("head -c 1000000 /dev/zero; echo end >&2", { output_bytes = 10 })
+  equal({ #result.stdout, result.stderr, result.status }, { 10, "end\n", 0 })
+end)
+
+test("process: a deadline ends the program and what it started", function()
+  local directory = tmpdir()
+  local fine, problem = pcall(shell, "cat /dev/zero > /dev/null & echo $! > pid; wait", { directory = directory,
+    timeout_ms = 300 })
+  equal({ fine, problem.code }, { false, "ETIMEDOUT" })
+  local pid = world.fs.read(directory .. "/pid"):match("%d+")
+  local state = world.fs.read("/proc/" .. pid .. "/stat") or "gone"
+  ok(state == "gone" or state:find("%) [ZX]") or world.proc.identity(tonumber(pid)) == nil, state)
+end)
+
+test("process: cancelled with its scope", function()
+  local first = task.race {
+    function() shell("cat /dev/zero > /dev/null") return "ended" end,
+    function() task.wait { at_ms = task.now_ms() + 50 } return "cancelled" end,
+  }
+  equal(first, "cancelled")
+end)
+
+test("process: what cannot be run raises the reason", function()
+  local fine, problem = pcall(process.run, world, { program = "/no/such" })
+  equal({ fine, err.is(problem, "ENOENT"), problem.message },
+    { false, true, "launch /no/such: exec: No such file or directory" })
+end)
+
+test("process: a clean environment by default", function()
+  local names = {}
+  for name in process.run(world, { program = "/usr/bin/env" }).stdout:gmatch("([^=\n]+)=[^\n]*") do
+    names[#names + 1] = name
+  end
+  equal(names, { "PATH", "LANG" })
+end)
