@@ -1,0 +1,47 @@
+# Distribution packages for the image recipes, taken the way this machine's own apt takes them.
+# Sourced. Nothing is installed: packages are downloaded and unpacked into a directory.
+
+apt_get() { apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=3 "$@"; }
+
+# first_known NAME... : the first package name that apt has an installation candidate for.
+first_known() {
+    for package; do
+        if apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [^(]'; then
+            echo "$package"
+            return
+        fi
+    done
+    echo "apt knows none of: $*; run apt-get update" >&2
+    return 1
+}
+
+# closure NAME... : the packages and everything they depend on, sorted.
+closure() {
+    apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces \
+        --no-enhances "$@" | grep '^[a-z0-9]' | LC_ALL=C sort -u
+}
+
+# kernel_packages META : the packages that hold the kernel image and modules of a kernel's meta package.
+kernel_packages() { closure "$1" | grep -E '^linux-(image|modules)'; }
+
+# identify NAME... : file name, size and digest of the versions that would be downloaded, without mirror names.
+identify() { apt_get download --print-uris "$@" | awk '{ print $2, $3, $4 }' | LC_ALL=C sort; }
+
+# unpack DIRECTORY NAME... : downloads the packages and unpacks them there.
+unpack() {
+    unpack_to=$1
+    shift
+    mkdir -p "$unpack_to" "$unpack_to.debs"
+    (cd "$unpack_to.debs" && apt_get download "$@")
+    for deb in "$unpack_to.debs"/*.deb; do
+        dpkg-deb -x "$deb" "$unpack_to"
+    done
+    rm -rf "$unpack_to.debs"
+}
+
+# become_root_of_a_namespace SCRIPT ARGUMENT... : file owners in the image are right only when uid 0 makes the tree.
+become_root_of_a_namespace() {
+    if [ "$(id -u)" != 0 ]; then
+        exec unshare --map-root-user -- "$@"
+    fi
+}
