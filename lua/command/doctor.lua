@@ -2,7 +2,7 @@
 local doctor = require "holos.use.doctor"
 local out = require "holos.command.out"
 local shared = require "holos.command.shared"
-local state_ = require "holos.run.state"
+local state_ = require "holos.use.state"
 
 local M = { summary = "check what this host has for running VMs", arguments = {}, options = { shared.FORMAT } }
 

@@ -5,7 +5,7 @@ local project = require "holos.use.project"
 local shared = require "holos.command.shared"
 local table_ = require "holos.core.table"
 local talk_ = require "holos.command.talk"
-local trash = require "holos.run.trash"
+local trash = require "holos.use.trash"
 local units = require "holos.core.units"
 
 local M = {

@@ -2,7 +2,7 @@
 local out = require "holos.command.out"
 local ps = require "holos.use.ps"
 local shared = require "holos.command.shared"
-local state_ = require "holos.run.state"
+local state_ = require "holos.use.state"
 local text = require "holos.core.text"
 
 local M = { summary = "list projects", arguments = {}, options = { shared.FORMAT } }

@@ -3,7 +3,7 @@ local out = require "holos.command.out"
 local project = require "holos.use.project"
 local ps = require "holos.use.ps"
 local shared = require "holos.command.shared"
-local state_ = require "holos.run.state"
+local state_ = require "holos.use.state"
 local text = require "holos.core.text"
 
 local M = {

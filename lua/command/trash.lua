@@ -2,7 +2,7 @@
 local err = require "holos.core.err"
 local out = require "holos.command.out"
 local shared = require "holos.command.shared"
-local state_ = require "holos.run.state"
+local state_ = require "holos.use.state"
 local text = require "holos.core.text"
 local trash = require "holos.use.trash"
 

@@ -8,6 +8,8 @@ local up = require "holos.use.up"
 
 local M = {}
 
+M.KEEP_DAYS = trash.KEEP_DAYS
+
 --- Batches of all projects, or of one.
 function M.list(world, state, project)
   return table_.filter(trash.list(world, state), function(batch) return not project or batch.project == project end)

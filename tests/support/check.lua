@@ -17,9 +17,14 @@ local function show_table(value, depth)
   return "{" .. table.concat(parts, ", ") .. "}"
 end
 
---- A value as Lua would write it, tables with sorted keys.
+local MOST_SHOWN = 300
+
+--- A value as Lua would write it, tables with sorted keys; long strings are cut.
 function M.show(value, depth)
-  if type(value) == "string" then return ("%q"):format(value):gsub("\\\n", "\\n") .. "" end
+  if type(value) == "string" then
+    local cut = #value > MOST_SHOWN and value:sub(1, MOST_SHOWN) .. ("… (%d bytes)"):format(#value) or value
+    return (("%q"):format(cut):gsub("\\\n", "\\n"))
+  end
   if type(value) ~= "table" or (getmetatable(value) or {}).__tostring then return tostring(value) end
   return show_table(value, depth or 0)
 end
@@ -70,11 +75,18 @@ function M.ok(value, message)
   return value
 end
 
---- Fails unless `fn(...)` raises something whose text contains `wanted` (plain text); gives back what was raised.
+local function contains(text, wanted)
+  if text:find(wanted, 1, true) then return true end
+  local is_pattern, found = pcall(string.find, text, wanted)
+  return is_pattern and found ~= nil
+end
+
+--- Fails unless `fn(...)` raises something whose text contains `wanted`, as plain text or as a pattern; gives back what
+--- was raised.
 function M.raises(wanted, fn, ...)
   local fine, problem = pcall(fn, ...)
   if fine then error(("expected an error with %q, none was raised"):format(wanted), 2) end
-  if not tostring(problem):find(wanted, 1, true) then
+  if not contains(tostring(problem), wanted) then
     error(("expected an error with %q, got %q"):format(wanted, tostring(problem)), 2)
   end
   return problem

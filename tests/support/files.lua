@@ -34,7 +34,7 @@ end
 
 -- Lists with `find` under a stock Lua; holos has no popen, and always has sys.fs.
 local function find(directory)
-  local pipe = io.popen("find '" .. directory .. "' -name '*_test.lua' 2>/dev/null | LC_ALL=C sort")
+  local pipe = io.popen("find '" .. directory .. "' -type f 2>/dev/null | LC_ALL=C sort")
   local paths = {}
   for path in pipe:lines() do paths[#paths + 1] = path end
   pipe:close()
@@ -45,14 +45,18 @@ local function walk(directory, paths)
   for _, entry in ipairs(fs.list(directory) or {}) do
     local path = directory .. "/" .. entry.name
     if entry.type == "directory" then walk(path, paths)
-    elseif entry.name:find("_test%.lua$") then paths[#paths + 1] = path end
+    elseif entry.type == "file" then paths[#paths + 1] = path end
   end
   return paths
 end
 
---- All *_test.lua below a directory, sorted.
-function M.tests_below(directory)
-  return fs and walk(directory, {}) or find(directory)
+--- All files below a directory whose paths match `pattern`, sorted.
+function M.below(directory, pattern)
+  local paths = {}
+  for _, path in ipairs(fs and walk(directory, {}) or find(directory)) do
+    if path:find(pattern) then paths[#paths + 1] = path end
+  end
+  return paths
 end
 
 local function make_directory()

@@ -62,6 +62,30 @@ local function outcome_of(item, file)
   return #left > 0 and err.new(table.concat(left, "\n")) or nil
 end
 
+-- Lines of a traceback that say nothing about the test.
+local NOISE = { "core/task", "tests/support/", "tests/run%.lua", "%(%.%.%.tail calls", "%[C%]: in", "stack traceback:",
+  "lua/command/lua%.lua", "lua/main%.lua" }
+
+local function is_noise(line)
+  for _, pattern in ipairs(NOISE) do
+    if line:find(pattern) then return true end
+  end
+  return false
+end
+
+local function without_noise(traceback)
+  local lines = {}
+  for line in traceback:gmatch("[^\n]+") do
+    if #lines == 0 or not is_noise(line) then lines[#lines + 1] = line end
+  end
+  return table.concat(lines, "\n")
+end
+
+local function text_of(problem)
+  local traceback = type(problem) == "table" and problem.traceback
+  return traceback and without_noise(traceback) or tostring(problem)
+end
+
 local function report(file, name, problem)
   if getmetatable(problem) == check.SKIP then
     totals.skipped = totals.skipped + 1
@@ -72,7 +96,7 @@ local function report(file, name, problem)
   for _, finding in ipairs(type(problem) == "table" and problem.findings or {}) do
     say(indent(err.render_finding(finding)))
   end
-  say(indent(type(problem) == "table" and problem.traceback or tostring(problem)))
+  say(indent(text_of(problem)))
   if err.is(problem) and problem.hint then say(indent(problem.hint)) end
 end
 
@@ -111,7 +135,7 @@ local function files_to_run(options)
   if #options.files > 0 then return options.files end
   local list = {}
   for _, suite in ipairs(#options.suites > 0 and options.suites or DEFAULT_SUITES) do
-    for _, path in ipairs(files.tests_below(options.directory .. "/" .. suite)) do list[#list + 1] = path end
+    for _, path in ipairs(files.below(options.directory .. "/" .. suite, "_test%.lua$")) do list[#list + 1] = path end
   end
   return list
 end

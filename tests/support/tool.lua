@@ -50,19 +50,18 @@ local function feed(fd, text)
 end
 
 local function environment(extra)
-  local list = { "PATH=" .. (files.environment("PATH") or "/usr/bin:/bin"), "LC_ALL=C", "HOME=/nonexistent" }
+  local list = { "PATH=" .. (files.environment("PATH") or "/usr/bin:/bin"), "LC_ALL=C.UTF-8", "HOME=/nonexistent" }
   for _, setting in ipairs(extra or {}) do list[#list + 1] = setting end
   return list
 end
 
-local function start(argv, options, ends)
+-- The program, held at its gate.
+local function prepare(argv, options, ends)
   local program = M.find(argv[1]) or err.raise { message = argv[1] .. ": not found on PATH", code = "ENOENT" }
-  local launch = err.check(argv[1], need("sys.launch").prepare {
+  return err.check(argv[1], need("sys.launch").prepare {
     program = program, argv = { table.unpack(argv, 2) }, env = environment(options.env), directory = options.directory,
     stdin = ends.child_stdin, stdout = ends.child_stdout, stderr = ends.child_stderr, session = true,
   })
-  err.check(argv[1], launch:go())
-  return err.check(argv[1], need("sys.proc").open(launch.pid, launch.start_time))
 end
 
 local function pipes()
@@ -77,28 +76,24 @@ local function pipes()
   end })
 end
 
--- Whatever happens, the process is gone and reaped afterwards.
-local function ended(process)
+-- Whatever happens, the process is gone and reaped afterwards; one that was reaped, or never let go, is left alone.
+local function ended(launch)
   return setmetatable({}, { __close = function()
-    if not process:try_wait() then process:signal("KILL") end
-    task.shield(5000, function()
-      task.wait { process = process }
-      need("sys.proc").reap(process.pid)
-    end)
-    process:close()
+    launch:kill()
+    task.shield(5000, io_wait.await, launch, "try_wait")
+    launch:close()
   end })
 end
 
-local function collect(process, ends, input)
-  local stdout, stderr
+local function collect(launch, ends, input)
+  local stdout, stderr, how
   task.all {
     function() feed(ends.stdin, input) end,
     function() stdout = drain(ends.stdout) end,
     function() stderr = drain(ends.stderr) end,
-    function() task.wait { process = process } end,
+    function() how = err.check("tool", io_wait.await(launch, "try_wait")) end,
   }
-  local result = err.check("tool", need("sys.proc").reap(process.pid))
-  return { status = result.exit, signal = result.signal, stdout = stdout, stderr = stderr }
+  return { status = how.exit, signal = how.signal, stdout = stdout, stderr = stderr }
 end
 
 --- Runs `argv` (found on PATH) to its end.
@@ -109,10 +104,11 @@ function M.run(argv, options)
   options = options or {}
   return task.within(options.timeout_ms or DEFAULT_TIMEOUT_MS, function()
     local ends <close> = pipes()
-    local process = start(argv, options, ends)
-    local _guard <close> = ended(process)
+    local launch <close> = prepare(argv, options, ends)
+    err.check(argv[1], launch:go())
+    local _ended <close> = ended(launch)
     for _, name in ipairs { "child_stdin", "child_stdout", "child_stderr" } do ends[name]:close() end
-    return collect(process, ends, options.stdin or "")
+    return collect(launch, ends, options.stdin or "")
   end)
 end
 

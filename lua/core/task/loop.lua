@@ -9,6 +9,7 @@ local frames = require "holos.core.task.frame"
 local relay = require "holos.core.task.relay"
 local sources = require "holos.core.task.sources"
 local timers = require "holos.core.task.timers"
+local watch = require "holos.core.task.watch"
 
 local M = {}
 
@@ -122,13 +123,10 @@ Loop.__index = Loop
 function M.new(poller)
   local loop = setmetatable({
     poller = poller, ready = {}, tasks = {}, made = 0, timers = timers.new(),
-    polled = {}, watchers = {},      -- {descriptor, direction, …} for the poller, and who waits for each pair
+    watch = watch.new(),
     signal_waiters = {},             -- signal name -> waiters
   }, Loop)
-  if poller.signals then
-    loop.polled = { poller.signals:fileno(), "r" }
-    loop.watchers = { loop }
-  end
+  if poller.signals then loop.watch:add(loop, poller.signals:fileno(), "r") end
   loop.turn_ms = poller.now_ms()
   return loop
 end
@@ -201,25 +199,7 @@ local function run_batch(loop)
   for _, task in ipairs(batch) do give_turn(task) end
 end
 
--- -- descriptors, timers, signals ---------------------------------------------------------------------------------
-
---- Adds a descriptor for `task`, which is woken when it is ready.
-function Loop:watch(task, fd, direction)
-  local position = #self.watchers + 1
-  self.watchers[position] = task
-  self.polled[2 * position - 1], self.polled[2 * position] = fd, direction
-  task.position = position
-end
-
---- Takes the descriptor of `task` out; the last one moves into its place.
-function Loop:unwatch(task)
-  local position, last = task.position, #self.watchers
-  local moved, polled = self.watchers[last], self.polled
-  polled[2 * position - 1], polled[2 * position] = polled[2 * last - 1], polled[2 * last]
-  polled[2 * last], polled[2 * last - 1] = nil, nil
-  self.watchers[position], moved.position = moved, position
-  self.watchers[last] = nil
-end
+-- -- signals, descriptors, timers ---------------------------------------------------------------------------------
 
 -- The first ending signal cancels the run, the second ends it at once.
 local function end_by_signal(loop, name)
@@ -231,7 +211,7 @@ local function end_by_signal(loop, name)
   loop.main.base:cancel(loop.interruption)
 end
 
--- The loop stands in `watchers` for the signal descriptor. A signal that a task waits for is that task's.
+-- What the loop itself is woken for. A signal that a task waits for is that task's.
 local function take_signals(loop)
   local name = loop.poller.signals:try_next()
   while name do
@@ -239,15 +219,6 @@ local function take_signals(loop)
     local taken = waiters and waiters:wake_all(nil, name)
     if not taken and ENDING_SIGNALS[name] then end_by_signal(loop, name) end
     name = loop.poller.signals:try_next()
-  end
-end
-
--- Waking moves pairs about, so the watchers are collected before the first is woken.
-local function wake_watchers(loop, positions)
-  local woken = {}
-  for i, position in ipairs(positions) do woken[i] = loop.watchers[position] end
-  for _, watcher in ipairs(woken) do
-    if watcher == loop then take_signals(loop) else watcher:wake(nil, true) end
   end
 end
 
@@ -264,9 +235,10 @@ local function poll(loop)
   local timeout_ms, due_ms = -1, loop.timers:next_ms()
   if #loop.ready > 0 then timeout_ms = 0
   elseif due_ms then timeout_ms = math.max(0, math.ceil(due_ms - loop.poller.now_ms())) end
-  local outside = #loop.watchers > (loop.poller.signals and 1 or 0)
-  if timeout_ms < 0 and not outside then return break_deadlock(loop) end
-  wake_watchers(loop, loop.poller.wait(loop.polled, timeout_ms))
+  if timeout_ms < 0 and loop:watched() == 0 then return break_deadlock(loop) end
+  for _, watcher in ipairs(loop.watch:at(loop.poller.wait(loop.watch.polled, timeout_ms))) do
+    if watcher == loop then take_signals(loop) else watcher:wake(nil, true) end
+  end
   loop.turn_ms = loop.poller.now_ms()
   loop.timers:fire_due(loop.turn_ms)
 end
@@ -290,12 +262,16 @@ function Loop:report()
   return table.concat(lines, "\n")
 end
 
+--- How many descriptors tasks wait for.
+function Loop:watched()
+  return self.watch:count() - (self.poller.signals and 1 or 0)
+end
+
 --- Raises when a task, a timer or a descriptor outlived the run.
 function Loop:check_leaks()
-  local watched = #self.watchers - (self.poller.signals and 1 or 0)
-  if next(self.tasks) == nil and self.timers:count() == 0 and watched == 0 then return end
+  if next(self.tasks) == nil and self.timers:count() == 0 and self:watched() == 0 then return end
   error(("left at the end of task.run: %d timers, %d descriptors, tasks:\n%s")
-    :format(self.timers:count(), watched, self:report()), 0)
+    :format(self.timers:count(), self:watched(), self:report()), 0)
 end
 
 return M

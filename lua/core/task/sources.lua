@@ -52,8 +52,8 @@ end
 
 local Descriptor = class "descriptor"
 
-function Descriptor:arm(task) task.loop:watch(task, self.fd, self.direction) end
-function Descriptor.disarm(_, task) task.loop:unwatch(task) end
+function Descriptor:arm(task) task.loop.watch:add(task, self.fd, self.direction) end
+function Descriptor.disarm(_, task) task.loop.watch:remove(task) end
 function Descriptor:describe() return ("descriptor %d (%s)"):format(self.fd, self.direction) end
 
 local Moment = class "moment"

@@ -4,7 +4,7 @@ local text = require "holos.core.text"
 
 local M = {}
 
-local quote = text.shell_quote
+local function quote(word) return text.shell_quote(word) end
 
 -- The port's node is looked up by name: numbers vary, and a redirect to a node that is not there would make a plain file.
 local LIBRARY = [[

@@ -6,7 +6,7 @@ local text = require "holos.core.text"
 
 local M = {}
 
-local quote = text.shell_quote
+local function quote(word) return text.shell_quote(word) end
 
 local FUNCTIONS = [[
 if is_provisioned; then exit 0; fi
