@@ -9,6 +9,7 @@ local paths = require "holos.compose.paths"
 local project_schema = require "holos.compose.schema.project"
 local rules = require "holos.compose.rules"
 local schema = require "holos.core.schema"
+local text_ = require "holos.core.text"
 
 local M = {}
 
@@ -69,6 +70,7 @@ function M.build(state)
   state.document, state.events = doc, nil
   append(state.findings, doc.findings)
   local message, hint = wrong_root(doc.tree)
+  if doc.is_cut then return "stop" end
   if not message then return end
   if #state.findings == 0 then
     state.findings[1] = { mark = document.pack(0, 1, 1), message = message, hint = hint }
@@ -97,8 +99,8 @@ end
 local function project_name(state)
   local name = state.options.name or state.document.tree.name or normalize.derived_name(state.options.directory)
   if name == "" then
-    report_at(state, state.findings, { "name" }, ('the directory "%s" gives the project no name'):format(state.options.directory),
-      "add a line: name: my-stack")
+    report_at(state, state.findings, { "name" },
+      ('the directory "%s" gives the project no name'):format(state.options.directory), "add a line: name: my-stack")
   end
   return name
 end
@@ -109,8 +111,8 @@ local function reader(state)
     if not state.options.read then return nil end
     local text, message = state.options.read(file)
     if text and text:find("^#cloud%-config%f[^%w-]") then return text end
-    report_at(state, state.findings, keys,
-      text and file .. ' is no cloud-config: its first line is not "#cloud-config"' or message or file .. " cannot be read")
+    local problem = text and file .. ' is no cloud-config: its first line is not "#cloud-config"'
+    report_at(state, state.findings, keys, problem or message or file .. " cannot be read")
   end
 end
 
@@ -118,8 +120,8 @@ end
 function M.normalize(state)
   local options = state.options
   state.project = normalize.project(state.document.tree, {
-    name = project_name(state), directory = options.directory, files = { path.absolute(options.file, options.directory) },
-    marks = marks.lookup(state.document, state.files),
+    name = project_name(state), directory = options.directory,
+    files = { path.absolute(options.file, options.directory) }, marks = marks.lookup(state.document, state.files),
     facts = { sniff = options.sniff or function() end, read = reader(state) },
   })
 end
@@ -139,12 +141,17 @@ local function in_file_order(a, b)
   return a.message < b.message
 end
 
+-- What comes out of a file may hold anything, and goes to a terminal.
+local function on_one_line(text)
+  return text and (text_.escape_terminal(text):gsub("[\n\t]", { ["\n"] = "\\n", ["\t"] = "\\t" }))
+end
+
 -- Marks become file, line and column.
 local function place(finding, files)
   local line, column, file_index = document.position(finding.mark or document.pack(0, 1, 1))
   return {
-    file = files[file_index + 1], line = line, column = column, path = finding.path, message = finding.message,
-    hint = finding.hint,
+    file = files[file_index + 1], line = line, column = column, path = on_one_line(finding.path),
+    message = on_one_line(finding.message), hint = finding.hint and text_.escape_terminal(finding.hint),
   }
 end
 

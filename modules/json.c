@@ -1,4 +1,4 @@
-/* sys.json: strict JSON to and from Lua values. Lists carry a metatable with __jsontype = "array"; null is json.null. */
+/* sys.json: strict JSON to and from Lua values. Lists carry a metatable with __jsontype = "array"; null is json.null */
 #include <jansson.h>
 #include <string.h>
 
@@ -39,7 +39,7 @@ static void release(lua_State *L, int index)
     lua_call(L, 1, 0);
 }
 
-/* -- decode --------------------------------------------------------------------------------------------------------- */
+/* -- decode ------------------------------------------------------------------------------------------------ */
 
 static void push_value(lua_State *L, const json_t *value);
 
@@ -101,8 +101,8 @@ static size_t check_depth(lua_State *L, int index)
 }
 
 /* json.decode(text, {max_depth=128}) -> value | nil, "line:column: reason", "EINVAL"
- * Any JSON value may stand alone. Refused: keys that occur twice, integers beyond 64 bits, numbers beyond double, text that
- * is not UTF-8, anything after the value. Integers are Lua integers, 1.0 is a float. */
+ * Any JSON value may stand alone. Refused: keys that occur twice, integers beyond 64 bits, numbers beyond double, text
+ * that is not UTF-8, anything after the value. Integers are Lua integers, 1.0 is a float. */
 static int l_decode(lua_State *L)
 {
     size_t length;
@@ -123,10 +123,11 @@ static int l_decode(lua_State *L)
     return 1;
 }
 
-/* -- encode --------------------------------------------------------------------------------------------------------- */
+/* -- encode ------------------------------------------------------------------------------------------------ */
 
-/* Makes the JSON of the Lua value on top of the stack (left there) and hangs it into `parent` under `key` or at its end, or
- * makes it the holder's root; at once, so that nothing is lost when a later call raises. False: a text is not UTF-8. */
+/* Makes the JSON of the Lua value on top of the stack (left there) and hangs it into `parent` under `key` or at its
+ * end, or makes it the holder's root; at once, so that nothing is lost when a later call raises. False: a text is not
+ * UTF-8. */
 struct place {
     struct holder *holder;
     json_t *parent;

@@ -79,9 +79,9 @@ static void push_events(lua_State *L, const struct yaml_events *events)
 
 /* yaml.parse(text, {max_bytes=4 MiB, max_nodes=250000, max_depth=100}) -> events | nil, "line:column: reason", "EINVAL"
  * events = { heads, texts, anchors, tags }, four arrays with one position for each event of the text:
- * heads[i] = (line << 12 | column) << 3 | kind, kind one of yaml.kinds; line and column count from 1, columns in characters,
- * those above 4095 are 4095. texts[i] = a scalar's text or an alias's name, else false. anchors[i] and tags[i] are mostly
- * nil; tags are whole ("tag:yaml.org,2002:str", "!reset"). A file of no document gives no events. */
+ * heads[i] = (line << 12 | column) << 3 | kind, kind one of yaml.kinds; line and column count from 1, columns in
+ * characters, those above 4095 are 4095. texts[i] = a scalar's text or an alias's name, else false. anchors[i] and
+ * tags[i] are mostly nil; tags are whole ("tag:yaml.org,2002:str", "!reset"). A file of no document gives no events. */
 static int l_parse(lua_State *L)
 {
     size_t length;

@@ -18,17 +18,19 @@ static void cleanup_event_done(yaml_event_t *event)
     yaml_event_delete(event);
 }
 
-/* What libyaml says, in the words of somebody who edits a file. Where `reason` ends in a comma, the place where the broken
- * construct began is added. */
+/* What libyaml says, in the words of somebody who edits a file. Where `reason` ends in a comma, the place where the
+ * broken construct began is added. */
 static const struct wording {
     const char *problem, *reason;
 } wordings[] = {
-    { "found character that cannot start any token", "this character cannot start a value; a tab cannot indent" },
+    { "found character that cannot start any token",
+      "a value cannot start with a tab, %, @ or `; indent with spaces, put text in quotes" },
     { "found a tab character that violates indentation", "a tab cannot indent; use spaces" },
     { "found a tab character where an indentation space is expected", "a tab cannot indent; use spaces" },
     { "mapping values are not allowed in this context",
       "a second \": \" in one line, or a wrong indentation; quote text that contains \": \"" },
-    { "block sequence entries are not allowed in this context", "a list item cannot start here; check the indentation" },
+    { "block sequence entries are not allowed in this context",
+      "a list item cannot start here; check the indentation" },
     { "mapping keys are not allowed in this context", "a key cannot start here; check the indentation" },
     { "did not find expected key", "expected a key; check the indentation of the mapping that began in," },
     { "did not find expected '-' indicator", "expected \"- \"; check the indentation of the list that began in," },
@@ -129,6 +131,17 @@ static struct parts scalar_parts(const yaml_event_t *event)
                            event->data.scalar.tag, event->data.scalar.length };
 }
 
+static struct parts alias_parts(const yaml_event_t *event)
+{
+    const yaml_char_t *name = event->data.alias.anchor;
+    return (struct parts){ .kind = YAML_ALIAS, .text = name, .length = strlen((const char *)name) };
+}
+
+static struct parts container_parts(enum yaml_kind kind, const yaml_char_t *anchor, const yaml_char_t *tag)
+{
+    return (struct parts){ .kind = kind, .anchor = anchor, .tag = tag };
+}
+
 /* False for events that say nothing to us: the ends of documents and of the stream. */
 static bool find_parts(const yaml_event_t *event, struct parts *parts)
 {
@@ -136,16 +149,14 @@ static bool find_parts(const yaml_event_t *event, struct parts *parts)
     case YAML_SCALAR_EVENT:
         *parts = scalar_parts(event);
         return true;
-    case YAML_ALIAS_EVENT: {
-        const yaml_char_t *name = event->data.alias.anchor;
-        *parts = (struct parts){ YAML_ALIAS, name, NULL, NULL, strlen((const char *)name) };
+    case YAML_ALIAS_EVENT:
+        *parts = alias_parts(event);
         return true;
-    }
     case YAML_SEQUENCE_START_EVENT:
-        *parts = (struct parts){ YAML_SEQUENCE, NULL, event->data.sequence_start.anchor, event->data.sequence_start.tag, 0 };
+        *parts = container_parts(YAML_SEQUENCE, event->data.sequence_start.anchor, event->data.sequence_start.tag);
         return true;
     case YAML_MAPPING_START_EVENT:
-        *parts = (struct parts){ YAML_MAPPING, NULL, event->data.mapping_start.anchor, event->data.mapping_start.tag, 0 };
+        *parts = container_parts(YAML_MAPPING, event->data.mapping_start.anchor, event->data.mapping_start.tag);
         return true;
     case YAML_SEQUENCE_END_EVENT:
     case YAML_MAPPING_END_EVENT:
@@ -209,7 +220,8 @@ static int check_limits(struct progress *progress, const struct parts *parts, ya
     if (++progress->nodes > progress->limits->max_nodes)
         return sys_error_set(error, "EINVAL", "%zu:%zu: more than %zu values in one file", at.line + 1, at.column + 1,
                              progress->limits->max_nodes);
-    if ((parts->kind == YAML_SEQUENCE || parts->kind == YAML_MAPPING) && ++progress->depth > progress->limits->max_depth)
+    bool opens = parts->kind == YAML_SEQUENCE || parts->kind == YAML_MAPPING;
+    if (opens && ++progress->depth > progress->limits->max_depth)
         return sys_error_set(error, "EINVAL", "%zu:%zu: nested deeper than %zu levels", at.line + 1, at.column + 1,
                              progress->limits->max_depth);
     return 0;

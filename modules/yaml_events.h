@@ -43,8 +43,8 @@ struct yaml_events {
     size_t text_length, text_capacity;
 };
 
-/* Fills the zeroed `events`; 0, or -1 with `error` set to "line:column: reason". What was collected until an error stays in
- * `events`: free it in either case. */
+/* Fills the zeroed `events`; 0, or -1 with `error` set to "line:column: reason". What was collected until an error
+ * stays in `events`: free it in either case. */
 int yaml_events_parse(struct yaml_events *events, const char *text, size_t length, const struct yaml_limits *limits,
                       struct sys_error *error);
 

@@ -5,7 +5,8 @@ local M = {}
 --- What a dependent waits for: Docker's word or ours → ours. "auto": healthy where there is a check, else started.
 M.conditions = {
   auto = "auto", started = "started", ready = "ready", provisioned = "provisioned", healthy = "healthy",
-  service_started = "started", service_ready = "ready", service_provisioned = "provisioned", service_healthy = "healthy",
+  service_started = "started", service_ready = "ready", service_provisioned = "provisioned",
+  service_healthy = "healthy",
 }
 
 --- The condition in our words.
@@ -15,7 +16,7 @@ M.conditions = {
 function M.parse_condition(text)
   local condition = M.conditions[text]
   if condition then return condition end
-  if text == "service_completed_successfully" then return nil, '"service_completed_successfully" is not available yet' end
+  if text == "service_completed_successfully" then return nil, ('"%s" is not available yet'):format(text) end
   return nil, ('unknown condition "%s"'):format(text),
     "one of service_started, service_ready, service_provisioned, service_healthy"
 end

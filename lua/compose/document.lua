@@ -1,8 +1,8 @@
 --- YAML events to one plain tree, with the position of every entry in side tables. Pure.
 --
--- A tree is tables, texts, numbers, booleans and json.null; lists are core.table lists. Every alias is a copy of its own, so
--- that later stages may edit in place. marks[container][key] is a packed position: of the key in a mapping, of the item in
--- a list.
+-- A tree is tables, texts, numbers, booleans and json.null; lists are core.table lists. Every alias is a copy of its
+-- own, so that later stages may edit in place. marks[container][key] is a packed position: of the key in a mapping, of
+-- the item in a list.
 local json = require "holos.core.json"
 local scalar = require "holos.compose.scalar"
 local schema = require "holos.core.schema"
@@ -30,8 +30,8 @@ function M.position(mark)
   return mark >> 12 & 0xfffffff, mark & 0xfff, mark >> 40
 end
 
--- A frame is a container that is being filled. Its `put` takes the next value: into a list, as a key, or after a key; after a
--- refused key the value is dropped, after `<<` it is kept for merging.
+-- A frame is a container that is being filled. Its `put` takes the next value: into a list, as a key, or after a key;
+-- after a refused key the value is dropped, after `<<` it is kept for merging.
 local put = {}
 
 function put.item(_, frame, value, mark)
@@ -60,7 +60,7 @@ end
 
 local function report(builder, mark, message, hint, name)
   local keys = {}
-  for level = 2, builder.depth do keys[#keys + 1] = builder.frames[level].name end
+  for level = 3, builder.depth do keys[#keys + 1] = builder.frames[level].name end
   if builder.depth > 1 then keys[#keys + 1] = name or next_name(builder.top) end
   table.insert(builder.findings, { mark = mark, path = schema.path(keys), message = message, hint = hint })
 end
@@ -97,7 +97,7 @@ end
 local function check_container_tag(builder, index, mark, own)
   local tag = builder.tags[index]
   if not tag or tag == "tag:yaml.org,2002:" .. own then return end
-  report(builder, mark, ("the tag %s has no meaning here"):format(scalar.short_tag(tag)))
+  report(builder, mark, scalar.refuse_tag(tag))
 end
 
 local function open(builder, container, is_mapping, index, mark)
@@ -208,6 +208,7 @@ on[M.kinds.alias] = function(builder, index, mark)
   if value == nil then
     report(builder, mark, ("the aliases of this file stand for more than %d values or %d levels")
       :format(M.alias_limit, M.depth_limit))
+    builder.is_cut = true
     return "stop"
   end
   frame.put(builder, frame, value, mark)
@@ -219,7 +220,7 @@ on[M.kinds.mapping] = function(builder, index, mark) open(builder, {}, true, ind
 
 on[M.kinds["end"]] = function(builder)
   local frame = builder.top
-  if frame.merge ~= nil then merge(builder, frame) end
+  if frame.merge ~= nil and frame.merge ~= json.null then merge(builder, frame) end
   if frame.anchor then frame.anchor.open = nil end
   builder.depth = builder.depth - 1
   builder.top = builder.frames[builder.depth]
@@ -246,14 +247,16 @@ end
 ---@param events table
 ---@param file_index integer?  put into every mark; 0 when not given
 ---@return table document  {tree = value or nil for an empty file, marks = {[container] = {[key] = mark}},
----  findings = {{mark, path, message, hint}}}
+---  findings = {{mark, path, message, hint}}, is_cut = true when building ended at a limit}
 function M.build(events, file_index)
   local builder, file_bits, heads = make_builder(events), (file_index or 0) << 40, events.heads
   for index = 1, #heads do
     local head = heads[index]
     if on[head & 7](builder, index, file_bits | head >> 3) == "stop" then break end
   end
-  return { tree = builder.frames[1].container[1], marks = builder.marks, findings = builder.findings }
+  return {
+    tree = builder.frames[1].container[1], marks = builder.marks, findings = builder.findings, is_cut = builder.is_cut,
+  }
 end
 
 return M

@@ -4,8 +4,8 @@ local M = {}
 
 local MARKERS = { CMD = true, ["CMD-SHELL"] = true, NONE = true }
 
---- The canonical form of a test: {"CMD", argument, …}, {"CMD-SHELL", script} or {"NONE"}. Text is a script for the shell; a
---- list without one of Docker's markers is a command line.
+--- The canonical form of a test: {"CMD", argument, …}, {"CMD-SHELL", script} or {"NONE"}. Text is a script for the
+--- shell; a list without one of Docker's markers is a command line.
 ---@param value string|string[]
 ---@return string[]? test
 ---@return string? message
@@ -15,7 +15,9 @@ function M.parse_test(value)
   if marker == nil then return nil, "expected a command, got an empty list" end
   if not MARKERS[marker] then return { "CMD", table.unpack(value) } end
   if marker == "NONE" and #value > 1 then return nil, '"NONE" stands alone' end
-  if marker == "CMD-SHELL" and #value ~= 2 then return nil, ('"CMD-SHELL" takes one script, got %d'):format(#value - 1) end
+  if marker == "CMD-SHELL" and #value ~= 2 then
+    return nil, ('"CMD-SHELL" takes one script, got %d'):format(#value - 1)
+  end
   if marker == "CMD" and #value < 2 then return nil, '"CMD" needs a command after it' end
   return { table.unpack(value) }
 end

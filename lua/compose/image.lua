@@ -9,7 +9,9 @@ local CATALOGUE = { alpine = true, arch = true, debian = true, ubuntu = true, fe
 local DISK_EXTENSIONS = { [".qcow2"] = "qcow2", [".raw"] = "raw", [".img"] = "unknown" }
 
 -- Formats that QEMU could read and holos does not run from.
-local FOREIGN = { [".vmdk"] = true, [".vdi"] = true, [".vhd"] = true, [".vhdx"] = true, [".ova"] = true, [".box"] = true }
+local FOREIGN = {
+  [".vmdk"] = true, [".vdi"] = true, [".vhd"] = true, [".vhdx"] = true, [".ova"] = true, [".box"] = true,
+}
 
 --- Whether a text is meant as a path: by its start, or by the extension of a disk image.
 function M.is_path(text)
@@ -22,12 +24,15 @@ end
 function M.check(text)
   local suffix = path.extension(text)
   if text:find("%c") then return "the path has a control character" end
-  if FOREIGN[suffix] then return ('"%s": %s images are not read'):format(text, suffix), "convert it to qcow2" end
-  if suffix == ".iso" then return ('"%s": starting from an ISO is not available yet'):format(text), "name a disk image" end
-  if M.is_path(text) then return end
   if text:find("^%a+://") then
-    return ('"%s": images from the network are not available yet'):format(text), "download it and name the file: ./image.qcow2"
+    return ('"%s": images from the network are not available yet'):format(text),
+      "download it and name the file: ./image.qcow2"
   end
+  if FOREIGN[suffix] then return ('"%s": %s images are not read'):format(text, suffix), "convert it to qcow2" end
+  if suffix == ".iso" then
+    return ('"%s": starting from an ISO is not available yet'):format(text), "name a disk image"
+  end
+  if M.is_path(text) then return end
   local name = text:match("^[^:@]+")
   if CATALOGUE[name] then
     return ('"%s": images by name are not available yet'):format(text),

@@ -24,8 +24,9 @@ end
 
 local function make_vm(vm)
   return {
-    vcpu = vm.vcpu, memory_mib = vm.memory_mb, disk_bytes = vm.disk_size, machine = vm.machine, cpu_model = vm.cpu_model,
-    accel = vm.accel, uefi = vm.uefi, extra_args = vm.extra_args, allow_paths = vm.allow_paths, run_as_root = vm.run_as_root,
+    vcpu = vm.vcpu, memory_mib = vm.memory_mb, disk_bytes = vm.disk_size, machine = vm.machine,
+    cpu_model = vm.cpu_model, accel = vm.accel, uefi = vm.uefi, extra_args = vm.extra_args,
+    allow_paths = vm.allow_paths, run_as_root = vm.run_as_root,
   }
 end
 
@@ -53,7 +54,8 @@ local function make_cloud_init(name, cloud_init, facts)
   return {
     user = cloud_init.user, ssh_authorized_keys = cloud_init.ssh_authorized_keys, packages = cloud_init.packages,
     write_files = cloud_init.write_files, bootcmd = cloud_init.bootcmd, runcmd = cloud_init.runcmd,
-    extra = passed_on(cloud_init), user_data = file and facts.read(file, { "services", name, "cloud_init", "user_data" }),
+    extra = passed_on(cloud_init),
+    user_data = file and facts.read(file, { "services", name, "cloud_init", "user_data" }),
   }
 end
 

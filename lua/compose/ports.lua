@@ -42,7 +42,7 @@ end
 local function mapping(body)
   local parts = split(body)
   local guest, host, host_ip = table.remove(parts), table.remove(parts), table.remove(parts)
-  local port, message = { host_ip = host_ip or M.default_host_ip, host = 0 }, nil
+  local port, message = { host_ip = host_ip or M.default_host_ip, host = 0 }
   port.guest, message = port_number(guest, "guest", 1)
   if not port.guest then return nil, message end
   if host and not (host == "" and host_ip) then -- "127.0.0.1::80" leaves the host port open
@@ -62,7 +62,9 @@ end
 function M.parse(value)
   local body, protocol = tostring(value):match("^([^/]*)/?(.*)$")
   if protocol == "" then protocol = "tcp" end
-  if protocol ~= "tcp" and protocol ~= "udp" then return nil, ('protocol "%s" is neither tcp nor udp'):format(protocol) end
+  if protocol ~= "tcp" and protocol ~= "udp" then
+    return nil, ('protocol "%s" is neither tcp nor udp'):format(protocol)
+  end
   local message, hint = not_yet(body)
   if message then return nil, message, hint end
   local port

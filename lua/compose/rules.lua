@@ -1,8 +1,8 @@
 --- The checks across services, as a list that scripts may extend and change. Pure.
 --
--- A check is function(project, report, facts): report(keys, message, hint) adds a finding at the place in the document that
--- `keys` lead to; facts = {stat = nil or function(path) → type | nil, mark = function(keys) → packed position, warn = as report}.
--- Items of lists that were refused before are `false`.
+-- A check is function(project, report, facts): report(keys, message, hint) adds a finding at the place in the document
+-- that `keys` lead to; facts = {stat = nil or function(path) → type | nil, mark = function(keys) → packed position,
+-- warn = as report}. Items of lists that were refused before are `false`.
 local dependencies = require "holos.compose.rules.dependencies"
 local host = require "holos.compose.rules.host"
 local names = require "holos.compose.rules.names"
@@ -11,7 +11,8 @@ local storage = require "holos.compose.rules.storage"
 
 local M = {}
 
---- All checks in their order: {name, module, function's name}. Called by name, so that each can be overridden where it is.
+--- All checks in their order: {name, module, function's name}. Called by name, so that each can be overridden where it
+--- is.
 function M.list()
   return {
     { "names that clash", names, "check_clashes" },

@@ -1,7 +1,8 @@
 --- What an unquoted word of YAML is: text, number, true, false or null. Pure.
 --
--- YAML 1.2.2, section 10.3.2 ("core schema"), with one rule of ours: a number that would not survive stays the text that was
--- written. That is `0644` (octal for some readers, decimal for others), integers beyond 64 bits, 1e999, .inf and .nan.
+-- YAML 1.2.2, section 10.3.2 ("core schema"), with one rule of ours: a number that would not survive stays the text
+-- that was written. That is `0644` (octal for some readers, decimal for others), integers beyond 64 bits, 1e999, .inf
+-- and .nan.
 local json = require "holos.core.json"
 
 local M = {}
@@ -74,13 +75,19 @@ function M.short_tag(tag)
   return tag
 end
 
+--- Why a tag is refused.
+function M.refuse_tag(tag)
+  if tag == "!reset" or tag == "!override" then return ("the tag %s is not available yet"):format(tag) end
+  return ("the tag %s has no meaning here"):format(M.short_tag(tag))
+end
+
 --- The value of a scalar with a tag.
 ---@return string|number|boolean|table? value
 ---@return string? message  why the tag does not fit
 function M.tagged(text, tag)
   if tag == "!" or tag == CORE .. "str" then return text end
   local fits = wanted[tag]
-  if not fits then return nil, ("the tag %s has no meaning here"):format(M.short_tag(tag)) end
+  if not fits then return nil, M.refuse_tag(tag) end
   local value = M.resolve(text)
   if tag == CORE .. "float" and math.type(value) == "integer" then value = value + 0.0 end
   if not fits(value) then return nil, ("%q is no %s"):format(text, M.short_tag(tag):sub(3)) end

@@ -43,7 +43,9 @@ end
 function M.kind_of(source)
   if source == "" then return nil, "the source is empty" end
   if source:find("%c") then return nil, "the source has a control character" end
-  if source:find("^~[^/]") then return nil, ('"%s": the home of another user'):format(source), "write the whole path" end
+  if source:find("^~[^/]") then
+    return nil, ('"%s": the home of another user'):format(source), "write the whole path"
+  end
   if source:find("^[./~]") then return "bind" end
   if source:find("^" .. M.name_pattern .. "$") then return "volume" end
   return nil, ('"%s" is neither a path nor the name of a volume'):format(source),
@@ -63,7 +65,7 @@ local function read_options(text, mount)
 end
 
 --- Source and target, checked and put together.
----@return table? mount  {kind = "volume", volume=, target=, read_only=} or {kind = "bind", source=, target=, read_only=}
+---@return table? mount  {kind = "volume", volume=, target=, read_only=} or {kind = "bind", source=, …}
 function M.make(source, target_text, read_only)
   local kind, message, hint = M.kind_of(source)
   if not kind then return nil, message, hint end
@@ -75,8 +77,8 @@ function M.make(source, target_text, read_only)
   return mount
 end
 
---- One mount in short form: SOURCE:TARGET[:ro|rw]. A source that starts with ".", "/" or "~" is a path of the host, any other
---- is the name of a volume. Relative paths stay relative.
+--- One mount in short form: SOURCE:TARGET[:ro|rw]. A source that starts with ".", "/" or "~" is a path of the host, any
+--- other is the name of a volume. Relative paths stay relative.
 ---@param text string
 ---@return table? mount  as from `make`
 ---@return string? message
@@ -84,7 +86,8 @@ end
 function M.parse(text)
   local parts = split(text, ":")
   if #parts == 1 then
-    return nil, "volumes without a name are not available yet", ('write "NAME:%s" and declare NAME under volumes:'):format(text)
+    return nil, "volumes without a name are not available yet",
+      ('write "NAME:%s" and declare NAME under volumes:'):format(text)
   end
   if #parts > 3 then return nil, ('expected "SOURCE:TARGET[:ro]", got "%s"'):format(text) end
   local mount, message, hint = M.make(parts[1], parts[2])

@@ -3,6 +3,13 @@ local table_ = require "holos.core.table"
 
 local M = {}
 
+--- The one null of pure code: what a YAML null becomes, where "there, but empty" differs from "not there".
+M.null = setmetatable({}, {
+  __jsontype = "null",
+  __tostring = function() return "null" end,
+  __newindex = function() error("null has no fields", 2) end,
+})
+
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
 local function quote(text)
@@ -14,6 +21,7 @@ local encoders = {}
 
 function encoders.string(value) return quote(value) end
 function encoders.boolean(value) return tostring(value) end
+function encoders.userdata() return "null" end -- sys.json decodes null to the light userdata NULL
 
 function encoders.number(value)
   if math.type(value) == "integer" then return ("%d"):format(value) end
@@ -22,6 +30,7 @@ function encoders.number(value)
 end
 
 function encoders.table(value)
+  if value == M.null then return "null" end
   local parts = {}
   if table_.is_list(value) then
     for i, item in ipairs(value) do parts[i] = M.encode(item) end

@@ -1,7 +1,7 @@
 --- Rules for plain trees, as data: what a value may be, its default, what it means. Pure.
 --
--- A rule is a table {kind = …, …} made by the constructors here; holos.core.schema.check knows what each kind accepts. One set
--- of rules serves validation, reference pages and the class of a change.
+-- A rule is a table {kind = …, …} made by the constructors here; holos.core.schema.check knows what each kind accepts.
+-- One set of rules serves validation, reference pages and the class of a change.
 local M = {}
 
 ---@class holos.Field        one key of a record
@@ -27,8 +27,8 @@ end
 --- Anything, left as it is.
 M.any = rule "any"
 
---- {pattern=, wanted=, most=}: text; `pattern` is a Lua pattern for the whole of it, `wanted` says it in words, `most` bytes.
--- `check = function(text) → nil | message, hint` for what patterns cannot say; `empty = true` allows "".
+--- {pattern=, wanted=, most=}: text; `pattern` is a Lua pattern for the whole of it, `wanted` says it in words, `most`
+-- bytes. `check = function(text) → nil | message, hint` for what patterns cannot say; `empty = true` allows "".
 function M.text(options)
   local made = rule "text" (options)
   if made.pattern then made.pattern = "^" .. made.pattern .. "$" end
@@ -53,11 +53,12 @@ M.choice = rule "choice"
 --- {of = rule}: a list whose items all follow one rule. `canonical` as for `either`.
 M.list = rule "list"
 
---- {of = rule, key = text rule}: a mapping with free keys. An item without a value is checked as `empty` when that is given.
+--- {of = rule, key = text rule}: a mapping with free keys. An item without a value is checked as `empty` when that is
+--- given.
 M.map = rule "map"
 
---- {accepts = {text = true, integer = true}, wanted = "…", parse = function(value, context) → result | nil, message, hint}:
---- a small grammar of its own.
+--- {accepts = {text = true, integer = true}, wanted = "…", parse = function(value, context) → result | nil, message,
+--- hint}: a small grammar of its own.
 M.parsed = rule "parsed"
 
 --- {text = rule, list = rule, map = rule, …}: which rule holds depends on the kind of the value.
@@ -116,7 +117,9 @@ local function quoted_list(values)
   return table.concat(shown, ", ")
 end
 
-local NAMES = { text = "text", integer = "a whole number", boolean = "true or false", list = "a list", map = "a mapping" }
+local NAMES = {
+  text = "text", integer = "a whole number", boolean = "true or false", list = "a list", map = "a mapping",
+}
 
 local function alternatives(accepted)
   local names = {}
@@ -184,8 +187,8 @@ local function collect(rule_here, path, into)
   return into
 end
 
---- Every key that the rules know, in their order: {path = "services.*.vm.vcpu", field = holos.Field}. Reference pages and the
---- class of a change are made from it.
+--- Every key that the rules know, in their order: {path = "services.*.vm.vcpu", field = holos.Field}. Reference pages
+--- and the class of a change are made from it.
 function M.fields(rule_here)
   return collect(rule_here, "", {})
 end

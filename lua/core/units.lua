@@ -47,7 +47,7 @@ function M.parse_duration(value)
     local number, unit, after = rest:match("^(%d+%.?%d*)(%l+)(.*)$")
     local factor = DURATION_MS[unit]
     if not factor then return nil, ("expected a duration such as 30s or 1m30s, got %q"):format(text) end
-    total, rest = total + tonumber(number) * factor, after
+    total, rest = total + tonumber(number) * 1.0 * factor, after
   end
   if text == "" then return nil, "expected a duration such as 30s, got nothing" end
   return as_integer(total, text)

@@ -10,7 +10,9 @@ local RULE = schema.record {
   { "size", schema.size { least_bytes = 1024 } },
   { "mode", schema.choice { values = { "fast", "slow" } } },
   { "words", schema.list { of = schema.text {} }, default = {} },
-  { "more", schema.map { of = schema.record { { "depth", schema.integer {}, default = 0 } }, empty = function() return {} end } },
+  { "more", schema.map {
+    of = schema.record { { "depth", schema.integer {}, default = 0 } }, empty = function() return {} end,
+  } },
   { "either", schema.either { text = schema.text {}, list = schema.list { of = schema.text {} } } },
   { "soon", class = "later", reason = "write count for now" },
   { "never", class = "refused", reason = "not for VMs" },
@@ -46,8 +48,8 @@ end)
 
 test("all findings come, each with its path, what was found and what is wanted", function()
   local _, findings = run {
-    name = "WEB", count = 12, on = "yes", wait = "10ms", size = "1", mode = "fats", words = { depth = 1 }, either = true,
-    more = { a = tables.list {}, b = { depth = 1.5 } },
+    name = "WEB", count = 12, on = "yes", wait = "10ms", size = "1", mode = "fats", words = { depth = 1 },
+    either = true, more = { a = tables.list {}, b = { depth = 1.5 } },
   }
   equal(findings, {
     'count: expected a whole number from 1 to 9, got 12',

@@ -20,7 +20,8 @@ function M.check_unknown(project, report)
   each_dependency(project, function(keys, dependency)
     if project.services[dependency.service] then return end
     local close = text.nearest(dependency.service, names)
-    report(keys, ('there is no service "%s"'):format(dependency.service), close and ('did you mean "%s"?'):format(close))
+    report(keys, ('there is no service "%s"'):format(dependency.service),
+      close and ('did you mean "%s"?'):format(close))
   end)
 end
 

@@ -33,7 +33,8 @@ function M.check_images(project, report, facts)
     if image and not kind then
       report({ "services", name, "image" }, image .. " does not exist")
     elseif image and kind ~= "file" and kind ~= "block" then
-      report({ "services", name, "image" }, ("%s %s"):format(image, NOT_A_FILE[kind] or "is a " .. kind .. ", not a file"))
+      local is = NOT_A_FILE[kind] or "is a " .. kind .. ", not a file"
+      report({ "services", name, "image" }, ("%s %s"):format(image, is))
     end
   end
 end

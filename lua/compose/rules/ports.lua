@@ -60,7 +60,8 @@ function M.check_repeated(project, report, facts)
     for number = claim.port.host, math.min(claim.port.host + claim.replicas - 1, LAST_PORT) do
       local other = claim_number(claims, claim.port.protocol .. number, claim)
       if other then
-        report(claim.keys, describe(number, claim, other), other.replicas > 1 and "replicas take the following ports" or nil)
+        report(claim.keys, describe(number, claim, other),
+          other.replicas > 1 and "replicas take the following ports" or nil)
         break
       end
     end

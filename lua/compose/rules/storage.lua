@@ -18,9 +18,9 @@ function M.check_declared(project, report)
   local names = tables.keys(project.volumes)
   each_mount(project, function(keys, mount)
     if mount.kind ~= "volume" or project.volumes[mount.volume] then return end
-    local close = text.nearest(mount.volume, names)
-    report(keys, ('there is no volume "%s"'):format(mount.volume), close and ('did you mean "%s"?'):format(close)
-      or ('add it at the end of the file (volumes: {%s: }), or write "./%s" for a directory'):format(mount.volume, mount.volume))
+    local name, close = mount.volume, text.nearest(mount.volume, names)
+    report(keys, ('there is no volume "%s"'):format(name), close and ('did you mean "%s"?'):format(close)
+      or ('add it at the end of the file (volumes: {%s: }), or write "./%s" for a directory'):format(name, name))
   end)
 end
 
@@ -48,8 +48,8 @@ end
 function M.check_writers(project, report)
   for name, use in tables.sorted_pairs(uses_by_volume(project)) do
     if #use.instances > 1 and #use.writers > 0 then
-      report(use.writers[#use.writers],
-        ('volume "%s" is writable here and mounted by %d instances: %s'):format(name, #use.instances, shown(use.instances)),
+      local users = ("%d instances: %s"):format(#use.instances, shown(use.instances))
+      report(use.writers[#use.writers], ('volume "%s" is writable here and mounted by %s'):format(name, users),
         "a disk has one writer: mount it :ro everywhere, use a volume for each service, or share a directory")
     end
   end

@@ -28,7 +28,8 @@ local file = schema.record {
     }, default = "0644", meaning = "Access rights in octal." },
   { "owner", schema.text { pattern = "[%w_][%w_.-]*:?[%w_.-]*", wanted = "USER or USER:GROUP" }, default = "root:root",
     meaning = "Owner and group. Files of others than root are written after users and packages exist." },
-  { "defer", schema.boolean {}, meaning = "Write it late, after users and packages; absent: when the owner is not root." },
+  { "defer", schema.boolean {},
+    meaning = "Write it late, after users and packages; absent: when the owner is not root." },
   { "encoding", class = "later" },
   { "append", class = "later" },
   { "source", class = "later" },
@@ -49,15 +50,17 @@ local OWNED = {
 }
 
 -- The other top-level keys that cloud-init's modules read (cloud-init 22.4 to 24.4, "Module reference").
-local PASSED = [[ ansible apk_repos apt apt_pipelining apt_update apt_upgrade apt_reboot_if_required
-  byobu_by_default ca_certs ca-certs chef chpasswd create_hostname_file datasource datasource_list debug disable_ec2_metadata
-  disable_root disable_root_opts disk_setup device_aliases drivers fan final_message fs_setup groups grub_dpkg grub-dpkg growpart
-  keyboard landscape locale locale_configfile lxd manage_etc_hosts manage_resolv_conf mcollective merge_how merge_type
-  migrate mount_default_fields mounts no_ssh_fingerprints ntp output package_reboot_if_required package_update package_upgrade
-  password phone_home power_state prefer_fqdn_over_hostname preserve_hostname puppet random_seed reporting resize_rootfs
-  resolv_conf rh_subscription rsyslog salt_minion snap spacewalk ssh ssh_fp_console_blacklist ssh_genkeytypes ssh_import_id
-  ssh_key_console_blacklist ssh_publish_hostkeys ssh_pwauth ssh_quiet_keygen swap system_info timezone
-  ubuntu_advantage ubuntu_pro unverified_modules updates users vendor_data wireguard yum_repo_dir yum_repos zypper ]]
+local PASSED = [[
+  ansible apk_repos apt apt_pipelining apt_reboot_if_required apt_update apt_upgrade byobu_by_default ca-certs
+  ca_certs chef chpasswd create_hostname_file datasource datasource_list debug device_aliases disable_ec2_metadata
+  disable_root disable_root_opts disk_setup drivers fan final_message fs_setup groups growpart grub-dpkg grub_dpkg
+  keyboard landscape locale locale_configfile lxd manage_etc_hosts manage_resolv_conf mcollective merge_how
+  merge_type migrate mount_default_fields mounts no_ssh_fingerprints ntp output package_reboot_if_required
+  package_update package_upgrade password phone_home power_state prefer_fqdn_over_hostname preserve_hostname puppet
+  random_seed reporting resize_rootfs resolv_conf rh_subscription rsyslog salt_minion snap spacewalk ssh
+  ssh_fp_console_blacklist ssh_genkeytypes ssh_import_id ssh_key_console_blacklist ssh_publish_hostkeys ssh_pwauth
+  ssh_quiet_keygen swap system_info timezone ubuntu_advantage ubuntu_pro unverified_modules updates users
+  vendor_data wireguard yum_repo_dir yum_repos zypper]]
 
 local fields = {
   { "user", user, change = "reprovision", meaning = "The user that is made, and that exec and checks log in as." },

@@ -64,7 +64,8 @@ M.pairs = schema.either {
 M.long_port = schema.record({
   { "target", schema.integer { least = 1, most = 65535 }, required = true, meaning = "Port in the guest." },
   { "published", schema.integer { least = 0, most = 65535 }, meaning = "Port on the host; 0 or absent: any free one." },
-  { "host_ip", schema.text { wanted = "an IPv4 address", check = function(value) return ports.check_host_ip(value) end },
+  { "host_ip",
+    schema.text { wanted = "an IPv4 address", check = function(value) return ports.check_host_ip(value) end },
     meaning = "Address of the host to publish on." },
   { "protocol", schema.choice { values = { "tcp", "udp" } }, meaning = "tcp or udp." },
   { "mode", schema.choice { values = { "host", "ingress" } }, meaning = "Both mean the same on one host." },

@@ -18,7 +18,8 @@ local port = schema.either {
 }
 
 local long_mount = schema.record({
-  { "type", schema.choice { values = { "bind", "volume" } }, required = true, meaning = "bind: a directory; volume: a disk." },
+  { "type", schema.choice { values = { "bind", "volume" } }, required = true,
+    meaning = "bind: a directory; volume: a disk." },
   { "source", schema.text {}, required = true, meaning = "Directory of the host, or name of a volume." },
   { "target", schema.text {}, required = true, meaning = "Absolute path in the guest." },
   { "read_only", schema.boolean {}, default = false, meaning = "The guest cannot change it." },
@@ -45,10 +46,14 @@ local mount = schema.either {
 
 local dependency = schema.record {
   { "condition", schema.parsed {
-      accepts = { text = true }, wanted = "a condition", parse = function(value) return depends.parse_condition(value) end,
+      accepts = { text = true }, wanted = "a condition",
+      parse = function(value) return depends.parse_condition(value) end,
     }, default = "auto", meaning = "What to wait for; absent: healthy where there is a check, else started." },
-  { "restart", schema.choice { values = { false }, wanted = "false (restarting with a dependency is not available yet)" } },
-  { "required", schema.choice { values = { true }, wanted = "true (optional dependencies are not available yet)" } },
+  { "restart", schema.choice {
+      values = { false }, wanted = "false (restarting with a dependency is not available yet)",
+    }, meaning = "Only false for now." },
+  { "required", schema.choice { values = { true }, wanted = "true (optional dependencies are not available yet)" },
+    meaning = "Only true for now." },
 }
 
 local depends_on = schema.either {
@@ -74,13 +79,13 @@ local fields = {
   { "image_os", schema.choice { values = { "systemd", "openrc", "plain" } }, default = "systemd", change = "recreate",
     meaning = "What runs in the guest: cloud-init on systemd or OpenRC, or plain: a guest without cloud-init." },
   { "replicas", schema.integer { least = 1, most = 253 }, default = 1, change = "live",
-    meaning = "Number of instances. They are called web-0, web-1, …; adding or removing some never touches the others." },
+    meaning = "Number of instances, called web-0, web-1, …; adding or removing some never touches the others." },
   { "vm", vm, default = {}, meaning = "The machine." },
   { "ports", schema.list { of = port }, default = {}, change = "live",
     meaning = "Published ports: [[IP:]HOST:]GUEST[/udp]. Replicas take the following host ports, one each." },
   { "volumes", schema.list { of = mount }, default = {}, change = "restart",
-    meaning = "Mounts: SOURCE:TARGET[:ro]. A source that starts with \".\", \"/\" or \"~\" is a directory of the host, any other "
-      .. "the name of a volume." },
+    meaning = "Mounts: SOURCE:TARGET[:ro]. A source that starts with \".\", \"/\" or \"~\" is a directory of the host, "
+      .. "any other the name of a volume." },
   { "depends_on", depends_on, default = {}, change = "live", meaning = "Services that must be there first." },
   { "cloud_init", cloud_init, default = {}, meaning = "What is done in the guest at its first start." },
   { "stop_grace_period", schema.duration {}, default = 30000, unit = "ms", change = "live",

@@ -5,11 +5,12 @@ local schema = require "holos.core.schema"
 return schema.record {
   { "vcpu", schema.integer { least = 1, most = 288 }, default = 1, change = "restart", -- QEMU 7.2: q35 has at most 288
     meaning = "Virtual CPUs of each instance. One is faster than two where there is no KVM." },
-  { "memory_mb", schema.integer { least = 64, most = 16777216, hint = "it counts MiB" }, unit = "MiB", change = "restart",
+  { "memory_mb", schema.integer { least = 64, most = 16777216, hint = "it counts MiB" }, unit = "MiB",
+    change = "restart",
     meaning = "Memory of each instance; absent: 512 MiB, or more when the image says it needs more." },
   { "disk_size", schema.size { least_bytes = 1 << 20 }, change = "restart", unit = "bytes",
-    meaning = "Size of the root disk, which grows sparsely; absent: 20 GiB, or the image's own size when that is larger. "
-      .. "A larger size grows the disk at the next start; a smaller one needs a new disk." },
+    meaning = "Size of the root disk, which grows sparsely; absent: 20 GiB, or the image's own size when that is "
+      .. "larger. A larger size grows the disk at the next start; a smaller one needs a new disk." },
   { "machine", schema.text { pattern = "[%w][%w._-]*", wanted = "a machine type of QEMU such as \"q35\"" },
     default = "q35", change = "restart",
     meaning = "Machine type. The exact version is recorded when an instance is made, and kept." },

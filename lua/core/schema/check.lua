@@ -1,7 +1,7 @@
 --- Holds a plain tree against its rules: brings values into their final form in place, and collects all findings. Pure.
 --
--- A value that does not fit is reported and taken out (`false` in its place in a list, so that positions stay), and later
--- stages may still look at the rest.
+-- A value that does not fit is reported and taken out (`false` in its place in a list, so that positions stay), and
+-- later stages may still look at the rest.
 local json = require "holos.core.json"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"

@@ -1,0 +1,51 @@
+--- Loads compose text for tests, on a host that exists in words only.
+
+local compose = require "holos.compose"
+local err = require "holos.core.err"
+local found, yaml = pcall(require, "sys.yaml")
+
+local M = { has_yaml = found, parse = found and yaml.parse }
+
+M.DIRECTORY = "/home/anna/shop"
+
+-- What lies at a path: told by its name.
+function M.stat(path)
+  if path:find("missing") then return nil end
+  if path:find("fifo") then return "fifo" end
+  return path:find("%.%w+$") and "file" or "directory"
+end
+
+function M.read(path)
+  if path:find("missing") then return nil, path .. ": No such file or directory" end
+  return path:find("%.sh$") and "#!/bin/sh\n" or "#cloud-config\nusers: []\n"
+end
+
+local function with_defaults(text, options)
+  local all = {
+    text = text, file = M.DIRECTORY .. "/holos.yaml", directory = M.DIRECTORY, environment = { HOME = "/home/anna" },
+    parse = M.parse, stat = M.stat, read = M.read,
+  }
+  for name, value in pairs(options or {}) do all[name] = value end
+  return all
+end
+
+--- The project of a text; raises as compose.load does.
+function M.load(text, options)
+  return compose.load(with_defaults(text, options))
+end
+
+--- What a user sees of a text that is wrong, as the command line prints it; "" when nothing is.
+function M.complaints(text, options)
+  local fine, problem = pcall(M.load, text, options)
+  if fine then return "" end
+  if not err.is(problem) then error(problem, 0) end
+  local lines = {}
+  for _, finding in ipairs(problem.findings) do
+    lines[#lines + 1] = err.render_finding(finding)
+    if finding.hint then lines[#lines + 1] = "    " .. finding.hint:gsub("\n", "\n    ") end
+  end
+  lines[#lines + 1] = problem.message .. "; nothing was changed."
+  return table.concat(lines, "\n") .. "\n"
+end
+
+return M
