@@ -1,7 +1,7 @@
 --- The text of a compose file to a project, or to all findings at once. Pure: the world is handed in as functions.
 local check = require "holos.core.schema.check"
 local document = require "holos.compose.document"
-local err = require "holos.core.err"
+local findings = require "holos.compose.findings"
 local marks = require "holos.compose.marks"
 local normalize = require "holos.compose.normalize"
 local path = require "holos.core.path"
@@ -9,7 +9,6 @@ local paths = require "holos.compose.paths"
 local project_schema = require "holos.compose.schema.project"
 local rules = require "holos.compose.rules"
 local schema = require "holos.core.schema"
-local text_ = require "holos.core.text"
 
 local M = {}
 
@@ -135,43 +134,6 @@ function M.consistency(state)
   })
 end
 
-local function in_file_order(a, b)
-  if a.mark ~= b.mark then return (a.mark or 0) < (b.mark or 0) end
-  if a.path ~= b.path then return (a.path or "") < (b.path or "") end
-  return a.message < b.message
-end
-
--- What comes out of a file may hold anything, and goes to a terminal.
-local function on_one_line(text)
-  return text and (text_.escape_terminal(text):gsub("[\n\t]", { ["\n"] = "\\n", ["\t"] = "\\t" }))
-end
-
--- Marks become file, line and column.
-local function place(finding, files)
-  local line, column, file_index = document.position(finding.mark or document.pack(0, 1, 1))
-  return {
-    file = files[file_index + 1], line = line, column = column, path = on_one_line(finding.path),
-    message = on_one_line(finding.message), hint = finding.hint and text_.escape_terminal(finding.hint),
-  }
-end
-
-local function in_order(list, files)
-  table.sort(list, in_file_order)
-  local placed = {}
-  for position, finding in ipairs(list) do placed[position] = place(finding, files) end
-  return placed
-end
-
--- A warning is one line; its advice comes after a semicolon.
-local function warning_lines(findings)
-  local lines = {}
-  for position, finding in ipairs(findings) do
-    local line = err.render_finding(finding)
-    lines[position] = finding.hint and line .. "; " .. finding.hint or line
-  end
-  return lines
-end
-
 --- Loads a project; raises err.findings with everything that is wrong, in the order of the file.
 ---@param options holos.LoadOptions
 ---@return table project  holos.Project
@@ -182,8 +144,8 @@ function M.load(options)
   for _, stage in ipairs(M.stages) do
     if M[stage](state) == "stop" then break end
   end
-  if #state.findings > 0 then err.findings(in_order(state.findings, state.files)) end
-  state.project.warnings = warning_lines(in_order(state.warnings, state.files))
+  findings.raise(state.findings, state.files)
+  state.project.warnings = findings.lines(state.warnings, state.files)
   return state.project
 end
 
