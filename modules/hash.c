@@ -1,117 +1,169 @@
-/* sys.hash: SHA-256 and SHA-512 by Mbed TLS, of texts at once and of files in slices. */
-#include <mbedtls/md.h>
-#include <string.h>
-
+/* sys.hash: SHA-256 and SHA-512, of texts and, in slices, of what a descriptor gives. */
 #include "sys.h"
 
-#define HASHER "sys.hash.hasher"
+#include <mbedtls/sha256.h>
+#include <mbedtls/sha512.h>
+#include <string.h>
 
-/* One slice of a file: small enough to end well within 10 ms. */
-#define SLICE_BYTES (1 << 20)
+#define HASHER "sys.hasher"
+enum {
+    SLICE_BYTES = 1 << 20,   /* what try_update_from hashes at a time when not told otherwise */
+    BLOCK_BYTES = 64 * 1024, /* one read of it */
+    DIGEST_BYTES = 64,       /* of the longest: SHA-512 */
+};
 
-static const mbedtls_md_info_t *info_of(lua_State *L, int index)
+struct hasher {
+    size_t length; /* of the digest in bytes; 0 once released */
+    bool is_finished;
+    union {
+        mbedtls_sha256_context sha256;
+        mbedtls_sha512_context sha512;
+    } state;
+    unsigned char digest[DIGEST_BYTES];
+};
+
+/* -- mechanism: Mbed TLS fails only where hardware does the hashing, which its configuration here excludes --------- */
+
+static void hasher_start(struct hasher *hasher, bool is_sha512)
 {
-    const char *name = luaL_checkstring(L, index);
-    if (!strcmp(name, "sha256"))
-        return mbedtls_md_info_from_type(MBEDTLS_MD_SHA256);
-    if (!strcmp(name, "sha512"))
-        return mbedtls_md_info_from_type(MBEDTLS_MD_SHA512);
-    luaL_argerror(L, index, "sha256 or sha512 expected");
-    return NULL;
+    *hasher = (struct hasher){ .length = is_sha512 ? 64 : 32 };
+    if (is_sha512) {
+        mbedtls_sha512_init(&hasher->state.sha512);
+        mbedtls_sha512_starts(&hasher->state.sha512, 0);
+    } else {
+        mbedtls_sha256_init(&hasher->state.sha256);
+        mbedtls_sha256_starts(&hasher->state.sha256, 0);
+    }
 }
+
+static void hasher_update(struct hasher *hasher, const void *data, size_t length)
+{
+    if (hasher->length == 64)
+        mbedtls_sha512_update(&hasher->state.sha512, data, length);
+    else
+        mbedtls_sha256_update(&hasher->state.sha256, data, length);
+}
+
+static void hasher_finish(struct hasher *hasher)
+{
+    if (hasher->is_finished)
+        return;
+    if (hasher->length == 64)
+        mbedtls_sha512_finish(&hasher->state.sha512, hasher->digest);
+    else
+        mbedtls_sha256_finish(&hasher->state.sha256, hasher->digest);
+    hasher->is_finished = true;
+}
+
+/* Hashes up to `limit` bytes from `fd` and gives how many; 0 at the end. -EAGAIN when there is nothing yet. */
+static long long hasher_update_from(struct hasher *hasher, int fd, long long limit)
+{
+    unsigned char block[BLOCK_BYTES];
+    long long done = 0;
+    while (done < limit) {
+        size_t wanted = limit - done < BLOCK_BYTES ? (size_t)(limit - done) : BLOCK_BYTES;
+        ssize_t got = read(fd, block, wanted);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got < 0 && !(errno == EAGAIN && done > 0))
+            return -errno;
+        if (got <= 0)
+            break;
+        hasher_update(hasher, block, (size_t)got);
+        done += got;
+    }
+    return done;
+}
+
+/* -- binding ------------------------------------------------------------------------------------------------------- */
 
 static int push_hex(lua_State *L, const unsigned char *digest, size_t length)
 {
     static const char digits[] = "0123456789abcdef";
-    char hex[2 * MBEDTLS_MD_MAX_SIZE];
+    char text[2 * DIGEST_BYTES];
     for (size_t i = 0; i < length; i++) {
-        hex[2 * i] = digits[digest[i] >> 4];
-        hex[2 * i + 1] = digits[digest[i] & 15];
+        text[2 * i] = digits[digest[i] >> 4];
+        text[2 * i + 1] = digits[digest[i] & 15];
     }
-    lua_pushlstring(L, hex, 2 * length);
+    lua_pushlstring(L, text, 2 * length);
     return 1;
 }
 
-static int hash_text(lua_State *L, mbedtls_md_type_t type)
+static int push_hash_of(lua_State *L, bool is_sha512)
 {
     size_t length;
     const char *text = luaL_checklstring(L, 1, &length);
-    const mbedtls_md_info_t *info = mbedtls_md_info_from_type(type);
-    unsigned char digest[MBEDTLS_MD_MAX_SIZE];
-    if (mbedtls_md(info, (const unsigned char *)text, length, digest))
-        return luaL_error(L, "hashing failed");
-    return push_hex(L, digest, mbedtls_md_get_size(info));
+    struct hasher hasher;
+    hasher_start(&hasher, is_sha512);
+    hasher_update(&hasher, text, length);
+    hasher_finish(&hasher);
+    return push_hex(L, hasher.digest, hasher.length);
 }
 
-/* hash.sha256(text) -> 64 hexadecimal digits */
+/* hash.sha256(text), hash.sha512(text) -> hexadecimal digits, lower case */
 static int l_sha256(lua_State *L)
 {
-    return hash_text(L, MBEDTLS_MD_SHA256);
+    return push_hash_of(L, false);
 }
 
-/* hash.sha512(text) -> 128 hexadecimal digits */
 static int l_sha512(lua_State *L)
 {
-    return hash_text(L, MBEDTLS_MD_SHA512);
+    return push_hash_of(L, true);
 }
 
-/* hash.new("sha256"|"sha512") -> hasher */
+/* hash.new("sha256" | "sha512") -> hasher */
 static int l_new(lua_State *L)
 {
-    const mbedtls_md_info_t *info = info_of(L, 1);
-    mbedtls_md_context_t *hasher = lua_newuserdatauv(L, sizeof *hasher, 0);
-    mbedtls_md_init(hasher);
+    static const char *const names[] = { "sha256", "sha512", NULL };
+    bool is_sha512 = luaL_checkoption(L, 1, NULL, names) == 1;
+    struct hasher *hasher = lua_newuserdatauv(L, sizeof *hasher, 0);
+    hasher_start(hasher, is_sha512);
     luaL_setmetatable(L, HASHER);
-    if (mbedtls_md_setup(hasher, info, 0) || mbedtls_md_starts(hasher))
-        return luaL_error(L, "not enough memory for a hash");
     return 1;
+}
+
+static struct hasher *check_unfinished(lua_State *L)
+{
+    struct hasher *hasher = luaL_checkudata(L, 1, HASHER);
+    luaL_argcheck(L, !hasher->is_finished, 1, "finished");
+    return hasher;
 }
 
 /* hasher:update(text) -> hasher */
 static int l_update(lua_State *L)
 {
-    mbedtls_md_context_t *hasher = luaL_checkudata(L, 1, HASHER);
+    struct hasher *hasher = check_unfinished(L);
     size_t length;
     const char *text = luaL_checklstring(L, 2, &length);
-    if (mbedtls_md_update(hasher, (const unsigned char *)text, length))
-        return luaL_error(L, "hashing failed");
+    hasher_update(hasher, text, length);
     lua_settop(L, 1);
     return 1;
 }
 
-/* hasher:try_update_from(fd) -> bytes read and hashed, 0 at the end | nil, "EAGAIN", "r" | nil, message, code
- * Takes at most one slice; the caller yields between slices. */
+/* hasher:try_update_from(fd [, max_bytes = 1 MiB]) -> bytes hashed | nil, "EAGAIN", "r" | nil, message, code
+ * From where the descriptor stands; 0 at the end. 1 MiB takes about 5 ms: a task that hashes a large file yields after
+ * each. */
 static int l_try_update_from(lua_State *L)
 {
-    mbedtls_md_context_t *hasher = luaL_checkudata(L, 1, HASHER);
+    struct hasher *hasher = check_unfinished(L);
     int fd = sys_fd_check(L, 2);
-    cleanup_free unsigned char *slice = malloc(SLICE_BYTES);
-    ssize_t got = slice ? read(fd, slice, SLICE_BYTES) : -1;
-    int failure = got < 0 ? errno : 0;
-    if (got > 0 && mbedtls_md_update(hasher, slice, (size_t)got))
-        failure = EIO;
-    if (failure == EAGAIN || failure == EINTR)
+    lua_Integer limit = luaL_optinteger(L, 3, SLICE_BYTES);
+    luaL_argcheck(L, limit > 0, 3, "at least one byte must be asked for");
+    long long done = hasher_update_from(hasher, fd, limit);
+    if (done == -EAGAIN)
         return sys_again(L, "r");
-    if (failure)
-        return sys_fail(L, failure, "read");
-    lua_pushinteger(L, got);
+    if (done < 0)
+        return sys_fail(L, (int)-done, "read");
+    lua_pushinteger(L, done);
     return 1;
 }
 
-/* hasher:hex() -> the digest of what came so far; a hasher is used once */
+/* hasher:hex() -> the hash as hexadecimal digits. Ends it: nothing can be added afterwards. */
 static int l_hex(lua_State *L)
 {
-    mbedtls_md_context_t *hasher = luaL_checkudata(L, 1, HASHER);
-    unsigned char digest[MBEDTLS_MD_MAX_SIZE];
-    if (mbedtls_md_finish(hasher, digest))
-        return luaL_error(L, "hashing failed");
-    return push_hex(L, digest, mbedtls_md_get_size(mbedtls_md_info_from_ctx(hasher)));
-}
-
-static int l_free(lua_State *L)
-{
-    mbedtls_md_free(luaL_checkudata(L, 1, HASHER));
-    return 0;
+    struct hasher *hasher = luaL_checkudata(L, 1, HASHER);
+    hasher_finish(hasher);
+    return push_hex(L, hasher->digest, hasher->length);
 }
 
 static const luaL_Reg hash_functions[] = {
@@ -120,12 +172,10 @@ static const luaL_Reg hash_functions[] = {
 static const luaL_Reg hasher_methods[] = {
     { "update", l_update }, { "try_update_from", l_try_update_from }, { "hex", l_hex }, { NULL, NULL },
 };
-static const luaL_Reg hasher_meta[] = { { "__gc", l_free }, { NULL, NULL } };
 
 int luaopen_sys_hash(lua_State *L)
 {
     luaL_newmetatable(L, HASHER);
-    luaL_setfuncs(L, hasher_meta, 0);
     luaL_newlib(L, hasher_methods);
     lua_setfield(L, -2, "__index");
     lua_pop(L, 1);

@@ -1,29 +1,92 @@
-/* sys.host: facts about the machine and the process that do not change while we run. */
-#include <fcntl.h>
-#include <grp.h>
+/* sys.host: this machine and what this process was started with. Nothing here changes either. */
+#include "sys.h"
+
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
+#include <sys/stat.h>
 #include <sys/utsname.h>
-#include <sched.h>
 
-#include "sys.h"
+enum { RANDOM_LIMIT_BYTES = 1 << 20 };
 
 extern char **environ;
 
-/* host.env(name) -> value | nil. As secure_getenv: nothing when we run with borrowed rights. */
+/* -- mechanism ----------------------------------------------------------------------------------------------------- */
+
+/* The processors this process may use, which containers and taskset limit. */
+static int count_processors(void)
+{
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0)
+        return CPU_COUNT(&set);
+    long online = sysconf(_SC_NPROCESSORS_ONLN); /* more than cpu_set_t has room for */
+    return online > 0 && online < INT_MAX ? (int)online : 1;
+}
+
+struct memory {
+    long long total_bytes, available_bytes;
+};
+
+static int read_memory(struct memory *memory)
+{
+    FILE *file = fopen("/proc/meminfo", "re");
+    if (!file)
+        return -errno;
+    char line[160];
+    long long kib;
+    *memory = (struct memory){ -1, -1 };
+    while (fgets(line, sizeof line, file)) {
+        if (sscanf(line, "MemTotal: %lld", &kib) == 1)
+            memory->total_bytes = kib * 1024;
+        else if (sscanf(line, "MemAvailable: %lld", &kib) == 1)
+            memory->available_bytes = kib * 1024;
+    }
+    fclose(file);
+    return memory->total_bytes < 0 || memory->available_bytes < 0 ? -EPROTO : 0;
+}
+
+static int fill_random(unsigned char *bytes, size_t count)
+{
+    for (size_t done = 0; done < count;) {
+        ssize_t got = getrandom(bytes + done, count - done, 0);
+        if (got < 0 && errno != EINTR)
+            return -errno;
+        done += got > 0 ? (size_t)got : 0;
+    }
+    return 0;
+}
+
+/* The path of the program that runs; of the one that took its place when it was replaced or removed meanwhile. */
+static ssize_t find_executable(char *path, size_t size)
+{
+    static const char mark[] = " (deleted)";
+    struct stat status;
+    ssize_t length = readlink("/proc/self/exe", path, size - 1);
+    if (length < 0)
+        return -errno;
+    path[length] = '\0';
+    size_t mark_length = sizeof mark - 1;
+    if ((size_t)length > mark_length && !strcmp(path + length - mark_length, mark) && lstat(path, &status) < 0)
+        length -= (ssize_t)mark_length;
+    return length;
+}
+
+/* -- binding ------------------------------------------------------------------------------------------------------- */
+
+/* host.env(name) -> text | nil when it is not set */
 static int l_env(lua_State *L)
 {
-    lua_pushstring(L, secure_getenv(luaL_checkstring(L, 1)));
+    lua_pushstring(L, getenv(luaL_checkstring(L, 1)));
     return 1;
 }
 
-/* host.environ() -> {NAME = value} */
+/* host.environ() -> {NAME = text, …} */
 static int l_environ(lua_State *L)
 {
     lua_newtable(L);
-    for (char **entry = environ; *entry; entry++) {
+    for (char **entry = environ; entry && *entry; entry++) {
         const char *equals = strchr(*entry, '=');
         if (!equals)
             continue;
@@ -34,27 +97,29 @@ static int l_environ(lua_State *L)
     return 1;
 }
 
-/* host.uid() -> effective user id */
+/* host.uid(), host.gid() -> the effective ids */
 static int l_uid(lua_State *L)
 {
     lua_pushinteger(L, geteuid());
     return 1;
 }
 
-/* host.gid() -> effective group id */
 static int l_gid(lua_State *L)
 {
     lua_pushinteger(L, getegid());
     return 1;
 }
 
-/* host.groups() -> list of supplementary group ids | nil, message, code */
+/* host.groups() -> {gid, …}, the supplementary ones | nil, message, code */
 static int l_groups(lua_State *L)
 {
-    gid_t groups[NGROUPS_MAX];
-    int count = getgroups(NGROUPS_MAX, groups);
+    int count = getgroups(0, NULL);
     if (count < 0)
-        return sys_fail(L, errno, "getgroups");
+        return sys_fail(L, errno, "groups");
+    gid_t *groups = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *groups, 0);
+    count = getgroups(count, groups);
+    if (count < 0)
+        return sys_fail(L, errno, "groups");
     lua_createtable(L, count, 0);
     for (int i = 0; i < count; i++) {
         lua_pushinteger(L, groups[i]);
@@ -63,55 +128,41 @@ static int l_groups(lua_State *L)
     return 1;
 }
 
-/* host.cpu_count() -> CPUs that this process may use, at least 1 */
+/* host.cpu_count() -> processors that this process may use */
 static int l_cpu_count(lua_State *L)
 {
-    cpu_set_t set;
-    lua_pushinteger(L, sched_getaffinity(0, sizeof set, &set) < 0 ? 1 : CPU_COUNT(&set));
+    lua_pushinteger(L, count_processors());
     return 1;
 }
 
-/* The value in bytes of a field of /proc/meminfo ("MemTotal:"), -1 when it is not there. proc_meminfo(5): in KiB. */
-static long long meminfo_bytes(FILE *file, const char *field)
-{
-    char line[256];
-    rewind(file);
-    while (fgets(line, sizeof line, file)) {
-        long long kibibytes;
-        if (!strncmp(line, field, strlen(field)) && sscanf(line + strlen(field), "%lld", &kibibytes) == 1)
-            return kibibytes * 1024;
-    }
-    return -1;
-}
-
-/* host.memory() -> {total_bytes, available_bytes} | nil, message, code */
+/* host.memory() -> {total_bytes, available_bytes} | nil, message, code
+ * available: what can be had without swapping (MemAvailable of /proc/meminfo). */
 static int l_memory(lua_State *L)
 {
-    FILE *file = fopen("/proc/meminfo", "re");
-    if (!file)
-        return sys_fail(L, errno, "/proc/meminfo");
-    long long total = meminfo_bytes(file, "MemTotal:"), available = meminfo_bytes(file, "MemAvailable:");
-    fclose(file);
+    struct memory memory = { 0 };
+    int result = read_memory(&memory);
+    if (result < 0)
+        return sys_fail(L, -result, "/proc/meminfo");
     lua_createtable(L, 0, 2);
-    lua_pushinteger(L, total);
+    lua_pushinteger(L, memory.total_bytes);
     lua_setfield(L, -2, "total_bytes");
-    lua_pushinteger(L, available);
+    lua_pushinteger(L, memory.available_bytes);
     lua_setfield(L, -2, "available_bytes");
     return 1;
 }
 
-/* host.executable() -> path of this binary | nil, message, code */
+/* host.executable() -> absolute path of this program | nil, message, code. After an upgrade: of the new one. */
 static int l_executable(lua_State *L)
 {
     char path[PATH_MAX];
-    ssize_t length = readlink("/proc/self/exe", path, sizeof path);
+    ssize_t length = find_executable(path, sizeof path);
     if (length < 0)
-        return sys_fail(L, errno, "/proc/self/exe");
+        return sys_fail(L, (int)-length, "/proc/self/exe");
     lua_pushlstring(L, path, (size_t)length);
     return 1;
 }
 
-/* host.working_directory() -> absolute path | nil, message, code */
+/* host.working_directory() -> absolute path | nil, message, code ("ENOENT": it was removed) */
 static int l_working_directory(lua_State *L)
 {
     char path[PATH_MAX];
@@ -121,42 +172,42 @@ static int l_working_directory(lua_State *L)
     return 1;
 }
 
-static int push_uname(lua_State *L, size_t field)
+/* host.hostname(), host.architecture() ("x86_64"), host.kernel() ("6.1.0-18-amd64") -> text */
+static int l_hostname(lua_State *L)
 {
     struct utsname names;
-    if (uname(&names) < 0)
-        return sys_fail(L, errno, "uname");
-    lua_pushstring(L, (const char *)&names + field);
+    uname(&names); /* fails for a bad pointer only */
+    lua_pushstring(L, names.nodename);
     return 1;
 }
 
-/* host.hostname() -> text */
-static int l_hostname(lua_State *L)
-{
-    return push_uname(L, offsetof(struct utsname, nodename));
-}
-
-/* host.kernel() -> release, "6.1.0-30-amd64" */
-static int l_kernel(lua_State *L)
-{
-    return push_uname(L, offsetof(struct utsname, release));
-}
-
-/* host.architecture() -> "x86_64", "aarch64" */
 static int l_architecture(lua_State *L)
 {
-    return push_uname(L, offsetof(struct utsname, machine));
+    struct utsname names;
+    uname(&names);
+    lua_pushstring(L, names.machine);
+    return 1;
 }
 
-/* host.random(count) -> that many bytes from the kernel, 1..256 */
+static int l_kernel(lua_State *L)
+{
+    struct utsname names;
+    uname(&names);
+    lua_pushstring(L, names.release);
+    return 1;
+}
+
+/* host.random(count) -> that many bytes (1 to 1 MiB), fit for keys | nil, message, code */
 static int l_random(lua_State *L)
 {
-    char bytes[256]; /* getrandom(2): up to 256 bytes come whole and are not interrupted */
     lua_Integer count = luaL_checkinteger(L, 1);
-    luaL_argcheck(L, count >= 1 && count <= (lua_Integer)sizeof bytes, 1, "not in 1..256");
-    if (getrandom(bytes, (size_t)count, 0) != count)
-        return sys_fail(L, errno, "getrandom");
-    lua_pushlstring(L, bytes, (size_t)count);
+    luaL_argcheck(L, count > 0 && count <= RANDOM_LIMIT_BYTES, 1, "1 byte to 1 MiB");
+    luaL_Buffer bytes;
+    unsigned char *space = (unsigned char *)luaL_buffinitsize(L, &bytes, (size_t)count);
+    int result = fill_random(space, (size_t)count);
+    if (result < 0)
+        return sys_fail(L, -result, "random numbers");
+    luaL_pushresultsize(&bytes, (size_t)count);
     return 1;
 }
 
@@ -171,8 +222,8 @@ static const luaL_Reg host_functions[] = {
     { "executable", l_executable },
     { "working_directory", l_working_directory },
     { "hostname", l_hostname },
-    { "kernel", l_kernel },
     { "architecture", l_architecture },
+    { "kernel", l_kernel },
     { "random", l_random },
     { NULL, NULL },
 };

@@ -30,9 +30,9 @@ static struct pollfd read_pair(lua_State *L, lua_Integer position)
 }
 
 /* poll.wait(list, timeout_ms) -> ready | nil, message, code
- * list: {fd, "r"|"w"|"rw", fd, direction, …}. ready: the 1-based positions of the pairs that can be acted upon, ascending;
- * errors and hang-ups count, so that the caller's next call tells. timeout_ms: -1 waits for ever. Empty after the time or a
- * signal. */
+ * list: {fd, "r"|"w"|"rw", fd, direction, …}. ready: the 1-based positions of the pairs that can be acted upon,
+ * ascending; errors and hang-ups count, so that the caller's next call tells. timeout_ms: -1 waits for ever. Empty after
+ * the time or a signal. */
 static int l_wait(lua_State *L)
 {
     luaL_checktype(L, 1, LUA_TTABLE);

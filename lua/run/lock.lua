@@ -1,48 +1,78 @@
 --- Locks among holos processes: taken, waited for by an event, let go at the end of a scope. Effects: lock files.
 local err = require "holos.core.err"
-local io_ = require "holos.run.io"
 local task = require "holos.core.task"
 
 local M = {}
 
-local function holder(lock)
-  local note = lock:read_owner() or ""
-  return note ~= "" and note:gsub("[%c]", " ") or "another process"
+-- The kernel tells that a killed holder closed the file just before it drops the lock, and network file systems tell
+-- nothing: after each event, and at most so far apart, the lock is tried again.
+local FIRST_PAUSE_MS = 5
+local LONGEST_PAUSE_MS = 1000
+
+--- What the holder says of itself, fit to be printed.
+function M.owner(lock)
+  local note = (lock:read_owner() or ""):gsub("%c", " ")
+  return note ~= "" and note or "another process"
 end
 
 local function refuse(lock, path, options, waited_ms)
   err.raise { code = "ELOCKED", exit = 5,
-    message = ("%s is locked by %s%s"):format(options.name, holder(lock),
+    message = ("%s is locked by %s%s"):format(options.name or path, M.owner(lock),
       waited_ms > 0 and (" (waited %d s)"):format(waited_ms // 1000) or ""),
     hint = ("wait for it, or give a longer --lock-timeout; the lock file is %s"):format(path) }
 end
 
-local function wait(lock, path, options)
-  if options.no_wait or options.timeout_ms <= 0 then refuse(lock, path, options, 0) end
-  if options.on_wait then options.on_wait(holder(lock)) end
-  local ok, problem = pcall(task.within, options.timeout_ms, io_.await, lock, "try_take")
-  if ok then return end
-  if not err.is(problem, "ETIMEDOUT") then error(problem, 0) end
-  refuse(lock, path, options, options.timeout_ms)
+--- true when the lock may be free, false at `at_ms`.
+local function wait_for_change(lock, at_ms)
+  return task.race {
+    function() task.wait { fd = lock:fileno(), dir = "r" } return true end,
+    function() task.wait { at_ms = at_ms } return false end,
+  }
 end
 
---- Takes the lock in `path`.
----@param options {name: string, timeout_ms: integer, no_wait: boolean?, owner_text: string?, on_wait: fun(owner: string)?}
+--- true when taken, false when another has it, nil when the file was removed meanwhile.
+local function try(lock, path)
+  local taken, message, code = lock:try_take()
+  if taken then return true end
+  if message == "EAGAIN" then return false end
+  if code == "ESTALE" then return nil end
+  err.check(path, nil, message, code)
+end
+
+local function wait(lock, path, options, started_ms)
+  local deadline_ms, pause_ms = started_ms + (options.timeout_ms or 0), FIRST_PAUSE_MS
+  if options.no_wait or task.now_ms() >= deadline_ms then refuse(lock, path, options, task.now_ms() - started_ms) end
+  if options.on_wait then options.on_wait(M.owner(lock)) end
+  repeat
+    local now_ms = task.now_ms()
+    if now_ms >= deadline_ms then refuse(lock, path, options, now_ms - started_ms) end
+    local told = wait_for_change(lock, math.min(deadline_ms, now_ms + pause_ms))
+    pause_ms = told and FIRST_PAUSE_MS or math.min(2 * pause_ms, LONGEST_PAUSE_MS)
+    local taken = try(lock, path)
+  until taken ~= false
+  return lock:is_held()
+end
+
+--- The lock, held; nil when its file was removed while it was waited for.
+local function attempt(world, path, options, started_ms)
+  local lock = err.check(options.name or path, world.lock.open(path))
+  local _unless_held <close> = setmetatable({}, { __close = function()
+    if not lock:is_held() then lock:release() end
+  end })
+  local taken = try(lock, path)
+  if taken == false then taken = wait(lock, path, options, started_ms) end
+  return taken and lock or nil
+end
+
+--- Takes the lock in `path`; on_wait(owner) is called when that has to wait. Raises ELOCKED (exit 5) when time is over.
+---@param options {name: string?, timeout_ms: integer?, no_wait: boolean?, owner_text: string?, on_wait: function?}
 ---@return table lock  let go by <close>
 function M.take(world, path, options)
-  local lock = err.check(options.name, world.lock.open(path))
-  local ok, problem = pcall(function()
-    local taken, message, code = lock:try_take()
-    if taken then return end
-    if message ~= "EAGAIN" then err.check(path, nil, message, code) end
-    wait(lock, path, options)
-  end)
-  if not ok then
-    lock:release()
-    error(problem, 0)
-  end
-  local me = world.proc.self()
-  lock:write_owner(("%s, pid %d"):format(options.owner_text or "holos", me.pid))
+  local started_ms = task.now_ms()
+  local lock
+  repeat lock = attempt(world, path, options, started_ms) until lock
+  -- Only for those who wait: a full disk does not keep anybody from freeing some.
+  lock:write_owner(("%s, pid %d"):format(options.owner_text or "holos", world.proc.self().pid))
   return lock
 end
 
