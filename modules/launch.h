@@ -12,7 +12,7 @@
 enum launch_access { LAUNCH_READ, LAUNCH_WRITE, LAUNCH_EXECUTE };
 
 /* Descriptor numbers a child may be given: the ones above are needed while they are moved. */
-#define LAUNCH_TARGET_MAX 255
+#define LAUNCH_TARGET_MAX 1023
 
 /* Where a child failed; launch_stage_name() gives the word. */
 enum launch_stage {

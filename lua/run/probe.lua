@@ -35,9 +35,14 @@ local function ask(session)
     machines[machine.alias or machine.name] = machine.name
   end
   accelerators.kvm = session:execute("query-kvm", {}, { timeout_ms = PROBE_MS }).present
-  session:execute("quit", {}, { timeout_ms = PROBE_MS })
   return { version = ("%d.%d.%d"):format(version.major, version.minor, version.micro), machines = machines,
     accelerators = accelerators }
+end
+
+--- QEMU may be gone before its answer to `quit` is read.
+local function quit(session)
+  local ok, problem = pcall(session.execute, session, "quit", {}, { timeout_ms = PROBE_MS })
+  if not ok and not err.is(problem, "EPIPE") then error(problem, 0) end
 end
 
 local function run_and_ask(world, program, directory)
@@ -55,6 +60,7 @@ local function run_and_ask(world, program, directory)
   local session <close> = qmp.connect(world, { directory = directory, name = name }, { timeout_ms = PROBE_MS })
   world.fs.remove(directory .. "/" .. name)
   local answer = ask(session)
+  quit(session)
   if process then task.within(PROBE_MS, function() task.wait { process = process } end) end
   world.proc.reap(child.pid)
   return answer
