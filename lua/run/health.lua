@@ -23,13 +23,13 @@ end
 function M.probe(world, state, spec, now)
   local check = spec.healthcheck
   local output = {}
-  local ok, result = pcall(task.within, check.timeout_ms, function()
+  local ok, result = xpcall(task.within, err.trace, check.timeout_ms, function()
     local session <close> = remote.connect(world, state, spec, now, { timeout_ms = check.timeout_ms })
     local function keep(chunk) output[#output + 1] = chunk end
     return session:exec(M.command_line(check.test), { stdout = keep, stderr = keep, timeout_ms = check.timeout_ms })
   end)
   if not ok then
-    if err.is(result, "ECANCELED") or err.is(result, "EHOSTKEY") then error(result, 0) end
+    if result.traceback or err.is(result, "ECANCELED") or err.is(result, "EHOSTKEY") then error(result, 0) end
     return false, tostring(result)
   end
   local last = table.concat(output):match("([^\n]+)%s*$")

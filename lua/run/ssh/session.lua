@@ -27,13 +27,13 @@ local Readiness = { __name = "ssh.readiness" }
 Readiness.__index = Readiness
 
 function Readiness:arm(waiter)
-  waiter.loop:watch(waiter, self.fd, self.direction)
+  waiter.loop.watch:add(waiter, self.fd, self.direction)
   self.waiters:push(waiter)
 end
 
 function Readiness:disarm(waiter)
   self.waiters:remove(waiter)
-  waiter.loop:unwatch(waiter)
+  waiter.loop.watch:remove(waiter)
 end
 
 function Readiness:describe() return ("ssh descriptor %d (%s)"):format(self.fd, self.direction) end
