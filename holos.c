@@ -44,10 +44,10 @@ static bool load_text(lua_State *L, const char *path, const char *chunk_name)
 static int search_script(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
-    if (strncmp(name, "holos.", 6))
+    if (strncmp(name, "holos.", 6) != 0)
         return 0;
     const char *rest = luaL_gsub(L, name + 6, ".", "/");
-    const char *folder = strncmp(rest, "recipes/", 8) ? "lua/" : "";
+    const char *folder = strncmp(rest, "recipes/", 8) == 0 ? "" : "lua/";
     const char *chunk_name = lua_pushfstring(L, "@%s%s.lua", folder, rest);
     const char *directory = secure_getenv("HOLOS_LUA_PATH");
     if (directory && load_text(L, lua_pushfstring(L, "%s/%s.lua", directory, rest), chunk_name)) {

@@ -1,6 +1,6 @@
 --- Turns scripts and licence texts into one assembler file and the bytes that it includes.
--- Run by the Lua built from the pinned sources: `lua vendor/embed.lua OUTPUT SOURCES VERSION SCRIPT…` writes OUTPUT.S and
--- OUTPUT.bin. A syntax error in a script stops the build. Effects: writes those two files.
+-- Run by the Lua built from the pinned sources: `lua vendor/embed.lua OUTPUT SOURCES VERSION SCRIPT…` writes OUTPUT.S
+-- and OUTPUT.bin. A syntax error in a script stops the build. Effects: writes those two files.
 
 local output, sources, version = arg[1], arg[2], arg[3]
 

@@ -1,0 +1,76 @@
+--- The Lua state that holos.c opens: what is gone from it, where scripts come from.
+
+test("nothing that starts processes, ends this one or loads foreign code is left", function()
+  equal({ os.execute, os.exit, io.popen, package.loadlib, package.path, package.cpath, dofile, loadfile }, {})
+  equal(#package.searchers >= 2, true)
+end)
+
+test("bytecode is refused, text is loaded, with its environment", function()
+  local bytecode = string.dump(function() return 1 end)
+  local chunk, message = load(bytecode)
+  equal(chunk, nil)
+  ok(message:find("attempt to load a binary chunk", 1, true), message)
+  equal(load(bytecode, "name", "b"), nil)
+  equal(load("return x", "name", "bt", { x = 7 })(), 7)
+  equal(load("return ...")(3), 3)
+end)
+
+test("a name outside holos.* is never looked for in files", function()
+  local found, message = pcall(require, "definitely.not.there")
+  equal(found, false)
+  ok(not message:find("no file '/", 1, true), message)
+end)
+
+local function run_with(directory, ...)
+  return run_tool({ "./holos", ... }, { env = { "HOLOS_LUA_PATH=" .. directory } })
+end
+
+local function write(path, text)
+  local file <close> = assert(io.open(path, "w"))
+  file:write(text)
+end
+
+test("HOLOS_LUA_PATH comes before the embedded scripts", function()
+  local directory = tmpdir()
+  write(directory .. "/main.lua", "return function(argv) print(argv[0], argv[1]) return 9 end")
+  local result = run_with(directory, "hello")
+  equal({ result.status, result.stdout }, { 9, "./holos\thello\n" })
+end)
+
+test("a script that does not compile is named as in the repository", function()
+  local directory = tmpdir()
+  write(directory .. "/main.lua", "return function(")
+  local result = run_with(directory)
+  equal(result.status, 70)
+  ok(result.stderr:find("lua/main.lua:1:", 1, true), result.stderr)
+  ok(result.stderr:find("internal error", 1, true), result.stderr)
+end)
+
+test("an error that nobody caught gives status 70 and a traceback", function()
+  local directory = tmpdir()
+  write(directory .. "/main.lua", "return function() local x = nil; return x.y end")
+  local result = run_with(directory)
+  equal(result.status, 70)
+  ok(result.stderr:find("stack traceback", 1, true), result.stderr)
+end)
+
+test("main must give an exit status", function()
+  local directory = tmpdir()
+  write(directory .. "/main.lua", "return function() return 'yes' end")
+  equal(run_with(directory).status, 70)
+end)
+
+test("a full disk behind standard output is an error", function()
+  local directory = tmpdir()
+  write(directory .. "/main.lua", "return function() print('x') return 0 end")
+  local result = run_tool({ "sh", "-c", "./holos >/dev/full" }, { env = { "HOLOS_LUA_PATH=" .. directory } })
+  equal(result.status, 1)
+  ok(result.stderr:find("No space left", 1, true), result.stderr)
+end)
+
+test("a reader that goes away is no error message", function()
+  local directory = tmpdir()
+  write(directory .. "/main.lua", "return function() for _ = 1, 1e5 do io.write('xxxxxxxx') end return 0 end")
+  local result = run_tool({ "sh", "-c", "./holos | head -c 1" }, { env = { "HOLOS_LUA_PATH=" .. directory } })
+  equal({ result.stdout, result.stderr }, { "x", "" })
+end)
