@@ -3,7 +3,7 @@
 include vendor/flags.mk
 
 LIBRARIES := lua libyaml mbedtls curl libssh2 jansson
-SOURCES := $(LIBRARIES) $(if $(SANITIZE),,musl)
+SOURCES := $(LIBRARIES) musl
 all: $(TREE)/libvendor.a $(HOST_LUA)
 
 # -- sources -------------------------------------------------------------------------------------------------------------
@@ -60,7 +60,7 @@ c_files = $(sort $(wildcard $(foreach directory,$(2),$(SRC)/$(1)/$(directory)/*.
 lua_c := $(filter-out %/lua.c %/luac.c,$(call c_files,lua,src))
 libyaml_c := $(call c_files,libyaml,src)
 mbedtls_c := $(call c_files,mbedtls,library)
-curl_c := $(call c_files,curl,lib lib/vtls lib/vauth lib/vdns lib/curlx)
+curl_c := $(call c_files,curl,lib lib/vtls lib/vauth lib/vdns lib/vquic lib/curlx)
 # The key agent, sftp, scp and public key subsystem are not used; the other crypto backends are included by none.
 libssh2_c := $(addprefix $(SRC)/libssh2/src/,$(addsuffix .c,bcrypt_pbkdf channel chacha cipher-chachapoly comp crypt crypto \
   global hostkey keepalive kex knownhost mac mbedtls misc packet pem poly1305 session transport userauth \

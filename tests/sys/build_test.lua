@@ -6,14 +6,14 @@ local build = require "sys.build"
 local ALLOWED = { ["MIT"] = true, ["Apache-2.0"] = true, ["curl"] = true, ["BSD-3-Clause"] = true }
 
 local function read_pins()
-  local by_name, pin = {}, {}
+  local by_name, name = {}, nil
   for line in io.lines("vendor/pins") do
     local key, value = line:match("^(%l[%l%d]*):%s*(.*)$")
     if key == "name" then
-      pin = {}
-      by_name[value] = pin
+      name = value
+      by_name[name] = {}
     end
-    if key then pin[key] = value end
+    if key then by_name[name][key] = value end
   end
   return by_name
 end
@@ -49,9 +49,7 @@ test("the licence text of every pinned library is in the binary", function()
     ok(entry.text:find("opyright"), entry.name .. " names its copyright")
     ok(ALLOWED[entry.licence], entry.name .. " " .. entry.licence)
   end
-  for name, pin in pairs(pins) do
-    ok(seen[name] or not pin.text, name .. " is missing")
-  end
+  for name, pin in pairs(pins) do ok(seen[name] or not pin.text, name .. " is missing") end
   ok(seen.holos, "our own licence")
 end)
 

@@ -1,5 +1,5 @@
---- vendor/fetch: the order of places, and that a wrong byte stops it. A stand-in for curl serves files by their name; no
---- test reaches the network.
+--- vendor/fetch: the order of places, and that a wrong byte stops it. A stand-in for curl serves files by their name;
+--- no test reaches the network.
 
 local CONTENT = "the pinned bytes\n"
 
