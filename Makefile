@@ -29,8 +29,7 @@ holos: $(BINARY)
 
 $(TREE)/built:
 	@tests/need build $(DEPS)
-	@mkdir -p $(TREE)
-	+@flock $(TREE) sh -c 'test -e $@ || { $(MAKE) -f vendor/build.mk unpack && $(MAKE) -f vendor/build.mk && touch $@; }'
+	+@mkdir -p $(TREE) && flock $(TREE) sh -c '$(MAKE) -f vendor/build.mk unpack && $(MAKE) -f vendor/build.mk'
 $(TREE)/libvendor.a: $(TREE)/built ;
 
 $(OBJECTS): $(OUT)/obj/%.o: %.c $(OUT)/flags $(TREE)/built

@@ -4,7 +4,9 @@ include vendor/flags.mk
 
 LIBRARIES := lua libyaml mbedtls curl libssh2 jansson
 SOURCES := $(LIBRARIES) musl
-all: $(TREE)/libvendor.a $(HOST_LUA)
+all: $(TREE)/built
+$(TREE)/built: $(TREE)/libvendor.a $(HOST_LUA)
+	@touch $@
 
 # -- sources -------------------------------------------------------------------------------------------------------------
 
