@@ -80,7 +80,8 @@ static int l_peer(lua_State *L)
 }
 
 /* net.reserve_port("tcp"|"udp", address, port) -> fd | nil, message, code ("EADDRINUSE", "EACCES", "EADDRNOTAVAIL")
- * Holds the port until the descriptor is closed, against all but users that set SO_REUSEADDR, which QEMU does. */
+ * A TCP port is held until the descriptor is closed, against all but users that set SO_REUSEADDR, which QEMU does.
+ * A UDP port is only found to be free: QEMU could not take one that is held. */
 static int l_reserve_port(lua_State *L)
 {
     static const char *const names[] = { "tcp", "udp", NULL };

@@ -13,7 +13,8 @@ int net_listen_unix(const char *directory, const char *name, mode_t mode, int ba
 /* Connected and non-blocking; -EAGAIN when the listener's backlog is full. */
 int net_connect_unix(const char *directory, const char *name);
 
-/* `type` is SOCK_STREAM or SOCK_DGRAM, `address` numeric IPv4 or IPv6. Bound, not listening. */
+/* `type` is SOCK_STREAM or SOCK_DGRAM, `address` numeric IPv4 or IPv6. A TCP socket is bound, not
+ * listening; a UDP port is only looked at, and the socket given is not bound. */
 int net_reserve(int type, const char *address, uint16_t port);
 
 int net_listen_tcp(const char *address, uint16_t port, int backlog);

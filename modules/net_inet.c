@@ -62,9 +62,9 @@ static int close_unless(int result, int fd)
     return result < 0 ? result : fd;
 }
 
-/* A user of the port that sets SO_REUSEADDR, as QEMU does, can bind over the reservation; nobody else can. TCP sets it
- * before bind, or connections in TIME_WAIT would be in the way. UDP sets it after, or a port that another QEMU uses
- * would be had. */
+/* A user of a TCP port that sets SO_REUSEADDR, as QEMU does, can bind over the reservation; nobody else can. Without it
+ * connections in TIME_WAIT would be in our way as well. libslirp sets it for UDP after its own bind only, so a held UDP
+ * port would be lost to QEMU: it is tried, and let go at once. */
 int net_reserve(int type, const char *address, uint16_t port)
 {
     struct endpoint endpoint;
@@ -74,9 +74,11 @@ int net_reserve(int type, const char *address, uint16_t port)
     int result = type == SOCK_STREAM ? allow_reuse(fd) : 0;
     if (!result)
         result = bind_to(fd, &endpoint);
-    if (!result && type == SOCK_DGRAM)
-        result = allow_reuse(fd);
-    return close_unless(result, fd);
+    fd = close_unless(result, fd);
+    if (fd < 0 || type == SOCK_STREAM)
+        return fd;
+    close(fd);
+    return new_socket(&endpoint, type, address, port);
 }
 
 int net_listen_tcp(const char *address, uint16_t port, int backlog)

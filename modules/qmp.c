@@ -147,6 +147,14 @@ static int l_fileno(lua_State *L)
     return 1;
 }
 
+/* connection:shutdown() -> true. Both directions: who waits for this connection reads its end. */
+static int l_shutdown(lua_State *L)
+{
+    shutdown(check_qmp(L)->fd, SHUT_RDWR); /* a peer that has gone already is just as well */
+    lua_pushboolean(L, true);
+    return 1;
+}
+
 /* connection:close() -> true. Idempotent; also __close and __gc. */
 static int l_close(lua_State *L)
 {
@@ -164,6 +172,7 @@ static const luaL_Reg qmp_methods[] = {
     { "try_send", l_try_send },
     { "try_receive", l_try_receive },
     { "fileno", l_fileno },
+    { "shutdown", l_shutdown },
     { "close", l_close },
     { NULL, NULL },
 };

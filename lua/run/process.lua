@@ -84,9 +84,8 @@ end
 --- Runs a program to its end and the end of its output. Raises ETIMEDOUT after `timeout_ms`; it is killed then, like
 --- whatever it has started and not detached.
 ---@param world table  needs fd and launch
----@param options {program: string, argv: string[]?, stdin: string?, timeout_ms: integer?, output_bytes: integer?,
----  env: string[]?, directory: string?, fds: table?, uid: integer?, gid: integer?, groups: integer[]?, landlock: table?,
----  namespace: table?}  as for sys.launch; output_bytes bounds each of stdout and stderr
+---@param options {program: string, argv: string[]?, stdin: string?, timeout_ms: integer?, output_bytes: integer?}
+---  and env, directory, fds, uid, gid, groups, landlock, namespace as for sys.launch; output_bytes bounds each stream
 ---@return {status: integer?, signal: string?, stdout: string, stderr: string}
 function M.run(world, options)
   return task.within(options.timeout_ms or M.TIMEOUT_MS, function()

@@ -1,0 +1,35 @@
+--- Why a VM ended, out of QMP's SHUTDOWN event. Pure.
+local M = {}
+
+--- QAPI's ShutdownCause (qapi/run-state.json): what it is called here, and a sentence for people.
+local CAUSES = {
+  ["guest-shutdown"] = { "powered off", "the guest powered off" },
+  ["guest-reset"] = { "powered off", "the guest asked for a reset, which ends this VM" },
+  ["guest-panic"] = { "panicked", "the guest's kernel panicked" },
+  ["host-qmp-quit"] = { "ended", "holos or another client of its monitor ended it" },
+  ["host-signal"] = { "terminated", "a signal ended QEMU; the guest was not shut down" },
+  ["host-qmp-system-reset"] = { "ended", "a reset over its monitor ended it" },
+  ["host-ui"] = { "ended", "a window of QEMU was closed" },
+  ["host-error"] = { "failed", "QEMU met an error" },
+  ["subsystem-reset"] = { "ended", "a device asked for a reset, which ends this VM" },
+  ["snapshot-load"] = { "ended", "a snapshot was loaded" },
+  ["none"] = { "ended", "QEMU gave no reason" },
+}
+
+--- How a VM whose process is gone has ended. QEMU's exit status says nothing: it is 0 for a power-off and a signal.
+---@param reason string?  of the SHUTDOWN event; nil when there was none
+---@return string how   "powered off", "panicked", "terminated", "ended", "failed" or "crashed"
+---@return string text  a sentence
+function M.explain(reason)
+  if reason == nil then return "crashed", "QEMU ended without a word: it crashed or was killed" end
+  local known = CAUSES[reason]
+  if known then return known[1], known[2] end
+  return "ended", ("QEMU ended: %s"):format(tostring(reason):gsub("[^%w%-]", "?"):sub(1, 40))
+end
+
+--- Whether the guest ended by its own will, so that an orderly end is not restarted as a failure.
+function M.is_orderly(reason)
+  return reason == "guest-shutdown" or reason == "host-qmp-quit"
+end
+
+return M
