@@ -1,4 +1,5 @@
 --- holos lua
+local api = require "holos.script.api"
 local err = require "holos.core.err"
 local load_script = require "holos.script.load"
 
@@ -19,6 +20,7 @@ function M.run(world, options)
   local text = err.check(nil, world.fs.read(file, { max_bytes = MAX_BYTES }))
   local chunk, message = load_script.compile(text, file)
   if not chunk then err.raise { message = message, code = "ESYNTAX" } end
+  _G.holos = api.table()
   _G.arg = { [0] = file, table.unpack(options.arguments) }
   local status = chunk(table.unpack(options.arguments))
   return math.type(status) == "integer" and status or 0

@@ -81,18 +81,26 @@ M.actions["instance.trash"] = function(world, job, action)
   return "removed"
 end
 
+local function allowed_and_done(world, job, action)
+  job.before(action)
+  return M.actions[action.kind](world, job, action)
+end
+
 --- Performs one action; a failure is told to `job.on_end` and raised.
 function M.perform(world, job, action)
   job.on_start(action)
   local begun_ms = task.now_ms()
-  local ok, result = xpcall(M.actions[action.kind], err.trace, world, job, action)
-  job.on_end(action, ok, result, task.now_ms() - begun_ms)
+  local ok, result = xpcall(allowed_and_done, err.trace, world, job, action)
+  local took_ms = task.now_ms() - begun_ms
+  job.on_end(action, ok, result, took_ms)
   if not ok then error(result, 0) end
+  job.after(action, result, took_ms)
 end
 
 --- Runs all actions.
 ---@param job table  {state, record, facts, batch?, lock_timeout_ms, wait_timeout_ms, grace_ms?, warn(text),
----                  on_start(action), on_change(instance, told), on_end(action, ok, result, took_ms)}
+---                  on_start(action), on_change(instance, told), on_end(action, ok, result, took_ms), and from use/hooks
+---                  before(action), which may refuse it, and after(action, result, took_ms)}
 ---@param actions holos.Action[]
 function M.run(world, job, actions)
   local ended = {}

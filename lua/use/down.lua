@@ -3,8 +3,8 @@ local choose = require "holos.use.choose"
 local dag = require "holos.core.dag"
 local down = require "holos.plan.down"
 local err = require "holos.core.err"
-local execute = require "holos.run.execute"
 local facts_ = require "holos.run.facts"
+local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
 local observe = require "holos.run.observe"
 local plan_up = require "holos.plan.up"
@@ -58,7 +58,7 @@ function M.stop(context, words, talk)
   local actions = down.make(context.record, chosen, running_of(context, chosen), false)
   set_desired(context, chosen, "stopped")
   talk.planned { actions = actions, rows = {} }
-  execute.run(context.world, up.job(context, { record = context.record }, talk), actions)
+  up.perform(context, { record = context.record }, talk, actions)
   return chosen
 end
 
@@ -90,13 +90,13 @@ function M.start(context, words, talk)
   local world, state = context.world, context.state
   local _held <close> = locked(context, talk)
   local chosen = choose.instances(context.record, words)
-  local plan = start_plan(context, chosen)
+  local plan = hooks.plan(start_plan(context, chosen))
   local program = err.check("QEMU", probe.find(world))
   set_desired(context, chosen, "running")
   talk.planned(plan)
   local facts = { qemu = { program = program }, firmware = facts_.firmware(world), virtiofsd = facts_.virtiofsd(world) }
   local _saved <close> = M.saved_at_end(context)
-  execute.run(world, up.job(context, { record = context.record, facts = facts }, talk), plan.actions)
+  up.perform(context, { record = context.record, facts = facts }, talk, plan.actions)
   journal.append(world, state, context.name, { type = "project.start" })
   return chosen
 end
@@ -138,7 +138,7 @@ function M.down(context, words, talk)
   set_desired(context, chosen, "stopped")
   talk.planned { actions = actions, rows = {} }
   local batch = trash.open_batch(world, state, context.record)
-  execute.run(world, up.job(context, { record = context.record, batch = batch }, talk), actions)
+  up.perform(context, { record = context.record, batch = batch }, talk, actions)
   local kept = observe.project(world, state, context.record).volumes
   if context.options.volumes and not next(context.record.instances) then
     take_volumes(context, batch)

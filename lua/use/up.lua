@@ -2,6 +2,7 @@
 local err = require "holos.core.err"
 local execute = require "holos.run.execute"
 local facts_ = require "holos.run.facts"
+local hooks = require "holos.use.hooks"
 local instance = require "holos.plan.instance"
 local journal = require "holos.run.journal"
 local keys = require "holos.run.keys"
@@ -78,6 +79,7 @@ function M.prepare(context, words)
     volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0,
     goal = context.options.goal }
   for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
+  plan = hooks.plan(plan)
   return { plan = plan, specs = specs, facts = facts, record = now, network = wanted.network,
     addresses = wanted.addresses, is_new = known == nil }
 end
@@ -110,10 +112,17 @@ end
 
 --- What the executor gets.
 function M.job(context, prepared, talk)
-  return { state = context.state, record = prepared.record, facts = prepared.facts, batch = prepared.batch,
+  return hooks.attach { state = context.state, record = prepared.record, facts = prepared.facts, batch = prepared.batch,
     lock_timeout_ms = M.LOCK_TIMEOUT_MS, wait_timeout_ms = context.options.wait_timeout or M.WAIT_TIMEOUT_MS,
     grace_ms = context.options.timeout, warn = talk.warn, on_start = talk.on_start, on_change = talk.on_change,
     on_end = talk.on_end }
+end
+
+--- Runs a job's actions; what handlers of scripts raised afterwards is raised at the end.
+function M.perform(context, prepared, talk, actions)
+  local job = M.job(context, prepared, talk)
+  execute.run(context.world, job, actions)
+  hooks.finish(job)
 end
 
 local function save_always(context, prepared)
@@ -135,7 +144,7 @@ end
 --- Runs the actions; whatever happens, ports and removals end up in the record.
 function M.execute(context, prepared, talk)
   local _saved <close> = save_always(context, prepared)
-  execute.run(context.world, M.job(context, prepared, talk), prepared.plan.actions)
+  M.perform(context, prepared, talk, prepared.plan.actions)
 end
 
 --- Brings the project up.

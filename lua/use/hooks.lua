@@ -1,0 +1,55 @@
+--- What scripts hear of a plan and its actions. Effects: runs the handlers of scripts.
+local api = require "holos.script.api"
+local err = require "holos.core.err"
+
+local M = {}
+
+-- kind of action -> events before it (may refuse) and after it
+local EVENTS = {
+  ["volume.create"] = { after = "volume.created" },
+  ["instance.launch"] = { before = "instance.before_launch", after = "instance.launched" },
+  ["instance.await"] = { after = "instance.ready" },
+  ["instance.stop"] = { before = "instance.before_stop", after = "instance.stopped" },
+  ["instance.trash"] = { after = "instance.removed" },
+}
+
+-- From the names alone: what was removed is no longer in the record.
+local function payload_of(project, action)
+  local service, index = (action.instance or ""):match("^(.+)%-(%d+)$")
+  return { project = project, instance = action.instance, volume = action.volume,
+    service = service, index = math.tointeger(tonumber(index)) }
+end
+
+--- The plan as scripts leave it.
+function M.plan(plan) return api.emit("plan.ready", plan) end
+
+--- Lets scripts hear of a job's actions: job.before(action) raises when one refuses; job.after(action, result, took_ms)
+--- keeps what handlers raise for `finish`, as what is done stays done.
+function M.attach(job)
+  local problems = {}
+  job.hook_problems = problems
+  function job.before(action)
+    local event = (EVENTS[action.kind] or {}).before
+    if event then api.emit(event, payload_of(job.record.name, action)) end
+  end
+  function job.after(action, result, took_ms)
+    local event = (EVENTS[action.kind] or {}).after
+    if not event then return end
+    local payload = payload_of(job.record.name, action)
+    payload.result, payload.took_ms = result, took_ms
+    local fine, problem = xpcall(api.emit, err.trace, event, payload)
+    if err.is(problem, "ECANCELED") then error(problem, 0) end
+    if not fine then problems[#problems + 1] = problem end
+  end
+  return job
+end
+
+--- Raises when a handler failed after its event: the work is done, the exit status says that something was wrong.
+function M.finish(job)
+  if #job.hook_problems == 0 then return end
+  local messages = {}
+  for i, problem in ipairs(job.hook_problems) do messages[i] = tostring(problem) end
+  err.raise { message = table.concat(messages, "\n"), code = "EHANDLER" }
+end
+
+return M

@@ -1,0 +1,90 @@
+--- Events, overrides and the `holos` table of scripts.
+
+local api = require "holos.script.api"
+local err = require "holos.core.err"
+local events = require "holos.core.events"
+local override = require "holos.core.override"
+local text = require "holos.core.text"
+
+local function three()
+  return events.new {
+    { name = "plan.ready", kind = "filter" }, { name = "before_stop", kind = "veto" }, { name = "stopped", kind = "notice" },
+  }
+end
+
+test("handlers run in the order in which they came", function()
+  local list, seen = three(), {}
+  for number = 1, 3 do
+    list:on("stopped", function(payload) seen[number] = payload .. number end)
+  end
+  equal(list:is_wanted("plan.ready"), false)
+  equal(list:emit("stopped", "x"), "x")
+  equal(seen, { "x1", "x2", "x3" })
+end)
+
+test("a filter replaces the payload when it gives one; a notice cannot", function()
+  local list = three()
+  list:on("plan.ready", function(plan) return plan .. "+" end)
+  list:on("plan.ready", function() end)
+  list:on("plan.ready", function(plan) return plan .. "!" end)
+  equal(list:emit("plan.ready", "plan"), "plan+!")
+  list:on("stopped", function() return "other" end)
+  equal(list:emit("stopped", "web-0"), "web-0")
+end)
+
+test("a veto refuses with its place and its reason, exit 3; what is behind it is not asked", function()
+  local list, asked = three(), false
+  list:on("before_stop", function() return events.veto "dump failed" end)
+  list:on("before_stop", function() asked = true end)
+  local problem = raises("before_stop refused by [%w/_.]*script_test.lua:%d+: dump failed", list.emit, list, "before_stop")
+  equal({ problem.code, problem.exit, asked }, { "EVETO", 3, false })
+end)
+
+test("an unknown event is an error with the nearest name", function()
+  local problem = raises('there is no event "stoped"', three().on, three(), "stoped", print)
+  equal(problem.hint, 'did you mean "stopped"?')
+  raises("a handler of stopped is a function, got a nil", three().on, three(), "stopped", nil)
+end)
+
+test("a handler that fails is named with its place; its own message stays", function()
+  local list = three()
+  list:on("stopped", function() error("disk is full", 0) end)
+  raises("in the handler of stopped at [%w/_.]*script_test.lua:%d+: disk is full", list.emit, list, "stopped")
+  list:clear()
+  list:emit("stopped")
+end)
+
+test("an override gets the original first, stacks, and is undone last first", function()
+  local undo_first = override.install("holos.core.text", "shell_quote", function(base, word) return "1" .. base(word) end)
+  local undo_second = override.install("holos.core.text", "shell_quote", function(base, word) return "2" .. base(word) end)
+  equal(text.shell_quote("a b"), "21'a b'")
+  raises("overrides are undone last first", undo_first)
+  undo_second()
+  equal(text.shell_quote("a b"), "1'a b'")
+  undo_first()
+  equal(text.shell_quote("a b"), "'a b'")
+end)
+
+test("overriding what is not there is an error when the script is loaded", function()
+  raises("there is no module holos.plan.nothing in this holos", override.install, "holos.plan.nothing", "x", print)
+  local problem = raises('holos.core.text has no function "shel_quote"', override.install, "holos.core.text", "shel_quote", print)
+  equal(problem.hint, 'did you mean "shell_quote"?')
+  raises("modules are named like", override.install, "sys.fs", "read", print)
+  raises("wants a function, got a string", override.install, "holos.core.text", "wrap", "x")
+end)
+
+test("the holos table has the two verbs, and an API number that refuses scripts from the future", function()
+  local holos = api.table()
+  local seen
+  holos.on("instance.launched", function(payload) seen = payload.instance end)
+  api.emit("instance.launched", { instance = "web-0" })
+  api.events:clear()
+  equal(seen, "web-0")
+  equal(holos.api(1), 1)
+  local problem = raises("the script wants holos.api(2); this holos has 1 to 1", holos.api, 2)
+  ok(err.is(problem, "EAPI"))
+  local undo = holos.override("holos.core.text", "width", function() return 7 end)
+  equal(text.width("x"), 7)
+  undo()
+  ok(holos.veto("no"))
+end)
