@@ -1,6 +1,6 @@
 --- Runs the tests: ./holos lua tests/run.lua [--filter TEXT] [--suite NAME] [FILE…]
 --
--- Without files every *_test.lua below tests/pure, tests/sys and tests/life runs; --suite picks such directories.
+-- Without files every *_test.lua below tests/pure, golden, sys and life runs; --suite picks such directories.
 -- --filter keeps tests whose name or file contains TEXT. UPDATE=1 in the environment rewrites golden files.
 -- Pure tests also run under a stock Lua 5.4: lua5.4 tests/run.lua --suite pure
 

@@ -1,7 +1,7 @@
 --- A closed list of events and the functions that want to hear of them. Pure.
 ---
---- A *filter* may give a value, which replaces the payload; a *veto* may give M.veto(reason), which refuses what was about
---- to happen; a *notice* is only told. Handlers run in the order in which they came.
+--- A *filter* may give a value, which replaces the payload; a *veto* may give M.veto(reason), which refuses what was
+--- about to happen; a *notice* is only told. Handlers run in the order in which they came.
 local err = require "holos.core.err"
 local text = require "holos.core.text"
 
@@ -67,7 +67,8 @@ function Events:emit(name, payload)
   for _, handler in ipairs(self.handlers[name]) do
     local result = call(name, handler, payload)
     if getmetatable(result) == Veto and definition.kind == "veto" then
-      err.raise { message = ("%s refused by %s: %s"):format(name, handler.place, result.reason), code = "EVETO", exit = 3 }
+      local message = ("%s refused by %s: %s"):format(name, handler.place, result.reason)
+      err.raise { message = message, code = "EVETO", exit = 3 }
     end
     if definition.kind == "filter" and result ~= nil then payload = result end
   end

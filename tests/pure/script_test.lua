@@ -8,7 +8,9 @@ local text = require "holos.core.text"
 
 local function three()
   return events.new {
-    { name = "plan.ready", kind = "filter" }, { name = "before_stop", kind = "veto" }, { name = "stopped", kind = "notice" },
+    { name = "plan.ready", kind = "filter" },
+    { name = "before_stop", kind = "veto" },
+    { name = "stopped", kind = "notice" },
   }
 end
 
@@ -36,7 +38,8 @@ test("a veto refuses with its place and its reason, exit 3; what is behind it is
   local list, asked = three(), false
   list:on("before_stop", function() return events.veto "dump failed" end)
   list:on("before_stop", function() asked = true end)
-  local problem = raises("before_stop refused by [%w/_.]*script_test.lua:%d+: dump failed", list.emit, list, "before_stop")
+  local wanted = "before_stop refused by [%w/_.]*script_test.lua:%d+: dump failed"
+  local problem = raises(wanted, list.emit, list, "before_stop")
   equal({ problem.code, problem.exit, asked }, { "EVETO", 3, false })
 end)
 
@@ -55,8 +58,10 @@ test("a handler that fails is named with its place; its own message stays", func
 end)
 
 test("an override gets the original first, stacks, and is undone last first", function()
-  local undo_first = override.install("holos.core.text", "shell_quote", function(base, word) return "1" .. base(word) end)
-  local undo_second = override.install("holos.core.text", "shell_quote", function(base, word) return "2" .. base(word) end)
+  local function mark(sign)
+    return override.install("holos.core.text", "shell_quote", function(base, word) return sign .. base(word) end)
+  end
+  local undo_first, undo_second = mark "1", mark "2"
   equal(text.shell_quote("a b"), "21'a b'")
   raises("overrides are undone last first", undo_first)
   undo_second()
@@ -66,8 +71,9 @@ test("an override gets the original first, stacks, and is undone last first", fu
 end)
 
 test("overriding what is not there is an error when the script is loaded", function()
-  raises("there is no module holos.plan.nothing in this holos", override.install, "holos.plan.nothing", "x", print)
-  local problem = raises('holos.core.text has no function "shel_quote"', override.install, "holos.core.text", "shel_quote", print)
+  local install = override.install
+  raises("there is no module holos.plan.nothing in this holos", install, "holos.plan.nothing", "x", print)
+  local problem = raises('holos.core.text has no function "shel_quote"', install, "holos.core.text", "shel_quote", print)
   equal(problem.hint, 'did you mean "shell_quote"?')
   raises("modules are named like", override.install, "sys.fs", "read", print)
   raises("wants a function, got a string", override.install, "holos.core.text", "wrap", "x")

@@ -1,5 +1,5 @@
---- A dry run without a host: a compose text, invented facts → project, plan, QEMU's argv, seeds. Everything is fixed, so
---- two runs give the same bytes.
+--- A dry run without a host: a compose text, invented facts → project, plan, QEMU's argv, seeds. All is fixed, so two
+--- runs give the same bytes.
 
 local compose = require "holos.compose"
 local instance = require "holos.plan.instance"
@@ -40,7 +40,8 @@ local function facts_with(sha256)
     images[name] = { path = name, format = format, size_bytes = 2 << 30, mtime_ns = 1, inode = 2 }
   end
   return {
-    sha256 = sha256, uid = 1000, records = {}, images = images, routes = {}, kvm = { usable = false, reason = "no vmx" },
+    sha256 = sha256, uid = 1000, records = {}, images = images, routes = {},
+    kvm = { usable = false, reason = "no vmx" },
     qemu = { program = "/usr/bin/qemu-system-x86_64", version = "7.2.0", machines = { q35 = "pc-q35-7.2" } },
     memory = { total_bytes = 8 << 30, available_bytes = 4 << 30 }, virtiofsd = "/usr/libexec/virtiofsd",
   }

@@ -7,7 +7,7 @@ local leaks = require "tests.support.leaks"
 
 local M = {}
 
-local DEFAULT_SUITES = { "pure", "sys", "life" }
+local DEFAULT_SUITES = { "pure", "golden", "sys", "life" }
 local TEST_TIMEOUT_MS = 120000       -- a test that needs longer says so: test(name, fn, { timeout_ms = … })
 
 local totals = { passed = 0, failed = 0, skipped = 0 }
