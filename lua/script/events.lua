@@ -1,6 +1,6 @@
 --- The events that scripts can ask for with holos.on, in the order of a project's life. Pure: data.
 ---
---- Payloads: an instance's is {project, instance, service, index}; after the fact also `result`, in words, and `took_ms`.
+--- Payloads: an instance's is {project, instance, service, index}; after the fact also `result` (words) and `took_ms`.
 return {
   { name = "plan.ready", kind = "filter", help = "the plan of up, plan and start, before anything is done" },
   { name = "volume.created", kind = "notice", help = "a volume's disk was made: {project, volume}" },
