@@ -125,7 +125,7 @@ test("launch: nothing is inherited but what was asked for", function()
   local first, second = fd.pipe()
   local plain = assert(io.open("/dev/zero")) -- an inheritable one, as a library might leave
   equal(shell("ls /proc/$$/fd; :", { stdin = first }), "0\n1\n2\n")
-  equal(shell("ls /proc/$$/fd; :", { fds = { [9] = first, [200] = second } }), "0\n1\n2\n200\n9\n")
+  equal(shell("ls /proc/$$/fd; :", { fds = { [9] = first, [959] = second } }), "0\n1\n2\n9\n959\n")
   plain:close()
   first:close()
   second:close()
