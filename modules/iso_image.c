@@ -29,13 +29,15 @@ static int check_request(const struct iso_request *request, struct sys_error *er
 /* -- file contents ------------------------------------------------------------------------------------------------- */
 
 /* Not blocked by a fifo, not made the controlling terminal by a tty. Gives a descriptor or -1. */
-static int open_source(const char *path, struct stat *status, struct sys_error *error)
+static int open_source(const char *path, uint64_t *bytes, struct sys_error *error)
 {
+    struct stat status;
     cleanup_fd int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0 || fstat(fd, status) < 0)
+    if (fd < 0 || fstat(fd, &status) < 0)
         return fail(error, errno, path);
-    if (!S_ISREG(status->st_mode))
+    if (!S_ISREG(status.st_mode))
         return sys_error_set(error, "EINVAL", "%s: not a regular file", path);
+    *bytes = (uint64_t)status.st_size;
     return sys_steal_fd(&fd);
 }
 
@@ -43,11 +45,9 @@ static int measure_file(struct iso_node *node, struct sys_error *error)
 {
     uint64_t bytes = node->file->data_length;
     if (node->file->path) {
-        struct stat status;
-        cleanup_fd int fd = open_source(node->file->path, &status, error);
+        cleanup_fd int fd = open_source(node->file->path, &bytes, error);
         if (fd < 0)
             return -1;
-        bytes = (uint64_t)status.st_size;
     }
     /* ECMA-119 9.1.4, Data Length: four bytes. More would need several extents, which many readers get wrong. */
     if (bytes > UINT32_MAX)
@@ -68,12 +68,11 @@ static int measure_files(struct iso_tree *tree, struct sys_error *error)
 static int copy_source(struct iso_sink *sink, const struct iso_node *node, struct sys_error *error)
 {
     const char *path = node->file->path;
-    struct stat status;
-    cleanup_fd int fd = open_source(path, &status, error);
+    uint64_t bytes = 0, copied = 0;
+    uint8_t buffer[16384];
+    cleanup_fd int fd = open_source(path, &bytes, error);
     if (fd < 0)
         return -1;
-    uint8_t buffer[16384];
-    uint64_t copied = 0;
     for (;;) {
         ssize_t got = read(fd, buffer, sizeof buffer);
         if (got < 0 && errno == EINTR)

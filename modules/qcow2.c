@@ -109,9 +109,9 @@ static int l_info(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
     struct sys_error error;
-    struct qcow2_info info;
+    struct qcow2_info info = { .version = 0 };
     struct stat status;
-    uint64_t file_bytes;
+    uint64_t file_bytes = 0;
     int fd = qcow2_open(path, O_RDONLY, &file_bytes, &error);
     if (fd < 0)
         return push_failure(L, path, &error);
@@ -119,7 +119,7 @@ static int l_info(lua_State *L)
     if (!result && fstat(fd, &status) < 0)
         result = sys_error_set(&error, sys_errno_name(errno), "%s", strerror(errno));
     close(fd);
-    if (result < 0)
+    if (result)
         return push_failure(L, path, &error);
     push_info(L, &info, &status);
     return 1;

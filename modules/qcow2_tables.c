@@ -106,7 +106,7 @@ static int check_entry(const struct qcow2_info *info, const struct table *table,
 static int check_table(int fd, const struct qcow2_info *info, const struct table *table, uint64_t file_bytes,
                        struct sys_error *error)
 {
-    cleanup_free uint8_t *chunk = malloc(CHUNK_BYTES);
+    cleanup_free uint8_t *chunk = calloc(1, CHUNK_BYTES);
     if (!chunk)
         return refuse_errno(error, ENOMEM);
     for (uint64_t first = 0; first < table->entries; first += CHUNK_ENTRIES) {
@@ -178,7 +178,7 @@ static int check_snapshots(int fd, const struct qcow2_info *info, uint64_t file_
 /* The extensions may fill the first cluster, whose size the header tells; a hostile size asks for 2 MiB at most. */
 static size_t bytes_to_read(int fd, uint64_t file_bytes)
 {
-    uint8_t start[QCOW2_V2_HEADER_BYTES];
+    uint8_t start[QCOW2_V2_HEADER_BYTES] = { 0 };
     uint64_t wanted = sizeof start;
     if (file_bytes >= sizeof start && !qcow2_read_at(fd, start, sizeof start, 0)) {
         uint32_t bits = get_be32(start + QCOW2_AT_CLUSTER_BITS);
@@ -192,7 +192,7 @@ static size_t bytes_to_read(int fd, uint64_t file_bytes)
 int qcow2_load(int fd, uint64_t file_bytes, struct qcow2_info *info, struct sys_error *error)
 {
     size_t length = bytes_to_read(fd, file_bytes);
-    cleanup_free uint8_t *bytes = malloc(length + 1);
+    cleanup_free uint8_t *bytes = calloc(1, length + 1);
     if (!bytes)
         return refuse_errno(error, ENOMEM);
     int status = qcow2_read_at(fd, bytes, length, 0);
