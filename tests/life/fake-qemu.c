@@ -1,0 +1,202 @@
+/* fake-qemu: a stand-in for qemu-system-x86_64, for tests of the life of VMs that need thousands of them.
+ *
+ * Any command line is taken. Heeded are -name, -smbios type=1,serial=ID, -add-fd, -chardev socket|file with fd= or
+ * /dev/fdset/N, -mon, -blockdev driver=file (QEMU's locks), -netdev user (hostfwd ports really listen), -S.
+ * Settings come from the file fake-qemu.conf beside the program: lines `key=value`, for all instances, or
+ * `web-1: key=value` for the one that -name calls so; # begins a comment. Later lines win.
+ *   report=auto         boot, ready and provisioned are reported at once; none, boot, ready end there; failed = a step
+ * fails report_delay_ms=0   how long after the start greeting=normal     never = clients wait for ever; hang = they are
+ * accepted, no greeting; garbage = no QMP answer=normal       hang = after the negotiation no command is answered;
+ * flood = events without end instead powerdown=obey      ignore = the guest does not hear the power button; second =
+ * only its second press shutdown_ms=0       from the button to the end status=running      what query-status says once
+ * the guest runs: internal-error, io-error, paused, … sigterm=obey        ignore exit_after_ms=0     ends by itself;
+ * with exit_code=N, and with reason=guest-panic (any of QEMU's) in a SHUTDOWN event fail=TEXT           says TEXT on
+ * stderr and exits with 1 at the start */
+#include "fake.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+long long now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+void stop_with(struct fake *fake, const char *reason, bool by_guest)
+{
+    broadcast(fake,
+              "{\"event\": \"SHUTDOWN\", \"data\": {\"guest\": %s, \"reason\": \"%s\"}, \"timestamp\": "
+              "{\"seconds\": 1, \"microseconds\": 0}}",
+              by_guest ? "true" : "false", reason);
+    exit(fake->settings.exit_code);
+}
+
+void press_power_button(struct fake *fake)
+{
+    const char *powerdown = fake->settings.powerdown;
+    broadcast(fake, "{\"event\": \"POWERDOWN\", \"timestamp\": {\"seconds\": 1, \"microseconds\": 0}}");
+    fake->presses++;
+    if (!strcmp(powerdown, "ignore") || (!strcmp(powerdown, "second") && fake->presses < 2))
+        return;
+    if (!fake->shutdown_at_ms)
+        fake->shutdown_at_ms = now_ms() + fake->settings.shutdown_ms;
+}
+
+/* -- the guest ----------------------------------------------------------------------------------------------------- */
+
+static void report(struct fake *fake)
+{
+    static const char *const stages[] = { "boot", "ready", "auto" };
+    const char *wanted = fake->settings.report;
+    if (fake->report < 0 || !strcmp(wanted, "none"))
+        return;
+    for (int i = 0; i < 3; i++) {
+        if (!strcmp(stages[i], "auto"))
+            dprintf(fake->report, "holos1 provisioned %s\n", fake->instance_id);
+        else
+            dprintf(fake->report, "holos1 %s\n", stages[i]);
+        if (!strcmp(stages[i], wanted))
+            return;
+        if (i == 1 && !strcmp(wanted, "failed")) {
+            dprintf(fake->report, "holos1 step 1 2 fetch\nholos1 log no route to host\nholos1 failed 1 7 fetch\n");
+            return;
+        }
+    }
+}
+
+/* The console shows what it is sent. */
+static void read_console(struct channel *channel)
+{
+    char text[4096];
+    ssize_t got = recv(channel->client, text, sizeof text, MSG_DONTWAIT);
+    if (got <= 0) {
+        close(channel->client);
+        channel->client = -1;
+        return;
+    }
+    (void)!send(channel->client, text, (size_t)got, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (channel->log >= 0)
+        (void)!write(channel->log, text, (size_t)got);
+}
+
+/* -- the loop -------------------------------------------------------------------------------------------------------
+ */
+
+static void accept_client(struct fake *fake, struct channel *channel)
+{
+    channel->client = accept4(channel->listener, NULL, NULL, SOCK_CLOEXEC);
+    if (channel->client >= 0 && channel->is_monitor)
+        greet(fake, channel);
+}
+
+static void flood(struct fake *fake)
+{
+    for (int i = 0; i < fake->channel_count; i++)
+        if (fake->channels[i].hanging && fake->channels[i].client >= 0)
+            broadcast(fake, "{\"event\": \"VSERPORT_CHANGE\", \"data\": {\"open\": true, \"id\": \"report\"}}");
+}
+
+static int due_ms(const struct fake *fake)
+{
+    const long long moments[] = { fake->report_at_ms, fake->shutdown_at_ms, fake->crash_at_ms };
+    long long first = -1, now = now_ms();
+    for (int i = 0; i < 3; i++)
+        if (moments[i] && (first < 0 || moments[i] < first))
+            first = moments[i];
+    return first < 0 ? -1 : first > now ? (int)(first - now) : 0;
+}
+
+static void act_on_time(struct fake *fake)
+{
+    long long now = now_ms();
+    if (fake->report_at_ms && now >= fake->report_at_ms) {
+        fake->report_at_ms = 0;
+        report(fake);
+    }
+    if (fake->shutdown_at_ms && now >= fake->shutdown_at_ms)
+        stop_with(fake, "guest-shutdown", true);
+    if (!fake->crash_at_ms || now < fake->crash_at_ms)
+        return;
+    if (fake->settings.reason[0])
+        stop_with(fake, fake->settings.reason, !strncmp(fake->settings.reason, "guest", 5));
+    exit(fake->settings.exit_code);
+}
+
+static int open_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGTERM);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGHUP);
+    sigprocmask(SIG_BLOCK, &set, NULL);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static void take_signal(struct fake *fake, int signals)
+{
+    struct signalfd_siginfo info;
+    if (read(signals, &info, sizeof info) == sizeof info && strcmp(fake->settings.sigterm, "ignore"))
+        stop_with(fake, "host-signal", false);
+}
+
+/* One client at a time, as QEMU does: while there is one, the listener is not looked at. */
+static void run(struct fake *fake, int signals)
+{
+    struct pollfd entries[MAX_CHANNELS + 1];
+    bool flooding = !strcmp(fake->settings.answer, "flood"), deaf = !strcmp(fake->settings.greeting, "never");
+    for (;;) {
+        entries[MAX_CHANNELS] = (struct pollfd){ .fd = signals, .events = POLLIN };
+        for (int i = 0; i < MAX_CHANNELS; i++) {
+            struct channel *channel = &fake->channels[i];
+            int fd = i >= fake->channel_count || (deaf && channel->is_monitor) ? -1
+                     : channel->client >= 0                                    ? channel->client
+                                                                               : channel->listener;
+            entries[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
+        }
+        if (poll(entries, MAX_CHANNELS + 1, flooding ? 1 : due_ms(fake)) < 0)
+            continue;
+        act_on_time(fake);
+        flood(fake);
+        if (entries[MAX_CHANNELS].revents)
+            take_signal(fake, signals);
+        for (int i = 0; i < fake->channel_count; i++) {
+            struct channel *channel = &fake->channels[i];
+            if (!entries[i].revents)
+                continue;
+            if (channel->client < 0)
+                accept_client(fake, channel);
+            else if (channel->is_monitor)
+                read_monitor(fake, channel);
+            else
+                read_console(channel);
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct fake fake;
+    fake.report = -1;
+    fake.status = "running";
+    read_arguments(&fake, argc, argv);
+    for (int i = 0; i < fake.channel_count; i++)
+        if (fake.channels[i].log >= 0)
+            dprintf(fake.channels[i].log, "fake-qemu: %s boots\r\n", fake.name);
+    if (!strcmp(fake.status, "running")) {
+        fake.status = fake.settings.status;
+        fake.report_at_ms = now_ms() + fake.settings.report_delay_ms;
+    }
+    if (fake.settings.exit_after_ms)
+        fake.crash_at_ms = now_ms() + fake.settings.exit_after_ms;
+    run(&fake, open_signals());
+}
