@@ -40,7 +40,7 @@ static int fail(lua_State *L, int error, const char *path)
     if (error == EINVAL)
         return sys_refuse(L, "EINVAL", "%s: not a regular file", path);
     if (error == EXDEV)
-        return sys_refuse(L, "EXDEV", "%s: leads out of its directory or file system", path);
+        return sys_refuse(L, "EXDEV", "%s: leads out of its directory", path);
     return sys_fail(L, error, "%s", path);
 }
 
@@ -279,12 +279,13 @@ static int l_remove(lua_State *L)
 }
 
 /* fs.remove_tree(path) -> true, also when nothing is there | nil, message, code
- * Follows no symbolic link; "EXDEV" at another file system or a mount, which stays untouched. */
+ * Follows no symbolic link. "EXDEV": something is mounted in it, which stays untouched. */
 static int l_remove_tree(lua_State *L)
 {
     const char *path = sys_check_path(L, 1);
     int result = fs_remove_tree(path);
-    return result == -EXDEV ? fail(L, EXDEV, path) : finish(L, result, path);
+    return result == -EXDEV ? sys_refuse(L, "EXDEV", "%s: another file system is mounted in it", path)
+                            : finish(L, result, path);
 }
 
 /* fs.link(from, to), fs.symlink(target, path) -> true | nil, message, code. link does not follow `from`. */

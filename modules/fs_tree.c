@@ -169,7 +169,9 @@ static int remove_entry(int directory, const char *name)
         return 0;
     if (errno == ENOTDIR) /* a file that may not be removed */
         return -error;
-    return errno == ENOTEMPTY || errno == EEXIST ? 1 : -errno;
+    if (errno == ENOTEMPTY || errno == EEXIST)
+        return 1;
+    return errno == EBUSY ? -EXDEV : -errno; /* what is mounted there is not ours to look into */
 }
 
 /* Removes entries up to the first directory that is not empty: 1 and its name. 0 when all are gone. */
