@@ -10,7 +10,7 @@ local world = require "holos.run.world"
 
 local M = {}
 
-M.INTERNAL, M.INTERRUPTED, M.TERMINATED = 70, 130, 143
+M.INTERNAL = 70
 
 --- The command's name and where it stands: the first word that is no option (nor an option's value).
 function M.find_command(words)
@@ -37,10 +37,6 @@ end
 local function parse(name, command, words)
   if command.rewrite then words = command.rewrite(words) end
   local usage = "usage: " .. manual.usage("holos", name, command)
-  for _, word in ipairs(words) do
-    if word == "--" then break end
-    if word == "--help" or word == "-h" then return { help = true } end
-  end
   return args.parse(words, { options = M.options_of(command), arguments = command.arguments, usage = usage })
 end
 
@@ -73,7 +69,7 @@ local function say(line) io.stderr:write(line, "\n") end
 
 --- Prints a failure as a user should see it; gives the exit status.
 function M.report(problem, debug_wanted)
-  if problem.signal then return problem.signal == "TERM" and M.TERMINATED or M.INTERRUPTED end
+  if problem.signal or problem.quiet then return problem.exit end
   if problem.traceback then
     say("holos: internal error, please report it with what follows\n" .. problem.traceback)
     return M.INTERNAL
@@ -92,11 +88,20 @@ function M.report(problem, debug_wanted)
   return problem.exit
 end
 
+local function wants_debug(words)
+  for _, word in ipairs(words) do
+    if word == "--" then break end
+    if word == "--debug" then return true end
+  end
+  return world.host.env("HOLOS_LOG") == "debug"
+end
+
 --- The program.
 ---@param argv string[]  the words behind the program's name
 ---@return integer status
 return function(argv)
   local ok, result = xpcall(run_words, err.trace, argv)
   if ok then return result end
-  return M.report(result, world.host.env("HOLOS_LOG") == "debug")
+  local problem = err.is(result) and result or err.new { message = tostring(result), exit = M.INTERNAL }
+  return M.report(problem, wants_debug(argv))
 end

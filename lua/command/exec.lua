@@ -20,7 +20,8 @@ local M = {
 }
 
 --- 128 + the number of the signal, as a shell gives it.
-local SIGNALS = { HUP = 1, INT = 2, QUIT = 3, ILL = 4, ABRT = 6, FPE = 8, KILL = 9, SEGV = 11, PIPE = 13, ALRM = 14, TERM = 15 }
+local SIGNALS = { HUP = 1, INT = 2, QUIT = 3, ILL = 4, ABRT = 6, FPE = 8, KILL = 9, SEGV = 11, PIPE = 13, ALRM = 14,
+  TERM = 15 }
 
 --- The exit status of holos for the result of a guest's command.
 function M.status_of(result)

@@ -7,7 +7,7 @@ local text = require "holos.core.text"
 
 local M = {
   summary = "show this help, or that of a command",
-  arguments = { { name = "COMMAND", optional = true, help = "a command" } },
+  arguments = { { name = "COMMAND", optional = true, help = "a command", complete = list.names() } },
   options = {},
 }
 

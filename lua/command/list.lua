@@ -16,9 +16,12 @@ M.OPTIONS = {
   { "-f", "--file", value = "FILE", repeated = true, help = "the compose file (default: holos.yaml here or above)" },
   { "-p", "--project-name", value = "NAME", help = "the project, by name; many commands then need no file" },
   { "--project-directory", value = "DIR", help = "what relative paths in the file are relative to (default: its own)" },
-  { "--state-dir", value = "DIR", help = "where state lives (default: HOLOS_STATE_DIR, /var/lib/holos, ~/.local/state/holos)" },
-  { "--ansi", value = "WHEN", kind = "choice", choices = { "auto", "always", "never" }, help = "draw over lines and colour: auto, always, never" },
-  { "--progress", value = "HOW", kind = "choice", choices = { "auto", "tty", "plain", "quiet" }, help = "auto, tty, plain or quiet" },
+  { "--state-dir", value = "DIR",
+    help = "where state lives (default: HOLOS_STATE_DIR, /var/lib/holos, ~/.local/state/holos)" },
+  { "--ansi", value = "WHEN", kind = "choice", choices = { "auto", "always", "never" },
+    help = "draw over lines: auto, always, never" },
+  { "--progress", value = "HOW", kind = "choice", choices = { "auto", "tty", "plain", "quiet" },
+    help = "auto, tty, plain or quiet" },
   { "--debug", help = "tracebacks with errors" },
   { "-h", "--help", help = "this help, or that of a command" },
 }
@@ -29,7 +32,7 @@ M.EXIT_CODES = {
   { "4", "not ready in time, or provisioning or a health check failed" }, { "5", "locked by another command" },
   { "10", "plan --exit-code: there is something to do" }, { "64", "wrong usage" },
   { "125", "exec: the command could not be tried" }, { "255", "exec: the connection was lost" },
-  { "130, 143", "ended by SIGINT, SIGTERM" },
+  { "130, 143", "ended by SIGINT, SIGTERM" }, { "141", "the reader of the results went away" },
 }
 
 --- The module of a command; nil when there is none of that name.

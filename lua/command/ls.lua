@@ -15,7 +15,9 @@ function M.run(world, options)
     return 0
   end
   local cells = { { "NAME", "RUNNING", "DIRECTORY" } }
-  for i, row in ipairs(projects) do cells[i + 1] = { row.name, ("%d/%d"):format(row.running, row.instances), row.directory } end
+  for i, row in ipairs(projects) do
+    cells[i + 1] = { row.name, ("%d/%d"):format(row.running, row.instances), row.directory }
+  end
   for _, line in ipairs(text.columns(cells)) do out.result(line) end
   return 0
 end

@@ -1,4 +1,4 @@
---- Results on standard output, talk on standard error; colours and redrawing only where a person looks. Effects: writes.
+--- Results on standard output, talk on standard error; redrawing only where a person looks. Effects: writes.
 local err = require "holos.core.err"
 
 local M = {}
@@ -6,25 +6,38 @@ local M = {}
 --- How to talk; main sets it from the global options: ansi = auto|always|never, progress = auto|tty|plain|quiet.
 M.style = { ansi = "auto", progress = "auto" }
 
-local function put(file, bytes)
-  local ok, message = file:write(bytes)
-  if ok then ok, message = file:flush() end
-  if not ok then err.raise { message = tostring(message), code = "EPIPE", exit = 1 } end
+-- errno 32 is EPIPE on all Linux architectures. A process that ignores SIGPIPE ends as if it had not: 128 + 13.
+local EPIPE, READER_GONE = 32, 141
+
+--- Bytes of result, as they are. Raises when they cannot be written; quietly when the reader has gone away.
+function M.bytes(bytes)
+  local ok, message, number = io.stdout:write(bytes)
+  if ok then ok, message, number = io.stdout:flush() end
+  if ok then return end
+  local is_gone = number == EPIPE
+  err.raise { message = "standard output: " .. tostring(message), code = is_gone and "EPIPE" or "EIO",
+    exit = is_gone and READER_GONE or 1, quiet = is_gone }
+end
+
+-- Talk is not worth failing for: a command goes on when nobody can read it any more.
+local function tell(bytes)
+  io.stderr:write(bytes)
+  io.stderr:flush()
 end
 
 --- One line of result.
-function M.result(line) put(io.stdout, line .. "\n") end
+function M.result(line) M.bytes(line .. "\n") end
 
 --- One line of talk.
 function M.talk(line)
-  if M.style.progress ~= "quiet" then put(io.stderr, line .. "\n") end
+  if M.style.progress ~= "quiet" then tell(line .. "\n") end
 end
 
 --- A warning: talk that --progress quiet keeps.
-function M.warn(line) put(io.stderr, "warning: " .. line .. "\n") end
+function M.warn(line) tell("warning: " .. line .. "\n") end
 
 --- Bytes for the terminal as they are.
-function M.raw(bytes) put(io.stderr, bytes) end
+function M.raw(bytes) tell(bytes) end
 
 --- Whether rows may be drawn over: a terminal on standard error, and nobody said otherwise.
 function M.is_live(world)

@@ -4,8 +4,12 @@ local out = require "holos.command.out"
 local render = require "holos.plan.render"
 local task = require "holos.core.task"
 local text = require "holos.core.text"
+local units = require "holos.core.units"
 
 local M = {}
+
+-- What a terminal that does not know its size is taken for, and how far right the header's time stands.
+local DEFAULT_COLUMNS, DEFAULT_LINES, HEADER_COLUMNS = 80, 24, 72
 
 local Talk = {}
 Talk.__index = Talk
@@ -13,12 +17,17 @@ Talk.__index = Talk
 --- What the talk of `verb` goes through.
 ---@param verb string  "up", "down", "stop", "start"
 function M.new(world, verb)
-  local talk = setmetatable({ verb = verb, rows = {}, by_name = {}, drawn = 0, begun_ms = task.now_ms(),
-    live = out.is_live(world) }, Talk)
+  local talk = setmetatable({ world = world, verb = verb, rows = {}, by_name = {}, drawn = 0,
+    begun_ms = task.now_ms(), live = out.is_live(world) }, Talk)
   for _, name in ipairs { "notice", "warn", "planned", "on_start", "on_change", "on_end" } do
     talk[name] = function(...) return Talk[name](talk, ...) end
   end
   return talk
+end
+
+-- What guests say may hold anything.
+local function one_line(said)
+  return (text.escape_terminal(said):gsub("[\n\t]+", " "))
 end
 
 local function seconds(duration_ms) return ("%.1fs"):format(duration_ms / 1000) end
@@ -35,16 +44,41 @@ function Talk:erase()
   self.drawn = 0
 end
 
+function Talk:header(width)
+  local done = 0
+  for _, row in ipairs(self.rows) do done = done + (row.mark == "✔" and 1 or 0) end
+  local left = ("[+] %s %d/%d"):format(self.verb, done, #self.rows)
+  local right = units.format_duration((task.now_ms() - self.begun_ms) // 100 * 100)
+  return left .. (" "):rep(math.max(1, math.min(width, HEADER_COLUMNS) - #left - #right)) .. right
+end
+
+--- Rows that fit a screen: those at work first, then the last that ended; the others are counted.
+local function fitting(rows, most)
+  if #rows <= most then return rows, 0 end
+  local chosen, count = {}, 0
+  for _, at_work in ipairs { true, false } do
+    for i = #rows, 1, -1 do
+      if count < most - 1 and (rows[i].mark == "·") == at_work then chosen[i], count = true, count + 1 end
+    end
+  end
+  local kept = {}
+  for i, row in ipairs(rows) do kept[#kept + 1] = chosen[i] and row or nil end
+  return kept, #rows - count
+end
+
+--- The rows as they are now, in the place of those drawn before. A line must not wrap, or they could not be erased.
 function Talk:draw()
   if not self.live then return end
-  self:erase()
-  local cells, done = {}, 0
-  for i, row in ipairs(self.rows) do
-    cells[i] = row_cells(row)
-    done = done + (row.mark == "✔" and 1 or 0)
-  end
+  local width, height = self.world.tty.size(2)
+  width, height = width or DEFAULT_COLUMNS, height or DEFAULT_LINES
+  local rows, hidden = fitting(self.rows, math.max(2, height - 2))
+  local cells = {}
+  for i, row in ipairs(rows) do cells[i] = row_cells(row) end
   local lines = text.columns(cells)
-  table.insert(lines, 1, ("[+] %s %d/%d"):format(self.verb, done, #self.rows))
+  if hidden > 0 then lines[#lines + 1] = ("   … %d more"):format(hidden) end
+  table.insert(lines, 1, self:header(width - 1))
+  for i, line in ipairs(lines) do lines[i] = text.truncate(line, width - 1) end
+  self:erase()
   out.raw(table.concat(lines, "\n") .. "\n")
   self.drawn = #lines
 end
@@ -60,7 +94,7 @@ function Talk:notice(line) self:line(out.talk, line) end
 function Talk:warn(line) self:line(out.warn, line) end
 
 --- The plan that is about to be carried out.
-function Talk:planned(plan)
+function Talk.planned(_, plan)
   if #plan.rows == 0 then return end
   for _, line in ipairs(render.plan(plan)) do out.talk(line) end
 end
@@ -75,8 +109,11 @@ function Talk:row(action)
   return row
 end
 
-local DOING = { ["instance.launch"] = "launching", ["instance.stop"] = "stopping", ["instance.trash"] = "moving to the trash",
-  ["disk.create"] = "creating disk", ["disk.grow"] = "growing disk", ["volume.create"] = "creating" }
+local DOING = {
+  ["instance.launch"] = "launching", ["instance.await"] = "booting", ["instance.stop"] = "stopping",
+  ["instance.trash"] = "moving to the trash", ["disk.create"] = "creating disk", ["disk.grow"] = "growing disk",
+  ["volume.create"] = "creating",
+}
 
 function Talk:show(row, said)
   if row.said == said then return end
@@ -96,9 +133,9 @@ function Talk:on_change(instance, told)
   local row = self:row { instance = instance }
   local said = told.state
   if told.state == "provisioning" then
-    said = ("step %d/%d %s"):format(told.step or 0, told.steps or 0, text.escape_terminal(told.title or ""))
+    said = ("step %d/%d %s"):format(told.step or 0, told.steps or 0, one_line(told.title or ""))
   elseif told.state == "checking" then
-    said = "checking: " .. text.escape_terminal(told.text or "")
+    said = "checking: " .. one_line(told.text or "")
   end
   if said == row.text then return end
   if told.state == "ready" or told.state == "provisioned" or told.state == "healthy" then
@@ -109,8 +146,8 @@ function Talk:on_change(instance, told)
 end
 
 function Talk:failed(row, problem)
-  row.mark = "✘"
-  self:show(row, tostring(problem))
+  row.mark, row.text = "✘", one_line(tostring(problem))
+  self:show(row, row.text)
   for _, line in ipairs(type(problem) == "table" and problem.log or {}) do
     self:line(out.talk, ("  %s | %s"):format(row.name, text.escape_terminal(line)))
   end

@@ -1,4 +1,6 @@
 --- The standard streams of commands that talk to a guest. Effects: puts the terminal into raw mode and back.
+local out = require "holos.command.out"
+
 local M = {}
 
 local Streams = {}
@@ -12,24 +14,17 @@ function Streams:close()
 end
 Streams.__close = Streams.close
 
-local function writer(file)
-  return function(chunk)
-    file:write(chunk)
-    file:flush()
-  end
-end
-
 --- Streams for run/ssh and the console; with `wants_terminal` and a terminal on stdin it is in raw mode until closed.
 ---@return {stdin: table, stdout: fun(chunk: string), stderr: fun(chunk: string), terminal: boolean}
 function M.streams(world, wants_terminal)
   local terminal = wants_terminal and world.tty.is_terminal(0) and world.tty.is_terminal(1)
-  local streams = { stdin = M.stdin(world), stdout = writer(io.stdout), stderr = writer(io.stderr), terminal = terminal }
+  local streams = { stdin = M.stdin(world), stdout = out.bytes, stderr = out.raw, terminal = terminal }
   if terminal then streams.raw = world.tty.raw(0) end
   return setmetatable(streams, Streams)
 end
 
---- Our standard input as something to await. It is shared with whoever started us, so it stays blocking: it is read only
---- when poll says that there is something.
+--- Our standard input as something to await. It is shared with whoever started us, so it stays blocking: it is read
+--- only when poll says that there is something.
 function M.stdin(world)
   local fd = world.fd.standard(0)
   return {

@@ -16,7 +16,8 @@ local function service_cells(project)
   for _, name in ipairs(project.order) do
     local service, needs = project.services[name], {}
     for i, dependency in ipairs(service.depends_on) do needs[i] = dependency.service end
-    cells[#cells + 1] = { name, service.image.path:match("[^/]+$"), tostring(service.replicas), tostring(service.vm.vcpu),
+    cells[#cells + 1] = { name, service.image.path:match("[^/]+$"),
+      tostring(service.replicas), tostring(service.vm.vcpu),
       service.vm.memory_mib and units.format_bytes(service.vm.memory_mib << 20) or "default",
       #needs > 0 and table.concat(needs, " ") or "-" }
   end

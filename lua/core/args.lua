@@ -1,8 +1,9 @@
 --- Command lines by option tables: one table gives parsing here, and help, completion and man page elsewhere. Pure.
 ---
---- An option: { "-n", "--tail", value = "LINES", kind = "integer", help = "…", repeated = true, choices = {…}, least = 0 }.
---- Its field in the result is the first long name with "_" for "-". kind: string (default), integer, duration (ms),
---- size (bytes), choice; an option without `value` is a flag. An argument: { name =, optional =, repeated =, rest = }.
+--- An option: { "-n", "--tail", value = "LINES", kind = "integer", help = "…", repeated = true, choices =, least = 0 }.
+--- Its field in the result is the first long name with "_" for "-". kind: string (default), integer, duration (ms; a
+--- bare number is seconds), size (bytes), choice; an option without `value` is a flag.
+--- An argument: { name =, optional =, repeated =, rest =, choices = }.
 local err = require "holos.core.err"
 local text = require "holos.core.text"
 local units = require "holos.core.units"
@@ -48,23 +49,35 @@ function M.kinds.integer(value, option)
   return number
 end
 
-function M.kinds.duration(value) return units.parse_duration(value) end
+function M.kinds.duration(value)
+  return units.parse_duration(value:find("^%d+$") and value .. "s" or value)
+end
+
 function M.kinds.size(value) return units.parse_bytes(value) end
 
 function M.kinds.choice(value, option)
   for _, choice in ipairs(option.choices) do
     if choice == value then return value end
   end
-  return nil, ("expected %s, got %q"):format(table.concat(option.choices, ", "), value)
+  local near = text.nearest(value, option.choices)
+  return nil, ("expected %s, got %q"):format(table.concat(option.choices, ", "), value),
+    near and ("did you mean %s?"):format(near)
 end
 
-local function store(result, option, name, value)
-  local field = M.field(option)
-  if option.value then
-    local converted, message = M.kinds[option.kind or "string"](value, option)
-    if converted == nil then usage(("%s: %s"):format(name, message)) end
-    value = converted
-  end
+--- "--flag=false" and the like.
+function M.kinds.flag(value)
+  if value == "true" or value == "false" then return value == "true" end
+  return nil, ("takes no value but true or false, got %q"):format(value)
+end
+
+local function convert(option, name, value)
+  local converted, message, hint = M.kinds[option.value and (option.kind or "string") or "flag"](value, option)
+  if converted == nil then usage(("%s: %s"):format(name, message), hint) end
+  return converted
+end
+
+local function store(result, option, name, text_value)
+  local field, value = M.field(option), convert(option, name, text_value)
   if not option.repeated then
     result[field] = value
   else
@@ -74,7 +87,7 @@ local function store(result, option, name, value)
 end
 
 local function unknown(word, names)
-  local near = text.nearest(word, names)
+  local near = #word > 2 and text.nearest(word, names) or nil
   usage(("unknown option %s"):format(word), near and ("did you mean %s?"):format(near))
 end
 
@@ -88,13 +101,8 @@ function Parser:option(words, at)
   name = name or word
   local option = self.by_name[name]
   if not option then return self:bundle(words, at) end
-  if not option.value then
-    if value then usage(("%s takes no value"):format(name)) end
-    store(self.result, option, name, true)
-    return 1
-  end
-  if value then
-    store(self.result, option, name, value)
+  if value or not option.value then
+    store(self.result, option, name, value or "true")
     return 1
   end
   if words[at + 1] == nil then usage(("%s wants a value (%s)"):format(name, option.value)) end
@@ -118,7 +126,7 @@ function Parser:bundle(words, at)
       end
       return self:option({ name, words[at + 1] }, 1)
     end
-    store(self.result, option, name, true)
+    store(self.result, option, name, "true")
   end
   return 1
 end
@@ -128,7 +136,13 @@ local function takes_rest(arguments, count)
   return argument ~= nil and argument.rest or false
 end
 
-local function check_count(spec, found)
+-- The definition that the argument at `position` falls under; the last one repeats.
+local function argument_at(spec, position)
+  local last = spec.arguments and spec.arguments[#spec.arguments]
+  return spec.arguments and spec.arguments[position] or last and last.repeated and last or nil
+end
+
+local function check_arguments(spec, found)
   local least, most = 0, 0
   for _, argument in ipairs(spec.arguments or {}) do
     if not argument.optional then least = least + 1 end
@@ -136,14 +150,21 @@ local function check_count(spec, found)
   end
   if #found < least then usage(("missing %s"):format(spec.arguments[#found + 1].name), spec.usage) end
   if #found > most then usage(("%q is one argument too many"):format(found[most + 1]), spec.usage) end
+  for position, word in ipairs(found) do
+    local argument = argument_at(spec, position)
+    if argument.choices then
+      local fine, message, hint = M.kinds.choice(word, argument)
+      if not fine then usage(("%s: %s"):format(argument.name, message), hint) end
+    end
+  end
 end
 
---- Parses words against a spec. Options may stand anywhere before "--"; after an argument marked `rest` has begun, all
---- words belong to it.
+--- Parses words against a spec. Options may stand anywhere before "--"; where an argument marked `rest` is due, all
+--- words that are left belong to it.
 ---@param words string[]
 ---@param spec {options: table[], arguments: table[], usage: string?}
 ---@param result table?  to be filled; the parsed global options, for a command
----@return table result  fields of options, and `arguments`: the positional words
+---@return table result  fields of options, and `arguments`: the positional words; unchecked when --help was given
 function M.parse(words, spec, result)
   local parser = setmetatable({ result = result or {} }, Parser)
   parser.by_name, parser.names = M.index(spec.options)
@@ -163,7 +184,7 @@ function M.parse(words, spec, result)
       end
     end
   end
-  check_count(spec, found)
+  if not parser.result.help then check_arguments(spec, found) end
   parser.result.arguments = found
   return parser.result
 end

@@ -12,6 +12,8 @@ local M = {}
 ---@field exit integer       status of the process when nobody catches it (DESIGN §10)
 ---@field findings table[]?  each {file, line, column, path, message, hint}
 ---@field traceback string?  only for bugs
+---@field where string?      the stack where it was raised, for --debug
+---@field quiet boolean?     there is nothing to say, as with a reader that went away
 
 local Error = { __name = "holos.Error" }
 Error.__index = Error
@@ -81,8 +83,10 @@ function M.render_finding(finding)
   return table.concat(parts, ": ")
 end
 
---- Message handler for xpcall: objects pass; anything else is a bug and gets its traceback while the stack stands.
+--- Message handler for xpcall: objects pass, and keep in `where` the stack as it stood, for --debug; anything else is a
+--- bug and becomes an object with its traceback.
 function M.trace(value)
+  if M.is(value) and not value.where and value.code ~= "ECANCELED" then value.where = debug.traceback(nil, 2) end
   if type(value) == "table" then return value end
   local message = type(value) == "string" and value or ("error value is a %s"):format(type(value))
   return M.new { message = message, traceback = debug.traceback(message, 2), exit = 70 }

@@ -1,4 +1,4 @@
---- Help, shell completion, man page and Markdown from the tables that core.args parses by. Pure.
+--- Help, man page and Markdown from the tables that core.args parses by. Pure.
 local text = require "holos.core.text"
 
 local M = {}
@@ -65,7 +65,8 @@ end
 --- The overview: groups of commands, options of all.
 ---@param groups {title: string, commands: {name: string, summary: string}[]}[]
 function M.overview(program, tagline, groups, options)
-  local lines = { ("%s - %s"):format(program, tagline), "", ("usage: %s [OPTIONS] COMMAND [ARGUMENTS]"):format(program) }
+  local lines = { ("%s - %s"):format(program, tagline), "",
+    ("usage: %s [OPTIONS] COMMAND [ARGUMENTS]"):format(program) }
   for _, group in ipairs(groups) do
     local rows = {}
     for i, command in ipairs(group.commands) do rows[i] = { command.name, command.summary } end
@@ -79,85 +80,6 @@ function M.overview(program, tagline, groups, options)
   lines[#lines + 1] = "options:"
   described(rows, lines)
   return lines
-end
-
-local function words_of(options)
-  local words = {}
-  for _, option in ipairs(options) do
-    for _, name in ipairs(option) do words[#words + 1] = name end
-  end
-  return table.concat(words, " ")
-end
-
---- A bash completion script.
----@param commands {name: string, options: table[], summary: string}[]
-function M.bash(program, commands, options)
-  local names, cases = {}, {}
-  for i, command in ipairs(commands) do
-    names[i] = command.name
-    cases[i] = ("    %s) words=%q ;;"):format(command.name, words_of(command.options))
-  end
-  return ([[
-_%s() {
-  local word="${COMP_WORDS[COMP_CWORD]}" command="" words="" i
-  for ((i = 1; i < COMP_CWORD; i++)); do
-    case "${COMP_WORDS[i]}" in -*) ;; *) command="${COMP_WORDS[i]}"; break ;; esac
-  done
-  case "$command" in
-    "") words="%s %s" ;;
-%s
-  esac
-  COMPREPLY=($(compgen -W "$words" -- "$word"))
-}
-complete -o default -F _%s %s
-]]):format(program, table.concat(names, " "), words_of(options), table.concat(cases, "\n"), program, program)
-end
-
---- A fish completion script.
-function M.fish(program, commands, options)
-  local lines = {}
-  local function line(condition, option)
-    local words = { "complete -c " .. program, condition }
-    for _, name in ipairs(option) do
-      local long = name:match("^%-%-(.+)$")
-      words[#words + 1] = long and "-l " .. long or "-s " .. name:sub(2)
-    end
-    if option.value then words[#words + 1] = "-r" end
-    words[#words + 1] = "-d " .. text.shell_quote(option.help)
-    lines[#lines + 1] = table.concat(words, " ")
-  end
-  for _, option in ipairs(options) do line("", option) end
-  for _, command in ipairs(commands) do
-    lines[#lines + 1] = ("complete -c %s -f -n __fish_use_subcommand -a %s -d %s"):format(program, command.name,
-      text.shell_quote(command.summary))
-    for _, option in ipairs(command.options) do line(("-n '__fish_seen_subcommand_from %s'"):format(command.name), option) end
-  end
-  return table.concat(lines, "\n") .. "\n"
-end
-
---- A zsh completion script.
-function M.zsh(program, commands, options)
-  local names, cases = {}, {}
-  for i, command in ipairs(commands) do
-    names[i] = ("    %s"):format(text.shell_quote(("%s:%s"):format(command.name, command.summary)))
-    cases[i] = ("    %s) compadd -- %s ;;"):format(command.name, words_of(command.options))
-  end
-  return ([[
-#compdef %s
-local -a commands
-commands=(
-%s
-)
-if (( CURRENT == 2 )); then
-  _describe command commands
-  compadd -- %s
-else
-  case "$words[2]" in
-%s
-  esac
-  _files
-fi
-]]):format(program, table.concat(names, "\n"), words_of(options), table.concat(cases, "\n"))
 end
 
 local function roff(line)
@@ -175,8 +97,8 @@ end
 ---@param exit_codes {[1]: string, [2]: string}[]
 function M.man(program, tagline, version, commands, options, exit_codes)
   local lines = { ('.TH %s 1 "" "%s %s"'):format(program:upper(), program, version), ".SH NAME",
-    roff(("%s - %s"):format(program, tagline)), ".SH SYNOPSIS", (".B %s\n[OPTIONS] COMMAND [ARGUMENTS]"):format(program),
-    ".SH OPTIONS" }
+    roff(("%s - %s"):format(program, tagline)),
+    ".SH SYNOPSIS", (".B %s\n[OPTIONS] COMMAND [ARGUMENTS]"):format(program), ".SH OPTIONS" }
   roff_options(lines, options)
   lines[#lines + 1] = ".SH COMMANDS"
   for _, command in ipairs(commands) do

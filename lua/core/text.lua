@@ -42,6 +42,13 @@ function M.width(line) return utf8.len(line) or #line end
 
 function M.pad(line, width) return line .. (" "):rep(width - M.width(line)) end
 
+--- At most `width` columns of a line; what is cut off shows as "…".
+function M.truncate(line, width)
+  if M.width(line) <= width then return line end
+  local offset = utf8.offset(line, width) or width
+  return line:sub(1, offset - 1) .. "…"
+end
+
 --- The lines of a text; a newline at the end begins no further line.
 function M.lines(value)
   local lines = {}

@@ -53,7 +53,8 @@ local function token_end(text, at)
   if char == "[" and long_bracket(text, at) then return long_bracket(text, at), false end
   local _, word = text:find("^[%a_][%w_]*", at)
   if word then return word, true end
-  return at, false
+  local _, last = text:find("^[^%a_\"'%[%-]+", at + 1)
+  return last or at, false
 end
 
 --- `for word, line, position in source.words(text)`: names and keywords of Lua code, without comments and strings.

@@ -1,0 +1,111 @@
+--- Progress of many rows: drawn over on a terminal, one line for each change elsewhere. On virtual time.
+
+local err = require "holos.core.err"
+local out = require "holos.command.out"
+local override = require "holos.core.override"
+local talk_ = require "holos.command.talk"
+local task = require "holos.core.task"
+local virtual = require "tests.support.virtual_poller"
+
+local function world_with(columns, lines)
+  return {
+    tty = { is_terminal = function() return columns ~= nil end, size = function() return columns, lines end },
+    host = { env = function() return "xterm" end },
+  }
+end
+
+-- Runs `play(talk, poller)` and gives the pieces that were written to standard error.
+local function written(world, play)
+  local pieces = {}
+  local function keep(_, piece) pieces[#pieces + 1] = piece end
+  local undo_talk = override.install("holos.command.out", "talk", keep)
+  local undo_raw = override.install("holos.command.out", "raw", keep)
+  local poller = virtual.new()
+  local fine, problem = pcall(task.run, poller, function()
+    local talk = talk_.new(world, "up")
+    play(talk, poller)
+    talk:close()
+  end)
+  undo_raw()
+  undo_talk()
+  if not fine then error(problem, 0) end
+  return pieces
+end
+
+local LAUNCH, AWAIT = { kind = "instance.launch", instance = "db-0" }, { kind = "instance.await", instance = "db-0" }
+
+local function whole_life(talk, poller)
+  talk.on_start(LAUNCH)
+  poller:spend(100)
+  talk.on_end(LAUNCH, true, "running", 100)
+  talk.on_start(AWAIT)
+  poller:spend(6000)
+  talk.on_change("db-0", { state = "ready" })
+  talk.on_change("db-0", { state = "ready" })
+  talk.on_change("db-0", { state = "provisioning", step = 1, steps = 2, title = "apt-get\27[31m\ninstall" })
+  poller:spend(34900)
+  talk.on_change("db-0", { state = "provisioned" })
+  talk.on_end(AWAIT, true, "provisioned", 40900)
+end
+
+test("elsewhere than on a terminal each change is one line", function()
+  equal(written(world_with(nil), whole_life), {
+    "✔ db-0  running  0.1s",
+    "· db-0  ready",
+    "· db-0  step 1/2 apt-get\\x1b[31m install",
+    "· db-0  provisioned",
+    "✔ db-0  provisioned  40.9s",
+  })
+end)
+
+test("on a terminal the rows are drawn over, with how long each stage took", function()
+  local pieces = written(world_with(100, 24), whole_life)
+  local last = pieces[#pieces]
+  equal(last, "[+] up 1/1" .. (" "):rep(59) .. "41s\n ✔ db-0  provisioned  ready 6.1s · provisioned 41.0s\n")
+  equal(pieces[#pieces - 1], "\27[2A\27[J")
+end)
+
+test("no line is wider than the terminal, and no more rows are drawn than it has", function()
+  local pieces = written(world_with(20, 6), function(talk)
+    for number = 1, 10 do
+      local action = { kind = "instance.launch", instance = "service-" .. number }
+      talk.on_start(action)
+      if number % 2 == 0 then talk.on_end(action, true, "running with a long explanation", 5) end
+    end
+  end)
+  local last = pieces[#pieces]
+  local count = 0
+  for line in last:gmatch("[^\n]+") do
+    count = count + 1
+    ok(utf8.len(line) <= 19, line)
+  end
+  equal(count, 5)
+  ok(last:find("… 7 more", 1, true), last)
+  ok(last:find("service-9", 1, true), "a row at work is hidden:\n" .. last)
+end)
+
+test("a failure shows its reason and the guest's last lines; what was cancelled is not called a failure", function()
+  local pieces = written(world_with(nil), function(talk)
+    talk.on_start(LAUNCH)
+    local problem = { message = "db-0: failed: packages (step 1, exit 100)", log = { "E: no\27 such" } }
+    talk.on_end(LAUNCH, false, err.new(problem), 5)
+    local other = { kind = "instance.launch", instance = "web-0" }
+    talk.on_start(other)
+    talk.on_end(other, false, err.new { message = "cancelled", code = "ECANCELED" }, 5)
+  end)
+  equal(pieces, { "✘ db-0  db-0: failed: packages (step 1, exit 100)", "  db-0 | E: no\\x1b such" })
+end)
+
+test("nothing is redrawn with --progress plain, --ansi never or a dumb terminal", function()
+  local world = world_with(80, 24)
+  local before = out.style
+  for _, style in ipairs { { ansi = "auto", progress = "plain" }, { ansi = "never", progress = "auto" } } do
+    out.style = style
+    equal(out.is_live(world), false)
+  end
+  out.style = { ansi = "auto", progress = "auto" }
+  equal(out.is_live(world), true)
+  world.host.env = function() return "dumb" end
+  equal(out.is_live(world), false)
+  out.style = before
+end)
