@@ -55,7 +55,7 @@ test("map, filter, extend, index_of", function()
   equal({ tables.index_of({ "a", "b" }, "b"), tables.index_of({ "a" }, "b") }, { 2 })
 end)
 
--- -- errors -------------------------------------------------------------------------------------------------------------
+-- -- errors ---------------------------------------------------------------------------------------------------------
 
 test("check gives results through, false too, and raises failures with context and code", function()
   equal({ err.check("x", 1, 2, 3) }, { 1, 2, 3 })
