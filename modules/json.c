@@ -109,7 +109,7 @@ static int l_decode(lua_State *L)
     const char *text = luaL_checklstring(L, 1, &length);
     size_t max_depth = check_depth(L, 2);
     struct sys_error error;
-    if (json_scan_depth(text, length, max_depth, &error) < 0)
+    if (json_scan_check(text, length, max_depth, &error) < 0)
         return sys_push_error(L, &error);
     struct holder *holder = new_holder(L);
     json_error_t reason;

@@ -30,7 +30,7 @@ static void step(struct scan *scan, char byte, size_t i)
     }
 }
 
-int json_scan_depth(const char *text, size_t length, size_t max_depth, struct sys_error *error)
+int json_scan_check(const char *text, size_t length, size_t max_depth, struct sys_error *error)
 {
     struct scan scan = { .line = 1 };
     for (size_t i = 0; i < length; i++) {
@@ -38,9 +38,12 @@ int json_scan_depth(const char *text, size_t length, size_t max_depth, struct sy
             step_string(&scan, text[i]);
         else
             step(&scan, text[i], i);
+        size_t column = i - scan.line_start + 1;
+        if (!text[i])
+            return sys_error_set(error, "EINVAL", "%zu:%zu: a NUL byte", scan.line, column);
         if (scan.depth > max_depth)
-            return sys_error_set(error, "EINVAL", "%zu:%zu: nested deeper than %zu levels", scan.line,
-                                 i - scan.line_start + 1, max_depth);
+            return sys_error_set(error, "EINVAL", "%zu:%zu: nested deeper than %zu levels", scan.line, column,
+                                 max_depth);
     }
     return 0;
 }

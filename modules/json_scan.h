@@ -4,8 +4,8 @@
 
 #include "sys.h"
 
-/* 0 when no array or object lies deeper than `max_depth`; -1 with `error` set to "line:column: reason". The text need
- * not be JSON: whatever else is wrong is the parser's to say. */
-int json_scan_depth(const char *text, size_t length, size_t max_depth, struct sys_error *error);
+/* 0 when `text` has no NUL byte (jansson passes over some) and no array or object deeper than `max_depth`; -1 with `error`
+ * set to "line:column: reason". Whatever else is wrong with it is the parser's to say. */
+int json_scan_check(const char *text, size_t length, size_t max_depth, struct sys_error *error);
 
 #endif

@@ -1,6 +1,7 @@
 --- What was found in a user's files: put in order, placed, made harmless for a terminal. Pure.
 --
--- While stages run, a finding is {mark, path, message, hint}; what leaves here is {file, line, column, path, message, hint}.
+-- While stages run, a finding is {mark, path, message, hint}; what leaves here is {file, line, column, path, message,
+-- hint}.
 local document = require "holos.compose.document"
 local err = require "holos.core.err"
 local text = require "holos.core.text"

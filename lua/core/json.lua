@@ -29,8 +29,14 @@ function encoders.number(value)
   return ("%.17g"):format(value)
 end
 
+-- By its metatable: a copy of null is null too.
+local function is_null(value)
+  local meta = getmetatable(value)
+  return type(meta) == "table" and meta.__jsontype == "null"
+end
+
 function encoders.table(value)
-  if value == M.null then return "null" end
+  if is_null(value) then return "null" end
   local parts = {}
   if table_.is_list(value) then
     for i, item in ipairs(value) do parts[i] = M.encode(item) end

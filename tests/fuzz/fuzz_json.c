@@ -36,7 +36,7 @@ static void check_round_trip(json_t *value)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct sys_error error;
-    if (json_scan_depth((const char *)data, size, 8, &error) < 0)
+    if (json_scan_check((const char *)data, size, 8, &error) < 0)
         return 0;
     json_t *value = json_loadb((const char *)data, size, DECODE, NULL);
     if (value)

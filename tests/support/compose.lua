@@ -25,7 +25,7 @@ local function with_defaults(text, options)
     text = text, file = M.DIRECTORY .. "/holos.yaml", directory = M.DIRECTORY, environment = { HOME = "/home/anna" },
     parse = M.parse, stat = M.stat, read = M.read,
   }
-  for name, value in pairs(options or {}) do all[name] = value end
+  for name, value in pairs(options or {}) do all[name] = value or nil end -- false takes a default away
   return all
 end
 
@@ -46,6 +46,49 @@ function M.complaints(text, options)
   end
   lines[#lines + 1] = problem.message .. "; nothing was changed."
   return table.concat(lines, "\n") .. "\n"
+end
+
+local SERVICE = [[
+  service%d:
+    image: ./debian.qcow2
+    replicas: 1
+    vm:
+      vcpu: 2
+      memory_mb: 1024
+      disk_size: 20G
+    ports:
+      - "%d:80"
+      - "443"
+    volumes:
+      - data%d:/var/lib/data
+      - ./www:/srv/www:ro
+%s    healthcheck:
+      test: ["pg_isready", "-U", "postgres"]
+      interval: 2s
+      retries: 30
+    cloud_init:
+      packages:
+        - nginx
+      write_files:
+        - path: /etc/nginx/sites-enabled/default
+          content: |
+            server { listen 80; }
+      runcmd:
+        - systemctl restart nginx
+    labels:
+      tier: web
+]]
+
+--- A file of `count` services, each waiting for the one before.
+function M.many_services(count)
+  local parts = { "name: many\nservices:\n" }
+  for number = 1, count do
+    local needs = number > 1 and ("    depends_on:\n      - service%d\n"):format(number - 1) or ""
+    parts[#parts + 1] = SERVICE:format(number, 8000 + number, number, needs)
+  end
+  parts[#parts + 1] = "volumes:\n"
+  for number = 1, count do parts[#parts + 1] = ("  data%d: {size: 20G}\n"):format(number) end
+  return table.concat(parts)
 end
 
 return M
