@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -113,7 +115,7 @@ int net_connect_result(int fd)
 
 int net_bound_port(int fd)
 {
-    struct sockaddr_storage address;
+    struct sockaddr_storage address = { 0 };
     socklen_t length = sizeof address;
     if (getsockname(fd, (struct sockaddr *)&address, &length) < 0)
         return -errno;
@@ -124,14 +126,35 @@ int net_bound_port(int fd)
     return -EAFNOSUPPORT;
 }
 
+/* Splits a line at blanks into at most `most` fields; gives their number. */
+static int split_fields(char *line, char *fields[], int most)
+{
+    int count = 0;
+    char *rest = NULL;
+    for (char *field = strtok_r(line, " \t\n", &rest); field && count < most; field = strtok_r(NULL, " \t\n", &rest))
+        fields[count++] = field;
+    return count;
+}
+
+static bool read_hex(const char *text, uint32_t *number)
+{
+    char *end;
+    unsigned long value = strtoul(text, &end, 16);
+    *number = (uint32_t)value;
+    return *text && !*end && value <= UINT32_MAX;
+}
+
 /* proc_net(5), "route": Iface Destination Gateway Flags RefCnt Use Metric Mask …; numbers are hexadecimal, addresses in
  * network byte order as the host reads them. RTF_UP is 1. */
 int net_parse_route(const char *line, struct net_route *route)
 {
-    unsigned destination, flags, mask;
-    if (sscanf(line, "%15s %x %*x %x %*d %*d %*d %x", route->interface, &destination, &flags, &mask) != 4 ||
-        !(flags & 1))
+    char copy[256], *fields[8];
+    uint32_t destination, flags, mask;
+    snprintf(copy, sizeof copy, "%.*s", (int)strcspn(line, "\n"), line);
+    if (split_fields(copy, fields, 8) != 8 || !read_hex(fields[1], &destination) || !read_hex(fields[3], &flags) ||
+        !read_hex(fields[7], &mask) || !(flags & 1))
         return 0;
+    snprintf(route->interface, sizeof route->interface, "%s", fields[0]);
     route->destination = ntohl(destination);
     route->prefix = __builtin_popcount(mask);
     return 1;

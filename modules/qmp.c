@@ -124,12 +124,12 @@ static int l_try_receive(lua_State *L)
     struct qmp *qmp = check_qmp(L);
     const char *line;
     size_t length;
-    int result = 0;
-    for (int reads = 0; !(result = qmp_frame_next(&qmp->frame, &line, &length)) && reads < READS_PER_CALL; reads++) {
-        result = read_more(qmp);
-        if (result <= 0)
+    int result = qmp_frame_next(&qmp->frame, &line, &length);
+    for (int reads = 0; !result && reads < READS_PER_CALL; reads++) {
+        int came = read_more(qmp);
+        result = came > 0 ? qmp_frame_next(&qmp->frame, &line, &length) : came;
+        if (!came)
             break;
-        result = 0;
     }
     if (result < 0)
         return result == -EMSGSIZE ? sys_refuse(L, "EMSGSIZE", "QMP: a line of more than %zu bytes", qmp->frame.limit)
@@ -169,12 +169,9 @@ static int l_close(lua_State *L)
 
 static const luaL_Reg qmp_functions[] = { { "attach", l_attach }, { NULL, NULL } };
 static const luaL_Reg qmp_methods[] = {
-    { "try_send", l_try_send },
-    { "try_receive", l_try_receive },
-    { "fileno", l_fileno },
-    { "shutdown", l_shutdown },
-    { "close", l_close },
-    { NULL, NULL },
+    { "try_send", l_try_send }, { "try_receive", l_try_receive },
+    { "fileno", l_fileno },     { "shutdown", l_shutdown },
+    { "close", l_close },       { NULL, NULL },
 };
 static const luaL_Reg qmp_meta[] = { { "__gc", l_close }, { "__close", l_close }, { NULL, NULL } };
 
