@@ -411,3 +411,15 @@ test("launch: a mount that fails is named", function()
   local _, message = run { program = "/bin/true", namespace = { { source = "/no/such", target = "/mnt" } } }
   ok(message:find("^launch /bin/true: namespace"), message)
 end)
+
+test("launch: mounts, Landlock and another user work together", function()
+  if not is_root() then skip("only root can become somebody else") end
+  need_landlock()
+  local dir = tmpdir()
+  shell("chmod 711 " .. dir .. "; mkdir -m 777 " .. dir .. "/open; echo data > " .. dir .. "/open/a")
+  local share = dir .. "/open"
+  local text = shell(("cat %s/a; echo x > %s/b; id -u"):format(share, share), { uid = 54321, gid = 54321,
+    landlock = rules { path = share, access = "write" },
+    namespace = { { source = share, target = share, read_only = true } } })
+  equal(text, ("data\n/bin/sh: 1: cannot create %s/b: Read-only file system\n54321\n"):format(share))
+end)

@@ -12,6 +12,13 @@ local ENDS_MS = 20000
 
 local qemu = world.qemu.find(os.getenv "HOLOS_QEMU_SYSTEM" or "qemu-system-x86_64")
 
+-- The first of some files that is there.
+local function qemu_file(files)
+  for _, file in ipairs(files) do
+    if world.fs.stat(file) then return file end
+  end
+end
+
 local function need_qemu()
   if not qemu then skip("no qemu-system-x86_64") end
 end
@@ -292,4 +299,33 @@ test("real QEMU: a bad argument ends it with its own words in the log", function
   equal({ fine, problem.code }, { false, "EPIPE" })
   equal(ends(running), { exit = 1 })
   ok(world.fs.read(directory .. "/qemu.log"):find("'no-such-device' is not a valid device model name", 1, true))
+end)
+
+local VIRTIOFSD = { "/usr/libexec/virtiofsd", "/usr/lib/qemu/virtiofsd" }
+
+test("real QEMU: virtiofsd in a namespace of its own serves it, and ends with it", function()
+  need_qemu()
+  local virtiofsd = qemu_file(VIRTIOFSD) or skip("no virtiofsd")
+  local directory, shared = instance_directory(), tmpdir()
+  local listener = assert(world.net.listen_unix(directory, "share0.sock"))
+  local log = assert(world.fs.open(directory .. "/share0.log", APPEND))
+  local daemon <close>, message = world.launch.prepare { program = virtiofsd, fds = { [3] = listener }, stdout = log,
+    stderr = log, argv = { "--fd=3", "-o", "source=" .. shared, "-o", "sandbox=chroot", "-o", "cache=auto" },
+    env = { "PATH=/usr/bin:/bin" }, namespace = { { source = shared, target = shared, read_only = true } } }
+  local started = daemon and daemon:go()
+  listener:close()
+  log:close()
+  if not started then skip("no private mounts here: " .. tostring(message)) end
+  local parts = machine(directory)
+  local socket = parts:give(assert(world.net.connect_unix(directory, "share0.sock")))
+  parts:add("-chardev", ("socket,id=share0,fd=%d"):format(socket),
+    "-device", "vhost-user-fs-pci,chardev=share0,tag=share0,queue-size=1024")
+  local running <close> = start(parts)
+  local session <close> = connect(directory)
+  equal(session:execute("query-status").status, "prelaunch")
+  local mounts = world.fs.read("/proc/" .. daemon.pid .. "/mountinfo")
+  ok(mounts:find(" ro,", 1, true), mounts)
+  session:execute("quit")
+  equal(ends(running), { exit = 0 })
+  equal(ends { child = daemon }, { exit = 0 })
 end)
