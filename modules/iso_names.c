@@ -183,10 +183,9 @@ int iso_name_children(struct iso_node *directory, enum iso_view view)
     struct registry registry = { .mask = 15 };
     while (registry.mask < 2 * (size_t)directory->child_count)
         registry.mask = 2 * registry.mask + 1;
-    cleanup_free struct taken *slots = calloc(registry.mask + 1, sizeof *slots);
-    if (!slots)
+    registry.slots = calloc(registry.mask + 1, sizeof *registry.slots);
+    if (!registry.slots)
         return -ENOMEM;
-    registry.slots = slots;
     for (uint32_t i = 0; i < directory->child_count; i++) {
         struct iso_node *node = place->children[i];
         struct draft draft;
@@ -195,6 +194,7 @@ int iso_name_children(struct iso_node *directory, enum iso_view view)
         size_t length = join_uniquely(&registry, &draft, view, units);
         write_identifier(node, view, units, length, &node->in[view].identifier);
     }
+    free(registry.slots);
     return 0;
 }
 

@@ -13,6 +13,7 @@ enum {
     SP_BYTES = 7,           /* SUSP 5.3 */
     PX_BYTES = 36,          /* RRIP 4.1.1; version 1.10 has no serial number */
     TF_BYTES = 26,          /* RRIP 4.1.6: header, flags, three dates of 7 bytes */
+    SHORT_DATE_BYTES = 7,   /* ECMA-119 9.1.5 */
     TF_FLAGS = 0x0E,        /* modification, access, attribute change; short form */
 };
 
@@ -69,8 +70,8 @@ static size_t put_tf(uint8_t *to, int64_t time_s)
 {
     uint8_t *data = put_header(to, "TF", TF_BYTES);
     data[0] = TF_FLAGS;
-    for (int date = 0; date < 3; date++)
-        iso_put_short_date(data + 1 + 7 * date, time_s);
+    for (uint8_t *date = data + 1; date < to + TF_BYTES; date += SHORT_DATE_BYTES)
+        iso_put_short_date(date, time_s);
     return TF_BYTES;
 }
 

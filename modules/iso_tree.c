@@ -109,12 +109,12 @@ static int compare_paths(const void *left_pointer, const void *right_pointer)
 
 static const struct iso_file **sort_files(const struct iso_request *request)
 {
-    const struct iso_file **sorted = calloc(request->file_count + 1, sizeof *sorted);
+    const struct iso_file **sorted = calloc(request->file_count + 1, sizeof(void *));
     if (!sorted)
         return NULL;
     for (size_t i = 0; i < request->file_count; i++)
         sorted[i] = &request->files[i];
-    qsort(sorted, request->file_count, sizeof *sorted, compare_paths);
+    qsort(sorted, request->file_count, sizeof(void *), compare_paths);
     return sorted;
 }
 
@@ -240,7 +240,7 @@ static int number_directories(struct iso_tree *tree, enum iso_view view)
         place->number = (uint16_t)(i + 1);
         if (iso_name_children(directory, view) < 0)
             return -ENOMEM;
-        qsort(place->children, directory->child_count, sizeof *place->children,
+        qsort(place->children, directory->child_count, sizeof(void *),
               view == ISO_PRIMARY ? compare_primary : compare_joliet);
         for (uint32_t child = 0; child < directory->child_count; child++)
             if (!place->children[child]->file)
@@ -252,8 +252,8 @@ static int number_directories(struct iso_tree *tree, enum iso_view view)
 static int make_view(struct iso_tree *tree, enum iso_view view)
 {
     struct iso_table *table = &tree->tables[view];
-    table->children = calloc(tree->node_count, sizeof *table->children);
-    table->directories = calloc(tree->directory_count, sizeof *table->directories);
+    table->children = calloc(tree->node_count, sizeof(void *));
+    table->directories = calloc(tree->directory_count, sizeof(void *));
     if (!table->children || !table->directories)
         return -ENOMEM;
     hand_out_children(tree, view);

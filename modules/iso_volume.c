@@ -99,14 +99,16 @@ static void put_places(uint8_t *sector, const struct iso_tree *tree, enum iso_vi
 
 void iso_volume_descriptor(const struct iso_tree *tree, const char *volume, enum iso_view view, uint8_t *sector)
 {
+    static const uint8_t standard[] = { 'C', 'D', '0', '0', '1' }; /* ECMA-119 8.1.2 */
+    static const uint8_t ucs2_level3[] = { '%', '/', 'E' };        /* Joliet */
     memset(sector, 0, ISO_SECTOR_BYTES);
     sector[AT_TYPE] = view == ISO_PRIMARY ? TYPE_PRIMARY : TYPE_SUPPLEMENTARY;
-    memcpy(sector + AT_IDENTIFIER, "CD001", 5); /* ECMA-119 8.1.2 */
+    memcpy(sector + AT_IDENTIFIER, standard, sizeof standard);
     sector[AT_VERSION] = 1;
     put_text(sector + AT_SYSTEM, 32, "", view);
     put_text(sector + AT_VOLUME, 32, volume, view);
     if (view == ISO_JOLIET)
-        memcpy(sector + AT_ESCAPES, "%/E", 3); /* Joliet: UCS-2 level 3 */
+        memcpy(sector + AT_ESCAPES, ucs2_level3, sizeof ucs2_level3);
     put_places(sector, tree, view);
     put_texts(sector, view);
     put_dates(sector, tree->time_s);

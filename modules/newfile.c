@@ -18,9 +18,13 @@ static int open_directory_of(const char *path, size_t directory_length)
 {
     if (!directory_length)
         return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    cleanup_free char *directory = strndup(path, directory_length);
-    if (!directory)
+    char directory[PATH_MAX];
+    if (directory_length >= sizeof directory) {
+        errno = ENAMETOOLONG;
         return -1;
+    }
+    memcpy(directory, path, directory_length);
+    directory[directory_length] = '\0';
     return open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 }
 

@@ -45,7 +45,7 @@ static int check_request(const struct qcow2_request *request, struct sys_error *
         REFUSE("a backing file name has 1 to %d bytes, not %zu", QCOW2_BACKING_MAX, length);
     if (looks_like_protocol(request->backing))
         REFUSE("the backing file name %s would be read as a protocol; write ./ before it", request->backing);
-    if (strcmp(request->backing_format, "raw") && strcmp(request->backing_format, "qcow2"))
+    if (strcmp(request->backing_format, "raw") != 0 && strcmp(request->backing_format, "qcow2") != 0)
         REFUSE("the backing format is raw or qcow2, not %s", request->backing_format);
     return 0;
 }
@@ -69,9 +69,8 @@ static int plan_image(const struct qcow2_request *request, struct image *image, 
 }
 
 /* Gives the place after the extension. */
-static size_t put_extension(uint8_t *header, size_t at, uint32_t type, const char *text)
+static size_t put_extension(uint8_t *header, size_t at, uint32_t type, const char *text, size_t length)
 {
-    size_t length = strlen(text);
     put_be32(header + at, type);
     put_be32(header + at + 4, (uint32_t)length);
     memcpy(header + at + 8, text, length);
@@ -93,8 +92,9 @@ static void put_header(const struct qcow2_request *request, struct image *image)
     put_be32(header + QCOW2_AT_HEADER_LENGTH, QCOW2_V3_HEADER_BYTES);
     size_t at = QCOW2_V3_HEADER_BYTES;
     if (request->backing)
-        at = put_extension(header, at, QCOW2_EXTENSION_BACKING_FORMAT, request->backing_format);
-    at = put_extension(header, at, QCOW2_EXTENSION_END, "");
+        at = put_extension(header, at, QCOW2_EXTENSION_BACKING_FORMAT, request->backing_format,
+                           strlen(request->backing_format));
+    at = put_extension(header, at, QCOW2_EXTENSION_END, "", 0);
     if (request->backing) {
         size_t length = strlen(request->backing);
         put_be64(header + QCOW2_AT_BACKING_OFFSET, at);

@@ -4,6 +4,8 @@
  * first sector switches to it, then what is old is let go. In between, a crash costs at most a few leaked clusters,
  * never data. */
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -58,16 +60,15 @@ static int check_features(const struct qcow2_info *info, struct sys_error *error
 }
 
 /* The backing file's name as an openable path: relative names are relative to the image. */
-static char *resolve_backing(const char *path, const char *backing)
+static int resolve_backing(const char *path, const char *backing, char *resolved, size_t size)
 {
     const char *slash = strrchr(path, '/');
     size_t directory = slash && *backing != '/' ? (size_t)(slash - path) + 1 : 0;
-    char *resolved = malloc(directory + strlen(backing) + 1);
-    if (!resolved)
-        return NULL;
-    memcpy(resolved, path, directory);
-    memcpy(resolved + directory, backing, strlen(backing) + 1);
-    return resolved;
+    size_t length = directory + strlen(backing);
+    if (length >= size)
+        return -ENAMETOOLONG;
+    snprintf(resolved, size, "%.*s%s", (int)directory, path, backing);
+    return 0;
 }
 
 static int measure_backing(const char *backing, const char *format, uint64_t *virtual_bytes, struct sys_error *error)
@@ -78,7 +79,7 @@ static int measure_backing(const char *backing, const char *format, uint64_t *vi
     if (!strcmp(format, "raw"))
         return 0;
     struct qcow2_info info;
-    if (strcmp(format, "qcow2") || qcow2_load(fd, *virtual_bytes, &info, error) < 0)
+    if (strcmp(format, "qcow2") != 0 || qcow2_load(fd, *virtual_bytes, &info, error) < 0)
         REFUSE("its size is not known");
     *virtual_bytes = info.virtual_bytes;
     return 0;
@@ -91,9 +92,10 @@ static int check_backing(const char *path, const struct qcow2_info *info, struct
         return 0;
     uint64_t backing_bytes = 0;
     struct sys_error why;
-    cleanup_free char *backing = resolve_backing(path, info->backing);
-    if (!backing)
-        return fail(error, -ENOMEM);
+    char backing[PATH_MAX];
+    int status = resolve_backing(path, info->backing, backing, sizeof backing);
+    if (status < 0)
+        return fail(error, status);
     if (measure_backing(backing, info->backing_format, &backing_bytes, &why) < 0)
         return sys_error_set(error, why.code, "backing file %s: %s", backing, why.text);
     if (backing_bytes > info->virtual_bytes)

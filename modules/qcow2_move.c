@@ -5,8 +5,9 @@
 #include "qcow2_grow.h"
 
 enum {
-    CHUNK_BYTES = 1 << 16,
+    CHUNK_BYTES = 1 << 14,
     REFCOUNT_BYTES = 2,
+    RUN_MAX = CHUNK_BYTES / REFCOUNT_BYTES,
     NEW_BLOCKS_MAX = 320, /* the largest L1 table needs 258, at clusters of 512 bytes */
 };
 
@@ -75,9 +76,7 @@ static int plan_move(const struct qcow2_growth *growth, struct move *move)
 static int copy_l1(const struct qcow2_growth *growth)
 {
     uint64_t bytes = (uint64_t)growth->info.l1_entries * QCOW2_ENTRY_BYTES;
-    cleanup_free uint8_t *chunk = malloc(CHUNK_BYTES);
-    if (!chunk)
-        return -ENOMEM;
+    uint8_t chunk[CHUNK_BYTES];
     for (uint64_t at = 0; at < bytes; at += CHUNK_BYTES) {
         size_t now = bytes - at < CHUNK_BYTES ? (size_t)(bytes - at) : CHUNK_BYTES;
         int status = qcow2_read_at(growth->fd, chunk, now, growth->info.l1_offset + at);
@@ -89,13 +88,11 @@ static int copy_l1(const struct qcow2_growth *growth)
     return 0;
 }
 
-/* Changes `count` neighbouring refcounts; they must all be `from`, else -EUCLEAN. */
+/* Changes `count` neighbouring refcounts, at most RUN_MAX; they must all be `from`, else -EUCLEAN. */
 static int set_run(int fd, uint64_t place, uint64_t count, uint16_t from, uint16_t to)
 {
+    uint8_t run[CHUNK_BYTES];
     size_t bytes = (size_t)count * REFCOUNT_BYTES;
-    cleanup_free uint8_t *run = malloc(bytes);
-    if (!run)
-        return -ENOMEM;
     int status = qcow2_read_at(fd, run, bytes, place);
     for (size_t at = 0; at < bytes && !status; at += REFCOUNT_BYTES) {
         if (get_be16(run + at) != from)
@@ -124,6 +121,7 @@ static int set_refcounts(const struct qcow2_growth *growth, const struct move *m
     while (count) {
         uint64_t within = cluster % a_block, block;
         uint64_t now = count < a_block - within ? count : a_block - within;
+        now = now < RUN_MAX ? now : RUN_MAX;
         int status = place_of_block(growth, move, cluster / a_block, &block);
         if (!status)
             status = set_run(growth->fd, block + within * REFCOUNT_BYTES, now, from, to);

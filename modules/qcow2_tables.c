@@ -6,7 +6,7 @@
 #include "bytes.h"
 #include "qcow2.h"
 
-enum { CHUNK_ENTRIES = 8192, CHUNK_BYTES = CHUNK_ENTRIES * QCOW2_ENTRY_BYTES };
+enum { CHUNK_ENTRIES = 2048, CHUNK_BYTES = CHUNK_ENTRIES * QCOW2_ENTRY_BYTES };
 
 /* Spec, "Snapshots". */
 enum {
@@ -106,9 +106,7 @@ static int check_entry(const struct qcow2_info *info, const struct table *table,
 static int check_table(int fd, const struct qcow2_info *info, const struct table *table, uint64_t file_bytes,
                        struct sys_error *error)
 {
-    cleanup_free uint8_t *chunk = calloc(1, CHUNK_BYTES);
-    if (!chunk)
-        return refuse_errno(error, ENOMEM);
+    uint8_t chunk[CHUNK_BYTES] = { 0 };
     for (uint64_t first = 0; first < table->entries; first += CHUNK_ENTRIES) {
         uint64_t left = table->entries - first;
         size_t count = left < CHUNK_ENTRIES ? (size_t)left : CHUNK_ENTRIES;
@@ -189,16 +187,21 @@ static size_t bytes_to_read(int fd, uint64_t file_bytes)
     return (size_t)(wanted < file_bytes ? wanted : file_bytes);
 }
 
-int qcow2_load(int fd, uint64_t file_bytes, struct qcow2_info *info, struct sys_error *error)
+static int load_header(int fd, uint64_t file_bytes, struct qcow2_info *info, struct sys_error *error)
 {
     size_t length = bytes_to_read(fd, file_bytes);
-    cleanup_free uint8_t *bytes = calloc(1, length + 1);
+    uint8_t *bytes = calloc(1, length + 1);
     if (!bytes)
         return refuse_errno(error, ENOMEM);
     int status = qcow2_read_at(fd, bytes, length, 0);
-    if (status < 0)
-        return refuse_errno(error, -status);
-    if (qcow2_parse(bytes, length, file_bytes, info, error) < 0 || check_tables(fd, info, file_bytes, error) < 0)
+    int result = status < 0 ? refuse_errno(error, -status) : qcow2_parse(bytes, length, file_bytes, info, error);
+    free(bytes);
+    return result;
+}
+
+int qcow2_load(int fd, uint64_t file_bytes, struct qcow2_info *info, struct sys_error *error)
+{
+    if (load_header(fd, file_bytes, info, error) < 0 || check_tables(fd, info, file_bytes, error) < 0)
         return -1;
     return check_snapshots(fd, info, file_bytes, error);
 }
