@@ -1,5 +1,4 @@
 --- What `image:` names. Pure.
-local path = require "holos.core.path"
 
 local M = {}
 
@@ -13,16 +12,21 @@ local FOREIGN = {
   [".vmdk"] = true, [".vdi"] = true, [".vhd"] = true, [".vhdx"] = true, [".ova"] = true, [".box"] = true,
 }
 
+-- ".qcow2" of "a/b.QCOW2"; "" without one.
+local function extension(text)
+  return (text:match("[^/.](%.%w+)$") or ""):lower()
+end
+
 --- Whether a text is meant as a path: by its start, or by the extension of a disk image.
 function M.is_path(text)
-  return text:find("^%.?%.?/") ~= nil or text:find("^~/") ~= nil or DISK_EXTENSIONS[path.extension(text)] ~= nil
+  return text:find("^%.?%.?/") ~= nil or text:find("^~/") ~= nil or DISK_EXTENSIONS[extension(text)] ~= nil
 end
 
 --- Why `text` names no image that can be used; nil when it is the path of a disk image.
 ---@return string? message
 ---@return string? hint
 function M.check(text)
-  local suffix = path.extension(text)
+  local suffix = extension(text)
   if text:find("%c") then return "the path has a control character" end
   if text:find("^%a+://") then
     return ('"%s": images from the network are not available yet'):format(text),
@@ -44,7 +48,7 @@ end
 
 --- The format that a file's name promises: "qcow2", "raw", or nil when only its content can tell.
 function M.format_of(name)
-  local format = DISK_EXTENSIONS[path.extension(name)]
+  local format = DISK_EXTENSIONS[extension(name)]
   return format ~= "unknown" and format or nil
 end
 

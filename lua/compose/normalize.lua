@@ -79,12 +79,18 @@ function M.service(name, service, facts)
   }
 end
 
+local function dependency_names(service)
+  local names = {}
+  for position, dependency in ipairs(service.depends_on) do names[position] = dependency.service end
+  return names
+end
+
 -- Dependencies first, then by name. Where there is a cycle the order is by name, and a rule reports the cycle.
 local function make_order(services)
   local names = tables.keys(services)
-  return tables.list(dag.order(names, function(name)
-    return tables.map(services[name].depends_on, function(dependency) return dependency.service end)
-  end) or names)
+  local needs = {}
+  for _, name in ipairs(names) do needs[name] = dependency_names(services[name]) end
+  return tables.list(dag.order(names, function(name) return needs[name] end) or names)
 end
 
 local function make_volumes(declared, marks)

@@ -30,17 +30,19 @@ function M.check_host_ip(text)
   if #bytes == 0 then return ('"%s" is not an IPv4 address'):format(text) end
 end
 
--- What the seed's grammar has no room for yet, said before a confusing complaint about digits.
-local function not_yet(body)
-  if body:find("[", 1, true) or select(2, body:gsub(":", "")) > 2 then
+-- What this grammar has no room for yet, said before a confusing complaint about digits.
+local function not_yet(body, parts)
+  if #parts > 3 or body:find("[", 1, true) then
     return "IPv6 host addresses are not available yet", "publish on an IPv4 address"
   end
-  local last_two = body:match("([^:]*:?[^:]*)$")
-  if last_two:find("%d%-%d") then return "port ranges are not available yet", "write one line for each port" end
+  for position = math.max(1, #parts - 1), #parts do
+    if parts[position]:find("^%d+%-%d+$") then
+      return "port ranges are not available yet", "write one line for each port"
+    end
+  end
 end
 
-local function mapping(body)
-  local parts = split(body)
+local function mapping(parts)
   local guest, host, host_ip = table.remove(parts), table.remove(parts), table.remove(parts)
   local port, message = { host_ip = host_ip or M.default_host_ip, host = 0 }
   port.guest, message = port_number(guest, "guest", 1)
@@ -49,7 +51,8 @@ local function mapping(body)
     port.host, message = port_number(host, "host", 0)
     if not port.host then return nil, message end
   end
-  local wrong, hint = M.check_host_ip(port.host_ip)
+  if not host_ip then return port end
+  local wrong, hint = M.check_host_ip(host_ip)
   if wrong then return nil, wrong, hint end
   return port
 end
@@ -65,10 +68,11 @@ function M.parse(value)
   if protocol ~= "tcp" and protocol ~= "udp" then
     return nil, ('protocol "%s" is neither tcp nor udp'):format(protocol)
   end
-  local message, hint = not_yet(body)
+  local parts = split(body)
+  local message, hint = not_yet(body, parts)
   if message then return nil, message, hint end
   local port
-  port, message, hint = mapping(body)
+  port, message, hint = mapping(parts)
   if not port then return nil, message, hint end
   port.protocol = protocol
   return port

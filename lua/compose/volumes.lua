@@ -18,6 +18,7 @@ end
 
 -- "/a//b/../c/" → "/a/c"
 local function clean(target)
+  if not target:find("//", 1, true) and not target:find("/.", 1, true) and target:find("[^/]$") then return target end
   local kept = {}
   for part in target:gmatch("[^/]+") do
     if part == ".." then kept[#kept] = nil elseif part ~= "." then kept[#kept + 1] = part end

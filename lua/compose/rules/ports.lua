@@ -4,23 +4,27 @@ local M = {}
 
 local LAST_PORT = 65535
 
--- Every published port with a fixed number, in a fixed order.
+-- Every published port with a fixed number.
 local function each_fixed(project, visit)
   for _, name in ipairs(project.order) do
     local service = project.services[name]
     for position, port in ipairs(service.ports) do
-      if port and port.host > 0 then visit({ "services", name, "ports", position }, port, service) end
+      if port and port.host > 0 then visit(port, service, position) end
     end
   end
 end
 
+local function place(service, position)
+  return { "services", service.name, "ports", position }
+end
+
 --- Replicas take the ports after the one that is written.
 function M.check_range(project, report)
-  each_fixed(project, function(keys, port, service)
+  each_fixed(project, function(port, service, position)
     local last = port.host + service.replicas - 1
-    if last > LAST_PORT then
-      report(keys, ("%d replicas from host port %d on would need port %d"):format(service.replicas, port.host, last))
-    end
+    if last <= LAST_PORT then return end
+    report(place(service, position),
+      ("%d replicas from host port %d on would need port %d"):format(service.replicas, port.host, last))
   end)
 end
 
@@ -28,43 +32,64 @@ local function overlaps(one, other)
   return one.host_ip == other.host_ip or one.host_ip == "0.0.0.0" or other.host_ip == "0.0.0.0"
 end
 
--- The claim on one port number that stands in the way of `claim`, if any.
+-- Calls visit(number, claims) for every port number of a claim, with the table of claims on that number.
+local function each_number(by_number, port, replicas, visit)
+  local base = port.protocol == "udp" and LAST_PORT + 1 or 0
+  for number = port.host, math.min(port.host + replicas - 1, LAST_PORT) do
+    local claims = by_number[base + number] or {}
+    by_number[base + number] = claims
+    if visit(number, claims) then return end
+  end
+end
+
+-- Whether any number is claimed twice, whatever the address: the common case is that none is.
+local function any_twice(project)
+  local by_number, found = {}, false
+  each_fixed(project, function(port, service)
+    each_number(by_number, port, service.replicas, function(_, claims)
+      found = found or claims[1] ~= nil
+      claims[1] = port
+      return found
+    end)
+  end)
+  return found
+end
+
+local function in_file_order(project, facts)
+  local fixed = {}
+  each_fixed(project, function(port, service, position)
+    local keys = place(service, position)
+    fixed[#fixed + 1] = { keys = keys, port = port, replicas = service.replicas, mark = facts.mark(keys) }
+  end)
+  table.sort(fixed, function(a, b) return a.mark < b.mark end)
+  return fixed
+end
+
+local function describe(number, claim, other)
+  local port = ("host port %d/%s"):format(number, claim.port.protocol)
+  return ("%s is also published by services.%s.ports[%d]"):format(port, other.keys[2], other.keys[4])
+end
+
+-- The first claim in the way of another on the same number.
 local function rival(claims, claim)
   for _, other in ipairs(claims) do
     if overlaps(other.port, claim.port) then return other end
   end
 end
 
--- Claims one number for one replica; gives the first claim in its way.
-local function claim_number(claims, key, claim)
-  claims[key] = claims[key] or {}
-  local other = rival(claims[key], claim)
-  table.insert(claims[key], claim)
-  return other
-end
-
-local function describe(number, claim, other)
-  local port = ("host port %d/%s"):format(number, claim.port.protocol)
-  if other.keys == claim.keys then return port .. " is published twice" end
-  return ("%s is also published by services.%s.ports[%d]"):format(port, other.keys[2], other.keys[4])
-end
-
 --- A port of the host belongs to one instance. Among two claims the later one in the file is reported.
 function M.check_repeated(project, report, facts)
-  local claims, fixed = {}, {}
-  each_fixed(project, function(keys, port, service)
-    fixed[#fixed + 1] = { keys = keys, port = port, replicas = service.replicas, mark = facts.mark(keys) }
-  end)
-  table.sort(fixed, function(a, b) return a.mark < b.mark end)
-  for _, claim in ipairs(fixed) do
-    for number = claim.port.host, math.min(claim.port.host + claim.replicas - 1, LAST_PORT) do
-      local other = claim_number(claims, claim.port.protocol .. number, claim)
-      if other then
-        report(claim.keys, describe(number, claim, other),
-          other.replicas > 1 and "replicas take the following ports" or nil)
-        break
-      end
-    end
+  if not any_twice(project) then return end
+  local by_number = {}
+  for _, claim in ipairs(in_file_order(project, facts)) do
+    each_number(by_number, claim.port, claim.replicas, function(number, claims)
+      local other = rival(claims, claim)
+      claims[#claims + 1] = claim
+      if not other then return false end
+      local hint = other.replicas > 1 and "replicas take the following ports" or nil
+      report(claim.keys, describe(number, claim, other), hint)
+      return true
+    end)
   end
 end
 

@@ -4,36 +4,58 @@ local text = require "holos.core.text"
 
 local M = {}
 
-local function each_mount(project, visit)
+-- Every mount of a volume, with its service and position.
+local function each_volume(project, visit)
   for _, name in ipairs(project.order) do
     local service = project.services[name]
     for position, mount in ipairs(service.mounts) do
-      if mount then visit({ "services", name, "volumes", position }, mount, service) end
+      if mount and mount.kind == "volume" then visit(mount, service, position) end
     end
   end
 end
 
+local function place(service, position)
+  return { "services", service.name, "volumes", position }
+end
+
 --- Named volumes stand at top level: a misspelt name must not become a new, empty disk.
 function M.check_declared(project, report)
-  local names = tables.keys(project.volumes)
-  each_mount(project, function(keys, mount)
-    if mount.kind ~= "volume" or project.volumes[mount.volume] then return end
-    local name, close = mount.volume, text.nearest(mount.volume, names)
-    report(keys, ('there is no volume "%s"'):format(name), close and ('did you mean "%s"?'):format(close)
-      or ('add it at the end of the file (volumes: {%s: }), or write "./%s" for a directory'):format(name, name))
+  each_volume(project, function(mount, service, position)
+    local name = mount.volume
+    if project.volumes[name] then return end
+    local close = text.nearest(name, tables.keys(project.volumes))
+    report(place(service, position), ('there is no volume "%s"'):format(name),
+      close and ('did you mean "%s"?'):format(close)
+        or ('add it at the end of the file (volumes: {%s: }), or write "./%s" for a directory'):format(name, name))
   end)
 end
 
+-- Who mounts each volume: {{service, position, read_only}, …} and the number of instances.
 local function uses_by_volume(project)
   local uses = {}
-  each_mount(project, function(keys, mount, service)
-    if mount.kind ~= "volume" then return end
-    local use = uses[mount.volume] or { instances = {}, writers = {} }
+  each_volume(project, function(mount, service, position)
+    local use = uses[mount.volume] or { count = 0, writers = 0 }
     uses[mount.volume] = use
-    for index = 0, service.replicas - 1 do table.insert(use.instances, ("%s-%d"):format(service.name, index)) end
-    if not mount.read_only then table.insert(use.writers, keys) end
+    use[#use + 1] = { service = service, position = position, read_only = mount.read_only }
+    use.count = use.count + service.replicas
+    use.writers = use.writers + (mount.read_only and 0 or 1)
   end)
   return uses
+end
+
+local function instances_of(use)
+  local names = {}
+  for _, mount in ipairs(use) do
+    for index = 0, mount.service.replicas - 1 do names[#names + 1] = ("%s-%d"):format(mount.service.name, index) end
+  end
+  return names
+end
+
+-- The last place where it is writable, in start order.
+local function last_writer(use)
+  for position = #use, 1, -1 do
+    if not use[position].read_only then return place(use[position].service, use[position].position) end
+  end
 end
 
 local SHOWN_INSTANCES = 4
@@ -46,10 +68,10 @@ end
 
 --- A disk with a file system has one user, or readers only.
 function M.check_writers(project, report)
-  for name, use in tables.sorted_pairs(uses_by_volume(project)) do
-    if #use.instances > 1 and #use.writers > 0 then
-      local users = ("%d instances: %s"):format(#use.instances, shown(use.instances))
-      report(use.writers[#use.writers], ('volume "%s" is writable here and mounted by %s'):format(name, users),
+  for name, use in pairs(uses_by_volume(project)) do
+    if use.count > 1 and use.writers > 0 then
+      local users = ("%d instances: %s"):format(use.count, shown(instances_of(use)))
+      report(last_writer(use), ('volume "%s" is writable here and mounted by %s'):format(name, users),
         "a disk has one writer: mount it :ro everywhere, use a volume for each service, or share a directory")
     end
   end

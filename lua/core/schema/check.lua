@@ -140,7 +140,7 @@ function checkers.list(rule, value, at)
   local of, keys, depth = rule.of, at.keys, at.depth
   for position = 1, #value do
     keys[depth] = position
-    local item = M.value(of, value[position], at)
+    local item = checkers[of.kind](of, value[position], at)
     if item == nil then item = false end
     value[position] = item
   end
@@ -156,7 +156,7 @@ function checkers.map(rule, value, at)
     keys[depth] = key
     if rule.key then M.value(rule.key, key, at) end
     if item == json.null and rule.empty then item = rule.empty() end
-    value[key] = M.value(of, item, at)
+    value[key] = checkers[of.kind](of, item, at)
   end
   at:leave()
   return value
@@ -172,7 +172,7 @@ end
 function checkers.either(rule, value, at)
   local chosen = rule[schema.kind_of(value)]
   if not chosen then return wrong(rule, value, at, rule.hint) end
-  local result = M.value(chosen, value, at)
+  local result = checkers[chosen.kind](chosen, value, at)
   if result ~= nil and rule.canonical then return rule.canonical(result, at) end
   return result
 end
@@ -211,15 +211,12 @@ local function unknown_key(rule, key, at)
   at:report("unknown key", #names <= LISTED_NAMES and "known here: " .. table.concat(names, ", ") or nil)
 end
 
-local function check_field(rule, key, value, at)
+-- The value of a key that is not simply usable: unknown, of another class, or without a value.
+local function check_odd_field(rule, key, value, at)
   local field = rule.fields[key]
-  if not field then
-    if not is_extension(key) then unknown_key(rule, key, at) end
-    return value
-  end
-  if field.class ~= "works" then return classes[field.class](field, at) end
-  if value == json.null and field.rule.kind ~= "any" then return nil end -- a key without a value says nothing
-  return M.value(field.rule, value, at)
+  if field and field.class ~= "works" then return classes[field.class](field, at) end
+  if not field and not is_extension(key) then unknown_key(rule, key, at) end
+  return not field and value or nil -- a known key without a value says nothing
 end
 
 -- A default that is a mapping is checked like something written, so that its own defaults come in.
@@ -252,10 +249,16 @@ function checkers.record(rule, value, at)
   if schema.kind_of(value) ~= "map" then return wrong(rule, value, at) end
   local refused
   at:enter(value)
-  local keys, depth = at.keys, at.depth
+  local fields, keys, depth = rule.fields, at.keys, at.depth
   for key, item in next, value do
     keys[depth] = key
-    local result = check_field(rule, key, item, at)
+    local field, result = fields[key]
+    local field_rule = field and field.rule
+    if field_rule and (item ~= json.null or field_rule.kind == "any") then
+      result = checkers[field_rule.kind](field_rule, item, at)
+    else
+      result = check_odd_field(rule, key, item, at)
+    end
     value[key] = result
     if result == nil and item ~= json.null then
       refused = refused or {}
