@@ -90,6 +90,7 @@ end
 
 --- Runs all functions at the same time; gives the results of the first that ends, and cancels the others.
 function M.race(functions)
+  if #functions == 0 then error("a race needs at least one function", 2) end
   return M.scope(function(scope)
     local done = M.event()
     for position, fn in ipairs(functions) do

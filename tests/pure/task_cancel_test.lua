@@ -260,8 +260,9 @@ test("losers of a race are cancelled, and their closers have run before race giv
   end)
 end)
 
-test("an error is an outcome of a race", function()
+test("an error is an outcome of a race, and nobody can win an empty one", function()
   run(function()
+    raises("a race needs at least one function", task.race, {})
     local function lose() err.raise "lost the connection" end
     raises("lost the connection", task.race, { function() sleep(100) end, lose })
   end)

@@ -1,6 +1,8 @@
 --- vendor/fetch: the order of places, and that a wrong byte stops it. A stand-in for curl serves files by their name;
 --- no test reaches the network.
 
+local files = require "tests.support.files"
+
 local CONTENT = "the pinned bytes\n"
 
 local PINS = [[
@@ -61,7 +63,7 @@ local function fetch(directory, sources)
     "PATH=" .. directory .. "/bin:/usr/bin:/bin", "SERVE=" .. directory .. "/serve", "ASKED=" .. directory .. "/asked",
     "HOLOS_CACHE_DIR=" .. directory .. "/cache", "HOLOS_SOURCES=" .. (sources or ""),
   } })
-  local asked = io.open(directory .. "/asked") and read(directory .. "/asked") or ""
+  local asked = files.read(directory .. "/asked") or ""
   return result, asked
 end
 
