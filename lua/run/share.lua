@@ -32,6 +32,8 @@ function M.connect(world, launching, directory, what)
   local name = what.tag .. ".sock"
   world.fs.remove(("%s/%s"):format(directory, name))
   local listener <close> = err.check(what.tag, world.net.listen_unix(directory, name, { mode = FILE_MODE }))
+  -- virtiofsd accepts once and takes "nobody there yet" for a failure, so for it the socket must block.
+  err.check(what.tag, world.fd.nonblocking(listener, false))
   local child = start(world, launching, directory, what, listener)
   launching.shares[#launching.shares + 1] = { pid = child.pid, start_time = child.start_time, tag = what.tag }
   launching.on_share()

@@ -308,6 +308,7 @@ test("real QEMU: virtiofsd in a namespace of its own serves it, and ends with it
   local virtiofsd = qemu_file(VIRTIOFSD) or skip("no virtiofsd")
   local directory, shared = instance_directory(), tmpdir()
   local listener = assert(world.net.listen_unix(directory, "share0.sock"))
+  world.fd.nonblocking(listener, false) -- virtiofsd accepts once, and takes "nobody there yet" for a failure
   local log = assert(world.fs.open(directory .. "/share0.log", APPEND))
   local daemon <close>, message = world.launch.prepare { program = virtiofsd, fds = { [3] = listener }, stdout = log,
     stderr = log, argv = { "--fd=3", "-o", "source=" .. shared, "-o", "sandbox=chroot", "-o", "cache=auto" },
