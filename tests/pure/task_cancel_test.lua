@@ -4,14 +4,7 @@ local err = require "holos.core.err"
 local task = require "holos.core.task"
 local virtual = require "tests.support.virtual_poller"
 
-local function run(main, options)
-  local poller = virtual.new(options)
-  return task.run(poller, function(scope) return main(scope, poller) end)
-end
-
-local function sleep(ms)
-  task.wait { at_ms = task.now_ms() + ms }
-end
+local run, wait_ms = virtual.run, virtual.wait_ms
 
 local function on_close(fn)
   return setmetatable({}, { __close = function(_, problem) fn(problem) end })
@@ -21,10 +14,10 @@ test("cancel raises at the wait point, with its reason", function()
   local seen
   run(function(scope)
     local child = scope:spawn("child", function()
-      local fine, problem = pcall(sleep, 1000)
+      local fine, problem = pcall(wait_ms, 1000)
       seen = { fine, problem.code, problem.message, task.now_ms() }
     end)
-    sleep(5)
+    wait_ms(5)
     child:cancel("no longer wanted")
   end)
   equal(seen, { false, "ECANCELED", "main/child: no longer wanted", 5 })
@@ -35,13 +28,13 @@ test("cancel is sticky: every later wait raises again, without waiting", functio
   run(function(scope)
     local child = scope:spawn("child", function()
       for _ = 1, 3 do
-        if not pcall(sleep, 1000) then raised = raised + 1 end
+        if not pcall(wait_ms, 1000) then raised = raised + 1 end
       end
       equal(task.now_ms(), 5)
-      sleep(1000)
+      wait_ms(1000)
       after = true
     end)
-    sleep(5)
+    wait_ms(5)
     child:cancel()
     raises("main/child: cancelled", task.wait, child)
   end)
@@ -50,8 +43,8 @@ end)
 
 test("a task that swallows its cancel and returns counts as cancelled", function()
   run(function(scope)
-    local child = scope:spawn("child", function() pcall(sleep, 1000); return "as if nothing had happened" end)
-    sleep(5)
+    local child = scope:spawn("child", function() pcall(wait_ms, 1000); return "as if nothing had happened" end)
+    wait_ms(5)
     child:cancel("stop")
     raises("main/child: stop", task.wait, child)
   end)
@@ -61,16 +54,16 @@ test("a loop that swallows every cancel does not freeze the others", function()
   local turns = 0
   run(function(scope)
     local child = scope:spawn("stubborn", function()
-      while turns < 10 do pcall(sleep, 1000) end
+      while turns < 10 do pcall(wait_ms, 1000) end
     end)
     scope:spawn("other", function()
-      sleep(5)
+      wait_ms(5)
       for _ = 1, 10 do
         turns = turns + 1
-        sleep(0)
+        wait_ms(0)
       end
     end)
-    sleep(5)
+    wait_ms(5)
     child:cancel()
   end)
   equal(turns, 10)
@@ -89,7 +82,7 @@ test("a task can cancel itself; its next wait raises", function()
     local child
     child = scope:spawn("child", function()
       child:cancel("enough")
-      sleep(1)
+      wait_ms(1)
       error("not reached")
     end)
     raises("enough", task.wait, child)
@@ -101,16 +94,16 @@ test("closers run in order when a task is cancelled, and may wait under a shield
   run(function(scope)
     local child = scope:spawn("child", function()
       local _first <close> = on_close(function()
-        task.shield(1000, sleep, 20)
+        task.shield(1000, wait_ms, 20)
         seen[#seen + 1] = "first closed at " .. task.now_ms()
       end)
       local _second <close> = on_close(function(problem)
-        task.shield(1000, sleep, 10)
+        task.shield(1000, wait_ms, 10)
         seen[#seen + 1] = problem.code .. ", second closed at " .. task.now_ms()
       end)
-      sleep(100000)
+      wait_ms(100000)
     end)
-    sleep(5)
+    wait_ms(5)
     child:cancel()
   end)
   equal(seen, { "ECANCELED, second closed at 15", "first closed at 35" })
@@ -121,10 +114,10 @@ test("a closer that waits without a shield raises in a cancelled task, and the o
   run(function(scope)
     local child = scope:spawn("child", function()
       local _first <close> = on_close(function() first_closed = true end)
-      local _second <close> = on_close(function() sleep(10) end)
-      sleep(1000)
+      local _second <close> = on_close(function() wait_ms(10) end)
+      wait_ms(1000)
     end)
-    sleep(5)
+    wait_ms(5)
     child:cancel("bye")
     raises("bye", task.wait, child)
   end)
@@ -135,7 +128,7 @@ test("closers also run, and may wait, when the task fails by itself", function()
   local closed_ms
   raises("broken", run, function()
     task.all { function()
-      local _closer <close> = on_close(function() sleep(10); closed_ms = task.now_ms() end)
+      local _closer <close> = on_close(function() wait_ms(10); closed_ms = task.now_ms() end)
       err.raise "broken"
     end }
   end)
@@ -145,7 +138,7 @@ end)
 test("closers wait on the ordinary way out too", function()
   equal(run(function()
     do
-      local _closer <close> = on_close(function() sleep(10) end)
+      local _closer <close> = on_close(function() wait_ms(10) end)
     end
     return task.now_ms()
   end), 10)
@@ -159,12 +152,12 @@ test("a shield ends: its waits time out, and again at every later wait in it", f
         waits = 0
         local _
         _, problem = pcall(task.shield, 50, function()
-          while not pcall(sleep, 1000) and waits < 3 do waits = waits + 1 end
+          while not pcall(wait_ms, 1000) and waits < 3 do waits = waits + 1 end
         end)
       end)
-      sleep(10000)
+      wait_ms(10000)
     end)
-    sleep(5)
+    wait_ms(5)
     child:cancel()
   end)
   ok(err.is(problem, "ETIMEDOUT"))
@@ -175,11 +168,11 @@ test("a shielded task finishes its block, then raises at the next wait", functio
   local seen = {}
   run(function(scope)
     local child = scope:spawn("child", function()
-      task.shield(1000, function() sleep(50); seen[1] = task.now_ms() end)
-      sleep(1)
+      task.shield(1000, function() wait_ms(50); seen[1] = task.now_ms() end)
+      wait_ms(1)
       seen[2] = "never"
     end)
-    sleep(5)
+    wait_ms(5)
     child:cancel()
   end)
   equal(seen, { 50 })
@@ -187,26 +180,26 @@ end)
 
 test("within raises when its time is over, saying how long it waited", function()
   run(function()
-    local problem = raises("timed out", task.within, 30, function() sleep(100) end)
+    local problem = raises("timed out", task.within, 30, function() wait_ms(100) end)
     ok(err.is(problem, "ETIMEDOUT"))
     equal({ problem.waited_ms, task.now_ms() }, { 30, 30 })
-    sleep(10)                                             -- over: later waits work again
+    wait_ms(10)                                             -- over: later waits work again
     equal(task.now_ms(), 40)
   end)
 end)
 
 test("within gives results that come in time, errors as they were", function()
   run(function()
-    equal({ task.within(100, function(a) sleep(5); return a, nil, 3 end, 1) }, { 1, nil, 3 })
+    equal({ task.within(100, function(a) wait_ms(5); return a, nil, 3 end, 1) }, { 1, nil, 3 })
     raises("own error", task.within, 100, err.raise, "own error")
   end)
 end)
 
 test("the nearest of nested deadlines counts, whichever is inside", function()
   run(function()
-    raises("timed out after 20ms", task.within, 20, task.within, 50, sleep, 100)
+    raises("timed out after 20ms", task.within, 20, task.within, 50, wait_ms, 100)
     equal(task.now_ms(), 20)
-    raises("timed out after 20ms", task.within, 50, task.within, 20, sleep, 100)
+    raises("timed out after 20ms", task.within, 50, task.within, 20, wait_ms, 100)
     equal(task.now_ms(), 40)
   end)
 end)
@@ -215,7 +208,7 @@ test("a swallowed deadline of the outer block still ends the outer block", funct
   run(function()
     local inner_went_on = false
     raises("timed out after 20ms", task.within, 20, function()
-      pcall(task.within, 50, sleep, 100)
+      pcall(task.within, 50, wait_ms, 100)
       inner_went_on = true
     end)
     ok(inner_went_on)
@@ -227,10 +220,10 @@ test("a deadline reaches the tasks of a scope inside it", function()
     local closed = 0
     local problem = raises("timed out after 20ms", task.within, 20, task.all, { function()
       local _closer <close> = on_close(function() closed = closed + 1 end)
-      sleep(100)
+      wait_ms(100)
     end, function()
-      local _closer <close> = on_close(function() task.shield(50, sleep, 5); closed = closed + 1 end)
-      sleep(100)
+      local _closer <close> = on_close(function() task.shield(50, wait_ms, 5); closed = closed + 1 end)
+      wait_ms(100)
     end })
     ok(err.is(problem, "ETIMEDOUT"))
     equal({ closed, task.now_ms() }, { 2, 25 })
@@ -240,7 +233,7 @@ end)
 test("what comes after a scope that was cut short does not run", function()
   run(function()
     raises("timed out", task.within, 20, function()
-      local results = task.all { function() sleep(100) return {} end }
+      local results = task.all { function() wait_ms(100) return {} end }
       return results[1].field                            -- would be an error of ours
     end)
   end)
@@ -251,10 +244,10 @@ test("losers of a race are cancelled, and their closers have run before race giv
     local closed_ms
     local winner = task.race {
       function()
-        local _closer <close> = on_close(function() task.shield(100, sleep, 7); closed_ms = task.now_ms() end)
-        sleep(1000)
+        local _closer <close> = on_close(function() task.shield(100, wait_ms, 7); closed_ms = task.now_ms() end)
+        wait_ms(1000)
       end,
-      function() sleep(3) return "winner" end,
+      function() wait_ms(3) return "winner" end,
     }
     equal({ winner, closed_ms, task.now_ms() }, { "winner", 10, 10 })
   end)
@@ -264,7 +257,7 @@ test("an error is an outcome of a race, and nobody can win an empty one", functi
   run(function()
     raises("a race needs at least one function", task.race, {})
     local function lose() err.raise "lost the connection" end
-    raises("lost the connection", task.race, { function() sleep(100) end, lose })
+    raises("lost the connection", task.race, { function() wait_ms(100) end, lose })
   end)
 end)
 
@@ -273,9 +266,9 @@ test("an error in the middle of all: the ready ones are cut, none stays, nothing
   raises("three", run, function()
     task.map({ 1, 2, 3, 4, 5, 6 }, 3, function(item)
       seen[#seen + 1] = "start " .. item
-      sleep(item == 1 and 100 or 10)
+      wait_ms(item == 1 and 100 or 10)
       if item == 3 then err.raise "three" end
-      sleep(10)
+      wait_ms(10)
       seen[#seen + 1] = "end " .. item
     end)
   end)
@@ -286,22 +279,22 @@ test("an error of a closer replaces the cancel and counts as a failure", functio
   raises("cannot unlock", run, function(scope)
     local child = scope:spawn("child", function()
       local _closer <close> = on_close(function() err.raise "cannot unlock" end)
-      sleep(100)
+      wait_ms(100)
     end)
-    sleep(1)
+    wait_ms(1)
     child:cancel()
-    sleep(100)
+    wait_ms(100)
   end)
 end)
 
 test("scope:cancel stops the children, also those that come later, and the body goes on", function()
   local started = false
   equal(run(function(scope)
-    scope:spawn("background", function() sleep(1000) end)
-    sleep(5)
+    scope:spawn("background", function() wait_ms(1000) end)
+    wait_ms(5)
     scope:cancel("done")
     scope:spawn("late", function() started = true end)
-    sleep(5)
+    wait_ms(5)
     return task.now_ms()
   end), 10)
   equal(started, false)
@@ -313,10 +306,10 @@ test("a cancel that comes after the wake does not take the value away", function
     local queue = task.queue()
     local child = scope:spawn("taker", function()
       got = queue:take()
-      sleep(1)
+      wait_ms(1)
       got = "not reached"
     end)
-    sleep(1)
+    wait_ms(1)
     queue:put("item")
     child:cancel()
   end)
@@ -328,10 +321,10 @@ test("SIGINT cancels the run; closers run; the error names the signal and the ex
   local problem = raises("interrupted", run, function(scope, poller)
     poller:at(10, function() poller:signal("INT") end)
     scope:spawn("child", function()
-      local _closer <close> = on_close(function() task.shield(100, sleep, 5); closed_ms = task.now_ms() end)
-      sleep(1000)
+      local _closer <close> = on_close(function() task.shield(100, wait_ms, 5); closed_ms = task.now_ms() end)
+      wait_ms(1000)
     end)
-    sleep(1000)
+    wait_ms(1000)
   end, { signals = true })
   equal({ problem.code, problem.signal, problem.exit, closed_ms }, { "ECANCELED", "INT", 130, 15 })
 end)
@@ -339,7 +332,7 @@ end)
 test("SIGTERM exits 143, and a swallowed signal still ends the run", function()
   local problem = raises("interrupted", run, function(_, poller)
     poller:at(10, function() poller:signal("TERM") end)
-    pcall(sleep, 1000)
+    pcall(wait_ms, 1000)
     return "as if nothing had happened"
   end, { signals = true })
   equal({ problem.signal, problem.exit }, { "TERM", 143 })
@@ -350,8 +343,8 @@ test("the second signal ends the run at once", function()
   local problem = raises("interrupted", run, function(_, poller)
     poller:at(10, function() poller:signal("INT") end)
     poller:at(20, function() poller:signal("INT") end)
-    local _closer <close> = on_close(function() task.shield(5000, sleep, 5000); closer_ended = true end)
-    sleep(1000)
+    local _closer <close> = on_close(function() task.shield(5000, wait_ms, 5000); closer_ended = true end)
+    wait_ms(1000)
   end, { signals = true })
   equal({ problem.exit, closer_ended }, { 130, false })
 end)
@@ -364,7 +357,7 @@ test("a signal that a task waits for is that task's; others are ignored", functi
     end
     scope:spawn("resizer", function() seen[task.wait { signal = "WINCH" }] = task.now_ms() end)
     scope:spawn("attached", function() seen[task.wait { signal = "INT" }] = task.now_ms() end)
-    sleep(40)
+    wait_ms(40)
   end, { signals = true })
   equal(seen, { WINCH = 10, INT = 20 })
 end)

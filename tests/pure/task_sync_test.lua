@@ -4,14 +4,7 @@ local err = require "holos.core.err"
 local task = require "holos.core.task"
 local virtual = require "tests.support.virtual_poller"
 
-local function run(main)
-  local poller = virtual.new()
-  return task.run(poller, function(scope) return main(scope, poller) end)
-end
-
-local function sleep(ms)
-  task.wait { at_ms = task.now_ms() + ms }
-end
+local run, wait_ms = virtual.run, virtual.wait_ms
 
 test("an event happens once; early and late waiters get its value", function()
   run(function(scope)
@@ -19,7 +12,7 @@ test("an event happens once; early and late waiters get its value", function()
     for number = 1, 3 do
       scope:spawn("w" .. number, function() got[number] = event:wait() end)
     end
-    sleep(1)
+    wait_ms(1)
     equal(event:is_fired(), false)
     event:fire("first")
     event:fire("second")
@@ -41,12 +34,12 @@ test("a queue keeps the order, and put waits while it is full", function()
     end)
     scope:spawn("consumer", function()
       repeat
-        sleep(10)
+        wait_ms(10)
         local item = queue:take()
         taken[#taken + 1] = item
       until item == nil
     end)
-    sleep(100)
+    wait_ms(100)
     equal(taken, { 1, 2, 3, 4, 5 })
     equal(put_ms, { 0, 0, 10, 20, 30 })
     raises("the queue is closed", queue.put, queue, 6)
@@ -62,12 +55,12 @@ test("takers are served in the order in which they came, those who left are pass
     for number = 1, 3 do
       takers[number] = scope:spawn("t" .. number, function() got[number] = queue:take() end)
     end
-    sleep(1)
+    wait_ms(1)
     takers[2]:cancel()
     queue:put("a")
     queue:put("b")
     queue:put("c")
-    sleep(1)
+    wait_ms(1)
     equal(got, { "a", nil, "b" })
     equal({ queue:count(), queue:take() }, { 1, "c" })
   end)
@@ -79,7 +72,7 @@ test("putters that are cancelled leave their item out", function()
     queue:put("kept")
     local putter = scope:spawn("p1", function() queue:put("dropped") end)
     scope:spawn("p2", function() queue:put("waits") end)
-    sleep(1)
+    wait_ms(1)
     putter:cancel()
     equal({ queue:take(), queue:take(), queue:count() }, { "kept", "waits", 0 })
   end)
@@ -103,17 +96,17 @@ test("a semaphore lets so many in, in order, and gets its permit back on errors 
         pcall(semaphore.with, semaphore, function()
           inside = inside + 1
           most = math.max(most, inside)
-          sleep(10)
+          wait_ms(10)
           inside = inside - 1
           if number == 3 then err.raise "failed inside" end
         end)
       end)
     end
-    local cancelled = scope:spawn("cancelled", function() semaphore:with(sleep, 1000) end)
-    sleep(35)
+    local cancelled = scope:spawn("cancelled", function() semaphore:with(wait_ms, 1000) end)
+    wait_ms(35)
     cancelled:cancel()
     equal(semaphore:with(function(a, b) return a + b end, 1, 2), 3)
-    sleep(1)
+    wait_ms(1)
     equal({ most, semaphore.permits }, { 2, 2 })
   end)
 end)
@@ -124,17 +117,20 @@ local CANNOT = "nothing can wait here: inside a sort comparator, a gsub callback
 
 test("a wait inside a sort comparator is an error that says so, and the task goes on", function()
   run(function()
-    local problem = raises(CANNOT, table.sort, { 2, 1 }, function(a, b) sleep(1); return a < b end)
+    local problem = raises(CANNOT, table.sort, { 2, 1 }, function(a, b)
+      task.wait { at_ms = 1 }
+      return a < b
+    end)
     ok(tostring(problem):find("task_sync_test.lua:%d+: "), tostring(problem))
-    sleep(1)
+    wait_ms(1)
     equal(task.now_ms(), 1)
   end)
 end)
 
 test("a wait inside a gsub callback is an error, inside __index it works", function()
   run(function()
-    raises(CANNOT, string.gsub, "x", "x", function() sleep(1) end)
-    local lazy = setmetatable({}, { __index = function(_, key) sleep(5); return key .. "!" end })
+    raises(CANNOT, string.gsub, "x", "x", function() wait_ms(1) end)
+    local lazy = setmetatable({}, { __index = function(_, key) wait_ms(5); return key .. "!" end })
     equal({ lazy.name, task.now_ms() }, { "name!", 5 })
   end)
 end)
@@ -142,7 +138,7 @@ end)
 test("a wait inside a finalizer is an error", function()
   local problem
   run(function()
-    setmetatable({}, { __gc = function() problem = select(2, pcall(sleep, 1)) end })
+    setmetatable({}, { __gc = function() problem = select(2, pcall(wait_ms, 1)) end })
     collectgarbage()
     collectgarbage()
   end)
@@ -150,7 +146,7 @@ test("a wait inside a finalizer is an error", function()
 end)
 
 test("a wait inside a required file is an error", function()
-  package.preload["test.waits"] = function() sleep(1) end
+  package.preload["test.waits"] = function() wait_ms(1) end
   run(function() raises(CANNOT, require, "test.waits") end)
   package.preload["test.waits"] = nil
 end)
@@ -159,7 +155,7 @@ test("a bare coroutine.yield in a task is an error naming the task and the line;
   local closed = false
   local problem = raises("main/careless: a task yielded with coroutine.yield instead of a wait", run, function(scope)
     scope:spawn("careless", function()
-      local _closer <close> = setmetatable({}, { __close = function() sleep(5); closed = true end })
+      local _closer <close> = setmetatable({}, { __close = function() wait_ms(5); closed = true end })
       while true do coroutine.yield("what?") end
     end)
   end)
@@ -169,9 +165,9 @@ end)
 
 test("a wait inside a plain coroutine is an error, and its caller never sees the scheduler's token", function()
   run(function()
-    local iterator = coroutine.wrap(function() sleep(1); coroutine.yield("item") end)
+    local iterator = coroutine.wrap(function() wait_ms(1); coroutine.yield("item") end)
     raises("nothing can wait inside a plain coroutine: make it with task.coroutine", iterator)
-    local inner = coroutine.wrap(function() task.coroutine.wrap(function() sleep(1) end)() end)
+    local inner = coroutine.wrap(function() task.coroutine.wrap(function() wait_ms(1) end)() end)
     raises("nothing can wait inside a plain coroutine", inner)
   end)
 end)
@@ -182,7 +178,7 @@ test("a generator made with task.coroutine may wait between its items", function
   run(function()
     local items = task.coroutine.wrap(function(first)
       for number = first, first + 2 do
-        sleep(10)
+        wait_ms(10)
         task.coroutine.yield(number, number * 2)
       end
     end)
@@ -197,7 +193,7 @@ end)
 test("generators nest, and cancelling reaches the innermost wait and runs every closer", function()
   local seen = {}
   local function closer(name)
-    return setmetatable({}, { __close = function() task.shield(50, sleep, 1); seen[#seen + 1] = name end })
+    return setmetatable({}, { __close = function() task.shield(50, wait_ms, 1); seen[#seen + 1] = name end })
   end
   run(function(scope)
     local child = scope:spawn("child", function()
@@ -206,11 +202,11 @@ test("generators nest, and cancelling reaches the innermost wait and runs every 
         local _middle <close> = closer "outer coroutine"
         task.coroutine.wrap(function()
           local _inner <close> = closer "inner coroutine"
-          sleep(1000)
+          wait_ms(1000)
         end)()
       end)()
     end)
-    sleep(5)
+    wait_ms(5)
     child:cancel()
   end)
   equal(seen, { "inner coroutine", "outer coroutine", "task" })
@@ -233,7 +229,7 @@ test("close runs the pending closers of a coroutine, and they may wait", functio
   run(function()
     local co, closed_ms = task.coroutine, nil
     local thread = co.create(function()
-      local _closer <close> = setmetatable({}, { __close = function() sleep(7); closed_ms = task.now_ms() end })
+      local _closer <close> = setmetatable({}, { __close = function() wait_ms(7); closed_ms = task.now_ms() end })
       co.yield(1)
     end)
     co.resume(thread)

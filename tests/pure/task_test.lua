@@ -4,14 +4,7 @@ local err = require "holos.core.err"
 local task = require "holos.core.task"
 local virtual = require "tests.support.virtual_poller"
 
-local function run(main)
-  local poller = virtual.new()
-  return task.run(poller, function(scope) return main(scope, poller) end)
-end
-
-local function sleep(ms)
-  task.wait { at_ms = task.now_ms() + ms }
-end
+local run, wait_ms = virtual.run, virtual.wait_ms
 
 test("run gives the results of main", function()
   equal({ run(function() return 1, nil, 3 end) }, { 1, nil, 3 })
@@ -26,7 +19,7 @@ test("a bug keeps the traceback of the place where it happened", function()
   local nothing = nil
   local function deep_inside() return nothing.field end
   local problem = raises("attempt to index a nil value", run, function()
-    task.all { function() sleep(5); task.within(100, function() sleep(5); deep_inside() end) end }
+    task.all { function() wait_ms(5); task.within(100, function() wait_ms(5); deep_inside() end) end }
   end)
   ok(problem.traceback:find("deep_inside"), problem.traceback)
 end)
@@ -37,7 +30,7 @@ test("tasks run in the order in which they were spawned, then in the order in wh
     for _, name in ipairs { "a", "b", "c" } do
       scope:spawn(name, function()
         seen[#seen + 1] = name
-        sleep(name == "b" and 10 or 20)
+        wait_ms(name == "b" and 10 or 20)
         seen[#seen + 1] = name
       end)
     end
@@ -47,7 +40,7 @@ end)
 
 test("siblings wait at the same time", function()
   equal(run(function()
-    task.all { function() sleep(300) end, function() sleep(200) end, function() sleep(100) end }
+    task.all { function() wait_ms(300) end, function() wait_ms(200) end, function() wait_ms(100) end }
     return task.now_ms()
   end), 300)
 end)
@@ -114,15 +107,15 @@ end)
 
 test("all gives results in order, race those of the first, map at most so many at a time", function()
   run(function()
-    equal(task.all { function() sleep(9) return "a" end, function() return "b" end }, { "a", "b" })
-    local function slow() sleep(9) return "slow" end
-    equal({ task.race { slow, function() sleep(1) return "fast", 2 end } }, { "fast", 2 })
+    equal(task.all { function() wait_ms(9) return "a" end, function() return "b" end }, { "a", "b" })
+    local function slow() wait_ms(9) return "slow" end
+    equal({ task.race { slow, function() wait_ms(1) return "fast", 2 end } }, { "fast", 2 })
     local inside, most = 0, 0
     local squares = task.map({ 1, 2, 3, 4, 5, 6, 7 }, 3, function(item, position)
       equal(item, position)
       inside = inside + 1
       most = math.max(most, inside)
-      sleep(10 - item)
+      wait_ms(10 - item)
       inside = inside - 1
       return item * item
     end)
@@ -139,11 +132,11 @@ test("the first error cancels the rest, whose closers run, and is raised by the 
     task.all {
       function()
         local _closer <close> = setmetatable({}, { __close = function() seen[1] = "closed " .. task.now_ms() end })
-        sleep(1000)
+        wait_ms(1000)
         seen[#seen + 1] = "never"
       end,
-      function() sleep(10); err.raise { message = "second failed", code = "ESECOND" } end,
-      function() sleep(20); err.raise "third failed" end,
+      function() wait_ms(10); err.raise { message = "second failed", code = "ESECOND" } end,
+      function() wait_ms(20); err.raise "third failed" end,
     }
   end)
   ok(err.is(problem, "ESECOND"))
@@ -156,9 +149,9 @@ test("an error in the body of a scope cancels the children", function()
     task.scope(function(scope)
       scope:spawn("child", function()
         local _closer <close> = setmetatable({}, { __close = function() closed_ms = task.now_ms() end })
-        sleep(1000)
+        wait_ms(1000)
       end)
-      sleep(7)
+      wait_ms(7)
       err.raise "body failed"
     end)
   end)
@@ -169,8 +162,8 @@ test("an error in a child cancels the body", function()
   local body_saw
   raises("child failed", run, function()
     task.scope(function(scope)
-      scope:spawn("child", function() sleep(3); err.raise "child failed" end)
-      local fine, problem = pcall(sleep, 1000)
+      scope:spawn("child", function() wait_ms(3); err.raise "child failed" end)
+      local fine, problem = pcall(wait_ms, 1000)
       body_saw = not fine and problem
     end)
   end)
@@ -181,7 +174,7 @@ end)
 test("a scope ends when all its tasks have ended, those they spawned too", function()
   equal(run(function()
     task.scope(function(scope)
-      scope:spawn("a", function() sleep(10); scope:spawn("b", function() sleep(10) end) end)
+      scope:spawn("a", function() wait_ms(10); scope:spawn("b", function() wait_ms(10) end) end)
     end)
     return task.now_ms()
   end), 20)
@@ -197,10 +190,10 @@ end)
 
 test("a task can be waited for: results, or its error in another scope", function()
   run(function(scope)
-    local child = scope:spawn("child", function() sleep(5); return "x", nil, "z" end)
+    local child = scope:spawn("child", function() wait_ms(5); return "x", nil, "z" end)
     equal({ task.wait(child) }, { "x", nil, "z" })
     equal({ task.wait(child) }, { "x", nil, "z" })
-    local stopped = scope:spawn("stopped", sleep, 100)
+    local stopped = scope:spawn("stopped", wait_ms, 100)
     stopped:cancel("not needed")
     raises("main/stopped: not needed", task.wait, stopped)
   end)
@@ -258,9 +251,9 @@ end)
 test("runs nest", function()
   local outer, inner = virtual.new(), virtual.new()
   equal(task.run(outer, function()
-    sleep(5)
-    local inner_ms = task.run(inner, function() sleep(100); return task.now_ms() end)
-    sleep(5)
+    wait_ms(5)
+    local inner_ms = task.run(inner, function() wait_ms(100); return task.now_ms() end)
+    wait_ms(5)
     return { inner_ms, task.now_ms() }
   end), { 100, 10 })
 end)
@@ -269,7 +262,7 @@ test("a loop over many short deadlines keeps no timers", function()
   run(function()
     local timers
     task.scope(function(scope) timers = scope.owner.loop.timers end)
-    for _ = 1, 1000 do task.within(60000, sleep, 1) end
+    for _ = 1, 1000 do task.within(60000, wait_ms, 1) end
     equal(timers:count(), 0)
   end)
 end)

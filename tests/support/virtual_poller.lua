@@ -3,6 +3,8 @@
 -- poller:at(ms, fn) does something at a point in time; poller:ready(fd, dir) makes a descriptor ready, until
 -- poller:drain(fd); poller:signal(name) delivers a signal (only with virtual.new { signals = true }).
 
+local task = require "holos.core.task"
+
 local M = {}
 
 local Poller = {}
@@ -90,6 +92,17 @@ function Poller:poll(list, timeout_ms)
   while #positions == 0 and advance(self, limit_ms) do positions = ready_positions(self, list) end
   if #positions == 0 and limit_ms == math.huge then error("virtual time: this wait would last for ever", 0) end
   return positions
+end
+
+--- Runs `main(scope, poller)` on a new virtual poller; gives its results.
+function M.run(main, options)
+  local poller = M.new(options)
+  return task.run(poller, function(scope) return main(scope, poller) end)
+end
+
+--- A task's wait of so many milliseconds.
+function M.wait_ms(ms)
+  task.wait { at_ms = task.now_ms() + ms }
 end
 
 return M
