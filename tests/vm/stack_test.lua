@@ -58,7 +58,7 @@ test("a stack of two services lives its whole life on real guests", function()
   equal(fs.read(stack.directory .. "/rw/from-guest", { max_bytes = 100 }), "guest\n")
 
   local logs = stack:expect { "logs", "db" }.stdout
-  ok(logs:find("Linux version", 1, true), "the console is in the logs")
+  ok(logs:find("is up after", 1, true), "the console is in the logs")
   ok(logs:find("provisioned", 1, true), "the report is in the logs")
 
   -- the root disk survives stop and start
