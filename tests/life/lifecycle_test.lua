@@ -1,0 +1,144 @@
+-- The whole life of projects on the stand-in for QEMU.
+local fake_qemu = require "tests.support.fake_qemu"
+local fs = require "sys.fs"
+local qcow2 = require "sys.qcow2"
+local stack_ = require "tests.support.stack"
+
+local TWO = [[
+name: pair
+services:
+  db: {image: ./image.qcow2, image_os: plain, volumes: ["data:/data"], stop_grace_period: 2s}
+  web: {image: ./image.qcow2, image_os: plain, replicas: 2, depends_on: [db], ports: ["0:80"], stop_grace_period: 2s}
+volumes: {data: {size: 64M}}
+]]
+
+local function stack_of(yaml, settings)
+  local stack = stack_.new { yaml = yaml }
+  stack.qemu = fake_qemu.install(settings)
+  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  return stack
+end
+
+test("up, a second up, stop, start, down: processes, disks and ports as promised", function()
+  local stack <close> = stack_of(TWO)
+  stack:expect { "up" }
+  local first = stack:ps()
+  equal(#stack:pids(), 3)
+  equal(first["web-1"].status, "provisioned")
+
+  local again = stack:expect { "up" }
+  ok(again.stderr:find("up to date", 1, true), again.stderr)
+  equal(stack:ps()["web-0"].pid, first["web-0"].pid)
+  equal(stack:expect({ "plan", "--exit-code" }).stdout, "0 to add, 0 to change, 0 to remove.\n")
+
+  stack:expect { "stop" }
+  equal(#stack:pids(), 0)
+  ok(fs.stat(stack.state .. "/instances/pair/web-0/root.qcow2"))
+  stack:expect { "start", "web" }
+  equal(#stack:pids(), 2)
+  equal(stack:ps()["web-0"].ports[1].host, first["web-0"].ports[1].host)
+
+  stack:expect { "down" }
+  equal(#stack:pids(), 0)
+  equal(fs.stat(stack.state .. "/instances/pair/web-0"), nil)
+  ok(fs.stat(stack.state .. "/volumes/pair/data.qcow2"))
+  stack:expect { "trash", "restore", "pair" }
+  ok(fs.stat(stack.state .. "/instances/pair/web-0/root.qcow2"))
+  stack:expect { "start", "-p", "pair" }
+  equal(#stack:pids(), 3)
+end)
+
+test("start of one service touches nothing else, and a changed file never destroys", function()
+  local stack <close> = stack_of(TWO)
+  stack:expect { "up" }
+  local before = stack:ps()
+  stack:write((TWO:gsub("db: {", "db: {vm: {memory_mb: 1024}, ")))
+  ok(stack:expect({ "plan" }).stdout:find("memory 512 MiB → 1 GiB", 1, true))
+  stack:expect { "up" }
+  local after = stack:ps()
+  equal(after["web-0"].pid, before["web-0"].pid)
+  ok(after["db-0"].pid ~= before["db-0"].pid)
+
+  stack:write((TWO:gsub("db: {", 'db: {cloud_init: {runcmd: ["true"]}, ')))
+  local refused = stack:expect({ "up" }, 3)
+  ok(refused.stderr:find("cloud_init changed", 1, true), refused.stderr)
+  equal(stack:ps()["db-0"].pid, after["db-0"].pid)
+end)
+
+test("fewer replicas go to the trash, an orphan stays, protect refuses down", function()
+  local stack <close> = stack_of(TWO)
+  stack:expect { "up" }
+  stack:write((TWO:gsub("replicas: 2", "replicas: 1")))
+  stack:expect { "up" }
+  equal(stack:ps()["web-1"], nil)
+  ok(stack:expect({ "trash", "ls" }).stdout:find("web-1", 1, true))
+  stack:write(TWO:gsub("replicas: 2", "replicas: 1, protect: true") .. "")
+  stack:expect { "up" }
+  stack:expect({ "down" }, 3)
+  equal(#stack:pids(), 2)
+  stack:write((TWO:gsub("replicas: 2", "replicas: 1")))
+  stack:expect { "up" }
+end)
+
+test("a guest that does not hear the power button is terminated after its grace, one that hears the second press is not", function()
+  local stack <close> = stack_of(TWO, { "web-1: powerdown=ignore" })
+  stack:expect { "up" }
+  local stopped = stack:expect { "stop" }
+  ok(stopped.stderr:find("web-1  terminated", 1, true), stopped.stderr)
+  ok(stopped.stderr:find("web-0  powered off", 1, true), stopped.stderr)
+  equal(#stack:pids(), 0)
+end)
+
+test("a QEMU that ends at once is shown with its last words, and leaves nothing behind", function()
+  local stack <close> = stack_of(TWO, { "db-0: fail=no such machine" })
+  local failed = stack:expect({ "up" }, 1)
+  ok(failed.stderr:find("no such machine", 1, true), failed.stderr)
+  equal(#stack:pids(), 0)
+end)
+
+test("a QEMU that dies while it is waited for ends up with status 4", function()
+  local stack <close> = stack_of(TWO, { "report=none", "exit_after_ms=300" })
+  local failed = stack:expect({ "up" }, 4)
+  ok(failed.stderr:find("ended while it was waited for", 1, true), failed.stderr)
+end)
+
+test("a wait has a deadline", function()
+  local stack <close> = stack_of(TWO, { "report=none" })
+  local late = stack:expect({ "up", "--wait-timeout", "200ms" }, 4)
+  ok(late.stderr:find("not provisioned after", 1, true), late.stderr)
+  equal(#stack:pids(), 3)
+end)
+
+test("twenty VMs come up side by side", function()
+  local stack <close> = stack_of([[
+name: many
+services: {vm: {image: ./image.qcow2, image_os: plain, replicas: 20, stop_grace_period: 2s}}
+]])
+  stack:expect { "up" }
+  local ports, rows = {}, stack:ps()
+  for _, row in pairs(rows) do
+    ok(not ports[row.ssh_port], "every port is its own")
+    ports[row.ssh_port] = true
+  end
+  equal(#stack:pids(), 20)
+  stack:expect { "down" }
+  equal(#stack:pids(), 0)
+end)
+
+test("one of two concurrent ups waits for the other, and there is one set of VMs", function()
+  local task = require "holos.core.task"
+  local stack <close> = stack_of(TWO)
+  local results = task.map({ 1, 2, 3, 4, 5 }, 5, function() return stack:run { "up" }.status end)
+  equal(results, { 0, 0, 0, 0, 0 })
+  equal(#stack:pids(), 3)
+  equal(stack:run({ "up", "--no-wait" }).status, 0)
+end)
+
+test("a damaged record spoils its project and no other", function()
+  local stack <close> = stack_of(TWO)
+  stack:expect { "up" }
+  assert(fs.write_atomic(stack.state .. "/projects/broken.json", "{ not json", { mode = 384 }))
+  local listed = stack:expect { "ls" }
+  ok(listed.stdout:find("pair", 1, true) and listed.stderr:find("broken.json", 1, true))
+  equal(stack:run({ "down", "-p", "broken" }).status, 1)
+end)
