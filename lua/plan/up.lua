@@ -140,7 +140,17 @@ local function plan_restart(plan, context, spec, volume_ids, changes, running)
   launch(plan, context, spec, after, running and change_text(changes) or "not running")
 end
 
+--- A disk that was made and is gone is a loss to be told, not to be papered over with a new one.
+local function refuse_lost_disk(plan, context, spec)
+  plan.refusals[#plan.refusals + 1] = { instance = spec.name, where = context.where("services." .. spec.service),
+    change = { name = "root disk", class = "recreate", from = "made", to = "gone" } }
+end
+
 local function plan_known(plan, context, spec, volume_ids)
+  if not context.observed.instances[spec.name].disk then
+    if context.record.instances[spec.name].disk_made then return refuse_lost_disk(plan, context, spec) end
+    return plan_new(plan, context, spec, volume_ids) -- an `up` was cut off before it came to the disk
+  end
   local changes = diff.changes(context.record.instances[spec.name].spec, spec)
   local gravest = diff.gravest(changes)
   local running = context.observed.instances[spec.name].running
@@ -177,7 +187,7 @@ end
 --- The plan that brings what is observed to what is wanted.
 ---@param context table
 ---  specs: wanted instance specs, in start order        record: the project's record
----  observed: {instances = {[name] = {running, text}}, volumes = {[name] = {size_bytes}}}
+---  observed: {instances = {[name] = {running, text, disk}}, volumes = {[name] = {size_bytes}}}
 ---  volumes: {[name] = {name, size_bytes}}              where(path): "holos.yaml:14" or nil
 ---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
 ---  partial: only some services were asked for, so the others are no orphans

@@ -25,6 +25,7 @@ end
 
 M.actions["disk.create"] = function(world, job, action)
   disk.create_root(world, job.state, spec_of(job, action))
+  job.record.instances[action.instance].disk_made = true
   return "created"
 end
 

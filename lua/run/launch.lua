@@ -125,15 +125,12 @@ end
 --- fork → record → go. What is written here is what every later command believes.
 local function fork_record_go(world, launching, directory, command, opened)
   local state, spec = launching.state, launching.spec
-  local child = start_child(world, launching, directory, command, opened)
+  local child <close> = start_child(world, launching, directory, command, opened)
   local now = { pid = child.pid, start_time = child.start_time, launched_ms = world.clock.utc_ms(),
     report_from_bytes = M.size_of(world, directory .. "/report.log"),
     console_from_bytes = M.size_of(world, directory .. "/console.log"), shares = launching.shares, ports = {} }
   local ok, problem = pcall(runtime.save, world, state, spec.project, spec.name, now)
-  if not ok then
-    child:cancel()
-    error(problem, 0)
-  end
+  if not ok then error(problem, 0) end -- a child that was not let go ends with its gate
   err.check(spec.name, child:go())
   return now
 end

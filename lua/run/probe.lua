@@ -50,7 +50,7 @@ local function run_and_ask(world, program, directory)
   local socket <close> = err.check(program, world.net.listen_unix(directory, name, {}))
   local log <close> = err.check(program, world.fs.open(directory .. "/probe.log",
     { write = true, create = true, truncate = true, mode = FILE_MODE }))
-  local child = err.check(program, world.launch.prepare { program = program, fds = { [3] = socket }, stdout = log,
+  local child <close> = err.check(program, world.launch.prepare { program = program, fds = { [3] = socket }, stdout = log,
     stderr = log, session = true, env = { "PATH=/usr/bin:/bin", "HOME=" .. directory, "TMPDIR=" .. directory },
     argv = { "-machine", "none", "-nodefaults", "-no-user-config", "-display", "none",
       "-chardev", "socket,id=qmp,fd=3,server=on,wait=off", "-mon", "chardev=qmp,mode=control" } })

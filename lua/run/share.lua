@@ -34,7 +34,7 @@ function M.connect(world, launching, directory, what)
   local listener <close> = err.check(what.tag, world.net.listen_unix(directory, name, { mode = FILE_MODE }))
   -- virtiofsd accepts once and takes "nobody there yet" for a failure, so for it the socket must block.
   err.check(what.tag, world.fd.nonblocking(listener, false))
-  local child = start(world, launching, directory, what, listener)
+  local child <close> = start(world, launching, directory, what, listener)
   launching.shares[#launching.shares + 1] = { pid = child.pid, start_time = child.start_time, tag = what.tag }
   launching.on_share()
   err.check(what.tag, child:go())

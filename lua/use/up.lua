@@ -75,12 +75,13 @@ function M.prepare(context, words)
   local wanted, refusals = instance.specs(project, now, facts)
   host_findings(refusals or {})
   local specs = selected(project, wanted.specs, words)
-  local plan = up.make { specs = specs, record = now, observed = observe.project(world, state, now),
+  local observed = observe.project(world, state, now)
+  local plan = up.make { specs = specs, record = now, observed = observed,
     volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0,
     goal = context.options.goal }
   for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
   plan = hooks.plan(plan)
-  return { plan = plan, specs = specs, facts = facts, record = now, network = wanted.network,
+  return { plan = plan, specs = specs, facts = facts, record = now, observed = observed, network = wanted.network,
     addresses = wanted.addresses, is_new = known == nil }
 end
 
@@ -96,7 +97,8 @@ local function record_intent(context, prepared)
   record.leases.network, record.leases.uid = prepared.network, lease.uid(project, record, prepared.facts)
   for _, spec in ipairs(prepared.specs) do
     local entry = record.instances[spec.name] or { leased = {} }
-    entry.spec, entry.desired = spec, "running"
+    local seen = prepared.observed.instances[spec.name]
+    entry.spec, entry.desired, entry.disk_made = spec, "running", entry.disk_made or (seen and seen.disk) or nil
     record.instances[spec.name] = entry
     record.leases.addresses[spec.name] = prepared.addresses[spec.name]
   end

@@ -87,11 +87,14 @@ end
 
 local DESCRIBE = { instance = function(s) return s.name end, volume = function(v) return v.name end, bytes = tostring }
 
-local function make(specs, recorded, running, volumes)
+local function make(specs, recorded, running, volumes, lost)
   local record, observed = { instances = {} }, { instances = {}, volumes = {} }
   for _, known in ipairs(recorded or {}) do
     record.instances[known.name] = { spec = known, desired = "running" }
-    observed.instances[known.name] = { running = running[known.name] or false, text = "stopped" }
+    observed.instances[known.name] = { running = running[known.name] or false, text = "stopped", disk = true }
+  end
+  for name, made in pairs(lost or {}) do
+    observed.instances[name].disk, record.instances[name].disk_made = false, made
   end
   return up.make { specs = specs, record = record, observed = observed, volumes = volumes or {}, describe = DESCRIBE,
     where = function(path) return "holos.yaml:" .. #path end }
@@ -141,6 +144,13 @@ test("a smaller disk is another disk, a larger one grows", function()
   equal(make({ spec("a-0", { disk_bytes = 1 << 20 }) }, { spec("a-0") }, {}).refusals[1].change.class, "recreate")
   local plan = make({ spec("a-0", { disk_bytes = 1 << 31 }) }, { spec("a-0") }, {})
   equal(ids(plan)[1], "grow/a-0")
+end)
+
+test("a disk that was never made is made; one that was made and is gone is refused", function()
+  equal(ids(make({ spec("a-0") }, { spec("a-0") }, {}, {}, { ["a-0"] = false }))[1], "disk/a-0")
+  local lost = make({ spec("a-0") }, { spec("a-0") }, {}, {}, { ["a-0"] = true })
+  equal(lost.refusals[1].change.to, "gone")
+  equal(#lost.rows, 0)
 end)
 
 test("fewer replicas stop and go to the trash; an orphan is left alone and named", function()
