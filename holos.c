@@ -1,4 +1,5 @@
 /* holos: opens a Lua state with the primitives and the embedded scripts, and runs lua/main.lua in it. */
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -170,6 +171,17 @@ static int report(lua_State *L, int status)
     return EXIT_INTERNAL;
 }
 
+/* print() ignores failed writes; a result that is not all there must not look like success. Silent when the reader left. */
+static int check_output(int result)
+{
+    if (!fflush(stdout) && !ferror(stdout))
+        return result;
+    struct pollfd output = { .fd = STDOUT_FILENO };
+    if (poll(&output, 1, 0) <= 0 || !(output.revents & POLLERR))
+        fputs("holos: standard output could not be written completely\n", stderr);
+    return result ? result : EXIT_FAILURE;
+}
+
 int holos_run(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -185,11 +197,7 @@ int holos_run(int argc, char **argv)
     int status = lua_pcall(L, 2, 1, 1);
     int result = status ? report(L, status) : (int)lua_tointeger(L, -1);
     lua_close(L);
-    if (fflush(stdout) && errno != EPIPE) {
-        fprintf(stderr, "holos: standard output: %s\n", strerror(errno));
-        return result ? result : EXIT_FAILURE;
-    }
-    return result;
+    return check_output(result);
 }
 
 int main(int argc, char **argv)

@@ -1,7 +1,8 @@
 --- Which changes rebuild what.
 
 local function make(arguments)
-  local result = run_tool({ "sh", "-c", "make " .. arguments }, { env = { "HOME=" .. (os.getenv("HOME") or "/") } })
+  local vendor = "VENDOR=" .. (os.getenv("VENDOR") or "build/vendor")
+  local result = run_tool { "sh", "-c", ("make %s %s"):format(vendor, arguments) }
   equal(result.status, 0, result.stderr)
   return result.stdout
 end

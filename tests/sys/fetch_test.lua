@@ -1,8 +1,6 @@
 --- vendor/fetch: the order of places, and that a wrong byte stops it. A stand-in for curl serves files by their name;
 --- no test reaches the network.
 
-local files = require "tests.support.files"
-
 local CONTENT = "the pinned bytes\n"
 
 local PINS = [[
@@ -53,18 +51,18 @@ local function arrange()
   write(directory .. "/pins", (PINS:gsub("SHA256", sha256)))
   write(directory .. "/bin/curl", CURL)
   write(directory .. "/bin/apt-get", APT_GET)
-  for _, name in ipairs { "wget", "python3" } do write(directory .. "/bin/" .. name, "#!/bin/sh\nexit 1\n") end
+  write(directory .. "/asked", "")
+  for _, name in ipairs { "wget", "python3", "apt-helper" } do write(directory .. "/bin/" .. name, "#!/bin/sh\nexit 1\n") end
   shell(("cp vendor/fetch '%s/' && chmod +x '%s'/bin/*"):format(directory, directory))
   return directory, sha256
 end
 
 local function fetch(directory, sources)
-  local result = run_tool({ directory .. "/fetch", "thing" }, { env = {
-    "PATH=" .. directory .. "/bin:/usr/bin:/bin", "SERVE=" .. directory .. "/serve", "ASKED=" .. directory .. "/asked",
+  local result = run_tool({ "env", "PATH=" .. directory .. "/bin:/usr/bin:/bin", directory .. "/fetch", "thing" }, { env = {
+    "SERVE=" .. directory .. "/serve", "ASKED=" .. directory .. "/asked",
     "HOLOS_CACHE_DIR=" .. directory .. "/cache", "HOLOS_SOURCES=" .. (sources or ""),
   } })
-  local asked = files.read(directory .. "/asked") or ""
-  return result, asked
+  return result, read(directory .. "/asked")
 end
 
 test("HOLOS_SOURCES comes first", function()
