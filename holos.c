@@ -16,17 +16,12 @@ enum { EXIT_INTERNAL = 70 }; /* sysexits.h: an internal software error */
 static bool load_text(lua_State *L, const char *path, const char *chunk_name)
 {
     FILE *file = fopen(path, "re");
-    if (!file && errno == ENOENT)
-        return false;
     if (!file)
-        luaL_error(L, "%s: %s", path, strerror(errno));
+        return errno == ENOENT ? false : luaL_error(L, "%s: %s", path, strerror(errno));
     luaL_Buffer text;
     luaL_buffinit(L, &text);
-    size_t got;
-    do {
-        got = fread(luaL_prepbuffer(&text), 1, LUAL_BUFFERSIZE, file);
+    for (size_t got; (got = fread(luaL_prepbuffer(&text), 1, LUAL_BUFFERSIZE, file)) > 0;)
         luaL_addsize(&text, got);
-    } while (got);
     bool failed = ferror(file);
     fclose(file);
     luaL_pushresult(&text);
@@ -121,10 +116,8 @@ static void preload_primitives(lua_State *L)
 {
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_PRELOAD_TABLE);
     for (const struct sys_module *module = sys_modules; module->name; module++) {
-        if (!module->open)
-            continue;
         lua_pushfstring(L, "sys.%s", module->name);
-        lua_pushcfunction(L, module->open);
+        module->open ? lua_pushcfunction(L, module->open) : lua_pushnil(L);
         lua_rawset(L, -3);
     }
     lua_pop(L, 1);

@@ -52,13 +52,16 @@ local function arrange()
   write(directory .. "/bin/curl", CURL)
   write(directory .. "/bin/apt-get", APT_GET)
   write(directory .. "/asked", "")
-  for _, name in ipairs { "wget", "python3", "apt-helper" } do write(directory .. "/bin/" .. name, "#!/bin/sh\nexit 1\n") end
+  for _, name in ipairs { "wget", "python3", "apt-helper" } do
+    write(directory .. "/bin/" .. name, "#!/bin/sh\nexit 1\n")
+  end
   shell(("cp vendor/fetch '%s/' && chmod +x '%s'/bin/*"):format(directory, directory))
   return directory, sha256
 end
 
 local function fetch(directory, sources)
-  local result = run_tool({ "env", "PATH=" .. directory .. "/bin:/usr/bin:/bin", directory .. "/fetch", "thing" }, { env = {
+  local path = "PATH=" .. directory .. "/bin:/usr/bin:/bin"
+  local result = run_tool({ "env", path, directory .. "/fetch", "thing" }, { env = {
     "SERVE=" .. directory .. "/serve", "ASKED=" .. directory .. "/asked",
     "HOLOS_CACHE_DIR=" .. directory .. "/cache", "HOLOS_SOURCES=" .. (sources or ""),
   } })
