@@ -96,10 +96,14 @@ function M.resolve(state)
 end
 
 local function project_name(state)
-  local name = state.options.name or state.document.tree.name or normalize.derived_name(state.options.directory)
-  if name == "" then
+  local given, directory = state.options.name, state.options.directory
+  local name = given or state.document.tree.name or normalize.derived_name(directory)
+  if given and not normalize.is_name(given) then
     report_at(state, state.findings, { "name" },
-      ('the directory "%s" gives the project no name'):format(state.options.directory), "add a line: name: my-stack")
+      ('the project name "%s" that was asked for cannot be one'):format(given), "lower-case letters, digits and hyphens, at most 63")
+  elseif name == "" then
+    report_at(state, state.findings, { "name" }, ('the directory "%s" gives the project no name'):format(directory),
+      "add a line: name: my-stack")
   end
   return name
 end

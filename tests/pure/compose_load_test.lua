@@ -69,6 +69,8 @@ test("the name: from the caller, the file, or the directory", function()
   equal(compose.load(text, { directory = "/srv/My App_2/" }).name, "my-app-2")
   equal(compose.load("name: inside\n" .. text).name, "inside")
   equal(compose.load("name: inside\n" .. text, { name = "given" }).name, "given")
+  ok(compose.complaints(text, { name = "../x" }):find('the project name "../x" that was asked for cannot be one', 1,
+    true))
   ok(compose.complaints(text, { directory = "/" }):find('the directory "/" gives the project no name', 1, true))
 end)
 

@@ -60,6 +60,7 @@ add("later", {
   { "profiles" },
   { "provider" },
   { "pull_policy" },
+  { "pull_refresh_after" },
   { "read_only" },
   { "ready" },
   { "recipes" },

@@ -29,6 +29,7 @@ local long_mount = schema.record({
   { "bind", class = "later" },
   { "volume", class = "later" },
   { "tmpfs", class = "later" },
+  { "image", class = "later" },
 }, {
   canonical = function(long, at)
     if not (long.type and long.source and long.target) then return nil end
@@ -90,7 +91,7 @@ local fields = {
   { "cloud_init", cloud_init, default = {}, meaning = "What is done in the guest at its first start." },
   { "stop_grace_period", schema.duration {}, default = 30000, unit = "ms", change = "live",
     meaning = "Time a guest has to power off before it is switched off." },
-  { "healthcheck", healthcheck, meaning = "Is the guest doing its work?" },
+  { "healthcheck", healthcheck, meaning = "Tells whether the guest does its work." },
   { "labels", rules.pairs, default = {}, change = "live", meaning = "Words of your own, for filters and scripts." },
   { "protect", schema.boolean {}, default = false, change = "live",
     meaning = "Refuse everything that would take the disks of these instances away." },
