@@ -27,10 +27,16 @@ all: $(if $(SANITIZE)$(CROSS),$(BINARY),holos)
 holos: $(BINARY)
 	@install -m 755 $< $@
 
+# Only this make inherits what was decided here; one for another ARCH or SANITIZE decides for itself.
+$(TREE)/built: export ARCH := $(ARCH)
+$(TREE)/built: export SANITIZE := $(SANITIZE)
+$(TREE)/built: export VENDOR := $(VENDOR)
+$(TREE)/built: export CC := $(CC)
+$(TREE)/built: export AR := $(AR)
+$(TREE)/built: export HOST_CC := $(HOST_CC)
 $(TREE)/built:
 	@tests/need build $(DEPS)
 	+@mkdir -p $(TREE) && flock $(TREE) sh -c '$(MAKE) -f vendor/build.mk unpack && $(MAKE) -f vendor/build.mk'
-$(TREE)/libvendor.a: $(TREE)/built ;
 
 $(OBJECTS): $(OUT)/obj/%.o: %.c $(OUT)/flags $(TREE)/built
 	@mkdir -p $(@D)
@@ -42,13 +48,13 @@ $(OUT)/embedded.o: $(SCRIPTS) vendor/embed.lua vendor/pins LICENSE $(OUT)/inputs
 	@echo "  EMBED   $(words $(SCRIPTS)) scripts"
 	$(Q)$(HOST_LUA) vendor/embed.lua $(OUT)/embedded $(SRC) $(VERSION) $(SCRIPTS)
 	$(Q)$(CC) -c $(OUT)/embedded.S -o $@
-$(OUT)/build_id.o: $(OBJECTS) $(OUT)/embedded.o $(TREE)/libvendor.a
-	$(Q)cat $^ $(LIBC_READY) | sha256sum | sed 's/\(.\{16\}\).*/const char holos_build_id[] = "\1";/' | \
+$(OUT)/build_id.o: $(OBJECTS) $(OUT)/embedded.o
+	$(Q)cat $^ $(TREE)/libvendor.a $(LIBC_READY) | sha256sum | sed 's/\(.\{16\}\).*/const char holos_build_id[] = "\1";/' | \
 	  $(CC) -x c -c - -o $@
 
-$(BINARY): $(OBJECTS) $(OUT)/embedded.o $(OUT)/build_id.o $(TREE)/libvendor.a
+$(BINARY): $(OBJECTS) $(OUT)/embedded.o $(OUT)/build_id.o
 	@echo "  LINK    $@"
-	$(Q)$(LINK) -o $@.debug $^ $(LINK_END)
+	$(Q)$(LINK) -o $@.debug $^ $(TREE)/libvendor.a $(LINK_END)
 	$(Q)$(if $(SANITIZE),cp $@.debug $@,$(STRIP) -o $@ $@.debug)
 
 install: all

@@ -50,14 +50,14 @@ run-asan-tests: run-asan
 run-fuzz:
 	$(MAKE_HERE) SANITIZE=fuzz OUT=build/fuzz fuzz-binaries
 	$(foreach target,$(FUZZ_TARGETS),mkdir -p build/fuzz/corpus/$(target:fuzz_%=%) && build/fuzz/$(target) \
-	  -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_final_stats=1 \
+	  -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 -verbosity=0 -print_funcs=0 -print_final_stats=1 \
 	  -artifact_prefix=build/fuzz/$(target). build/fuzz/corpus/$(target:fuzz_%=%) \
 	  $(wildcard tests/fuzz/corpus/$(target:fuzz_%=%)) &&) true
 
 fuzz-binaries: $(FUZZ_TARGETS:%=$(OUT)/%)
-$(OUT)/fuzz_%: tests/fuzz/fuzz_%.c $(filter-out %/holos.o,$(OBJECTS)) $(OUT)/embedded.o $(OUT)/build_id.o $(TREE)/libvendor.a
+$(OUT)/fuzz_%: tests/fuzz/fuzz_%.c $(filter-out %/holos.o,$(OBJECTS)) $(OUT)/embedded.o $(OUT)/build_id.o
 	@echo "  LINK    $@"
-	$(Q)$(C_COMMAND) -fsanitize=fuzzer -o $@ $^ $(LINK_END)
+	$(Q)$(C_COMMAND) -fsanitize=fuzzer -o $@ $^ $(TREE)/libvendor.a $(LINK_END)
 
 # -- release: the sources and the binaries of both architectures -------------------------------------------------------------
 

@@ -51,5 +51,3 @@ endif
 INCLUDES := -isystem $(SRC)/lua/src -isystem $(SRC)/libyaml/include -isystem $(SRC)/mbedtls/include \
   -isystem $(SRC)/curl/include -isystem $(SRC)/libssh2/include -isystem $(SRC)/jansson/src
 DEFINES := -D_GNU_SOURCE -DCURL_STATICLIB -DYAML_DECLARE_STATIC
-
-export ARCH SANITIZE OUT VENDOR CC AR HOST_CC CROSS

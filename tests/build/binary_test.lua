@@ -38,7 +38,7 @@ test("aarch64: the same, and it runs", function()
   for _, name in ipairs { "VENDOR", "HOLOS_SOURCES", "HOLOS_CACHE_DIR", "HOME" } do
     if os.getenv(name) then places[#places + 1] = ("%s='%s'"):format(name, os.getenv(name)) end
   end
-  shell(("env -u CC -u AR -u ARCH -u OUT -u CROSS %s make ARCH=aarch64"):format(table.concat(places, " ")),
+  shell(("env %s make ARCH=aarch64"):format(table.concat(places, " ")),
     BUILD_TIMEOUT_MS)
   is_hardened("build/aarch64/holos")
   ok(shell("qemu-aarch64-static build/aarch64/holos version"):find("aarch64", 1, true), "names its architecture")

@@ -7,6 +7,11 @@ local function make(arguments)
   return result.stdout
 end
 
+test("nothing is done twice", function()
+  make("")
+  equal(make(""), "make: Nothing to be done for 'all'.\n")
+end)
+
 test("after one Lua file only the scripts and the link are done again", function()
   local plan = make("-n V=1 -W lua/main.lua")
   ok(plan:find("vendor/embed.lua", 1, true) and plan:find("static-pie", 1, true), plan)
