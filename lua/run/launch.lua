@@ -15,7 +15,7 @@ local task = require "holos.core.task"
 local M = {}
 
 local FILE_MODE = tonumber("600", 8)
-local GREETING_MS = 30000
+local GREETING_MS, END_MS = 30000, 2000
 local LOG_TAIL_BYTES = 4096
 
 --- Closes every descriptor of a list when a scope is left.
@@ -141,13 +141,21 @@ function M.size_of(world, file)
   return stat and stat.size_bytes or 0
 end
 
+--- Whether the process of a launch has ended, or does so within a moment: its monitor closes a little earlier.
+local function has_ended(world, now)
+  local process <close> = runtime.process(world, now)
+  if not process then return true end
+  local ok, problem = pcall(task.within, END_MS, task.wait, { process = process })
+  if not ok and not err.is(problem, "ETIMEDOUT") then error(problem, 0) end
+  return ok
+end
+
 --- The greeting is the proof of life; then the ports that QEMU picked are read back.
 local function greet(world, launching, directory, now)
   local spec = launching.spec
   local session <close>, problem = monitor.try_connect(world, directory, GREETING_MS)
   if not session then
-    local process <close> = runtime.process(world, now)
-    if not process then early_exit(world, spec, directory .. "/qemu.log") end
+    if has_ended(world, now) then early_exit(world, spec, directory .. "/qemu.log") end
     err.raise(problem)
   end
   monitor.require_running(session, spec.name)
