@@ -1,4 +1,5 @@
 --- Plans as text. Pure.
+local path = require "holos.core.path"
 local table_ = require "holos.core.table"
 local text = require "holos.core.text"
 local units = require "holos.core.units"
@@ -20,20 +21,28 @@ local function port_words(ports)
   return words
 end
 
-local function mount_words(mounts)
+--- A path below the project's directory as the file would write it: "./www".
+local function short(source, directory)
+  if not directory or source == directory or not path.is_beneath(source, directory) then return source end
+  return "." .. source:sub(#directory + 1)
+end
+
+local function mount_words(mounts, directory)
   local words = {}
   for i, mount in ipairs(mounts) do
-    words[i] = ("%s at %s%s"):format(mount.volume or mount.source, mount.target, mount.read_only and " read-only" or "")
+    words[i] = ("%s at %s%s"):format(mount.volume or short(mount.source, directory), mount.target,
+      mount.read_only and " read-only" or "")
   end
   return words
 end
 
---- "tiny.qcow2, 1 vCPU, 512 MiB, disk 20 GiB, 127.0.0.1:8080 → 80, /srv/www at /www read-only"
-function M.describe.instance(spec)
+--- "tiny.qcow2, 1 vCPU, 512 MiB, disk 20 GiB, 127.0.0.1:8080 → 80, ./www at /srv/www read-only"
+---@param directory string?  the project's, for short paths
+function M.describe.instance(spec, directory)
   local words = { spec.image.path:match("[^/]+$"), spec.vm.vcpu .. " vCPU", units.format_bytes(spec.vm.memory_mib << 20),
     "disk " .. units.format_bytes(spec.disk_bytes) }
   table_.extend(words, port_words(spec.ports))
-  table_.extend(words, mount_words(spec.mounts))
+  table_.extend(words, mount_words(spec.mounts, directory))
   if spec.vm.accel == "tcg" then words[#words + 1] = "emulated (tcg)" end
   if #spec.vm.extra_args > 0 and #spec.vm.allow_paths == 0 then words[#words + 1] = "Landlock off (extra_args)" end
   return table.concat(words, ", ")

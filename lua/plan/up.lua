@@ -110,7 +110,8 @@ local function plan_new(plan, context, spec, volume_ids)
   local after = prerequisites(plan, context, spec, volume_ids)
   after[#after + 1] = add(plan, { id = "disk/" .. spec.name, kind = "disk.create", instance = spec.name, after = {},
     because = "new instance" })
-  row(plan, "+", spec.name, context.describe.instance(spec), context.where("services." .. spec.service))
+  row(plan, "+", spec.name, context.describe.instance(spec, context.directory),
+    context.where("services." .. spec.service))
   launch(plan, context, spec, after, "new instance")
 end
 
@@ -190,7 +191,7 @@ end
 ---  observed: {instances = {[name] = {running, text, disk}}, volumes = {[name] = {size_bytes}}}
 ---  volumes: {[name] = {name, size_bytes}}              where(path): "holos.yaml:14" or nil
 ---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
----  partial: only some services were asked for, so the others are no orphans
+---  directory: the project's                                 partial: only some services were asked for, so the others are no orphans
 ---@return holos.Plan
 function M.make(context)
   local plan = { rows = {}, actions = {}, refusals = {}, warnings = {} }

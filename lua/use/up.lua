@@ -77,7 +77,7 @@ function M.prepare(context, words)
   local specs = selected(project, wanted.specs, words)
   local observed = observe.project(world, state, now)
   local plan = up.make { specs = specs, record = now, observed = observed,
-    volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0,
+    volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0, directory = project.directory,
     goal = context.options.goal }
   for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
   plan = hooks.plan(plan)
