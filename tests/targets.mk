@@ -19,8 +19,8 @@ run-check-all: all fake-qemu
 run-demo: all
 	./holos lua tests/demo.lua $(IMAGE)
 
-run-bench: all
-	./holos lua tests/bench/run.lua
+run-bench: all fake-qemu
+	./holos lua tests/run.lua tests/bench/bench_test.lua
 
 # -- the stand-in for QEMU in tests/life: a program of its own, whatever holos is built with ------------------------------------
 

@@ -29,13 +29,22 @@ function M.status_of(result)
   return result.status or 255
 end
 
+--- Says once that a guest is waited for; why it does not answer yet is for --no-wait and the end of the wait to tell.
+local function waiting(name)
+  local said = false
+  return function()
+    if not said then out.talk(("waiting for %s to let us in …"):format(name)) end
+    said = true
+  end
+end
+
 function M.run(world, options)
   local context = project.from_record(world, options, options.arguments)
   local name, words = choose.instance_and_rest(context.record, context.words)
   local wants_tty = options.tty or (#words == 0 and not options.no_tty)
   local streams <close> = tty.streams(world, wants_tty and not options.no_tty)
   local result = exec.run(context, name, words, streams, { user = options.user, wait = not options.no_wait,
-    on_progress = out.talk })
+    on_progress = waiting(name) })
   return M.status_of(result)
 end
 
