@@ -3,6 +3,7 @@
 -- A tree is tables, texts, numbers, booleans and json.null; lists are core.table lists. Every alias is a copy of its
 -- own, so that later stages may edit in place. marks[container][key] is a packed position: of the key in a mapping, of
 -- the item in a list.
+local aliases = require "holos.compose.aliases"
 local json = require "holos.core.json"
 local scalar = require "holos.compose.scalar"
 local schema = require "holos.core.schema"
@@ -135,10 +136,9 @@ local function merge(builder, frame)
   end
 end
 
--- A copy with marks of its own; nil when it would grow over a limit.
+-- A copy with marks of its own; nil when it would be too deep.
 local function copy(builder, value, depth)
-  builder.copied = builder.copied + 1
-  if builder.copied > M.alias_limit or depth > M.depth_limit then return nil end
+  if depth > M.depth_limit then return nil end
   local marks = builder.marks[value]
   if not marks then return value end
   local result, result_marks = setmetatable({}, getmetatable(value)), {}
@@ -206,8 +206,7 @@ on[M.kinds.alias] = function(builder, index, mark)
   end
   local value = copy(builder, anchor.value, builder.depth)
   if value == nil then
-    report(builder, mark, ("the aliases of this file stand for more than %d values or %d levels")
-      :format(M.alias_limit, M.depth_limit))
+    report(builder, mark, ("with this alias the file is nested deeper than %d levels"):format(M.depth_limit))
     builder.is_cut = true
     return "stop"
   end
@@ -237,10 +236,15 @@ end
 local function make_builder(events)
   local builder = {
     texts = events.texts, tags = events.tags, anchor_names = events.anchors, marks = {}, anchors = {}, findings = {},
-    resolved = {}, frames = {}, depth = 0, copied = 0,
+    resolved = {}, frames = {}, depth = 0,
   }
   push_frame(builder, tables.list {}, false)
   return builder
+end
+
+local function refuse_aliases(mark)
+  local message = ("the aliases of this file stand for more than %d values"):format(M.alias_limit)
+  return { marks = {}, findings = { { mark = mark, message = message } }, is_cut = true }
 end
 
 --- The first document of `events` (what sys.yaml.parse gives).
@@ -249,6 +253,8 @@ end
 ---@return table document  {tree = value or nil for an empty file, marks = {[container] = {[key] = mark}},
 ---  findings = {{mark, path, message, hint}}, is_cut = true when building ended at a limit}
 function M.build(events, file_index)
+  local beyond = aliases.first_beyond(events, M.alias_limit)
+  if beyond then return refuse_aliases(events.heads[beyond] >> 3 | (file_index or 0) << 40) end
   local builder, file_bits, heads = make_builder(events), (file_index or 0) << 40, events.heads
   for index = 1, #heads do
     local head = heads[index]
