@@ -40,6 +40,9 @@ int ssh_end(struct ssh_session *session, ssize_t result, const char *what, struc
     ssh_flush(session);
     if (result >= 0)
         return (int)result;
+    if (result == LIBSSH2_ERROR_KEX_FAILURE)
+        return sys_error_set(error, "EPROTO", "%s: no algorithms in common; the server needs a host key of ECDSA P-256",
+                             what);
     if (session->is_lost)
         return lost(session, what, error);
     if (session->is_flooded)
@@ -54,7 +57,8 @@ int ssh_end(struct ssh_session *session, ssize_t result, const char *what, struc
 
 /* -- opening and closing ------------------------------------------------------------------------------------------- */
 
-/* What both sides may agree on, best first. ChaCha20 is the fastest cipher of this libssh2 by far; no SHA-1, no CBC. */
+/* What both sides may agree on, best first. The host keys are ours, so they have one type; ChaCha20 is the fastest cipher
+ * of this libssh2 by far; no SHA-1, no CBC. */
 static const struct method {
     int type;
     const char *names;
@@ -62,7 +66,7 @@ static const struct method {
     { LIBSSH2_METHOD_KEX, "ecdh-sha2-nistp256,ecdh-sha2-nistp384,ecdh-sha2-nistp521,"
                           "diffie-hellman-group-exchange-sha256,diffie-hellman-group16-sha512,"
                           "diffie-hellman-group18-sha512" },
-    { LIBSSH2_METHOD_HOSTKEY, "ecdsa-sha2-nistp256,rsa-sha2-512,rsa-sha2-256" },
+    { LIBSSH2_METHOD_HOSTKEY, "ecdsa-sha2-nistp256" },
     { LIBSSH2_METHOD_CRYPT_CS, "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr" },
     { LIBSSH2_METHOD_CRYPT_SC, "chacha20-poly1305@openssh.com,aes256-ctr,aes192-ctr,aes128-ctr" },
     { LIBSSH2_METHOD_MAC_CS, "hmac-sha2-256-etm@openssh.com,hmac-sha2-512-etm@openssh.com,hmac-sha2-256,"

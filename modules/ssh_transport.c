@@ -11,7 +11,7 @@
 /* What one call takes from the socket at most: some milliseconds of decrypting. */
 #define CALL_BUDGET_BYTES (256u << 10)
 /* Banner lines, key exchange and greeting together; real servers send about 5 KiB. */
-#define GREETING_LIMIT_BYTES (256u << 10)
+#define GREETING_LIMIT_BYTES (64u << 10)
 /* Answers to a server that asks on and on without reading end the connection here. */
 #define OUT_LIMIT_BYTES (1u << 20)
 

@@ -52,13 +52,14 @@ local function check(target, value, message, code)
 end
 
 -- Gives what `fn(...)` gives; when `ms` pass before that, raises what was waited for in vain.
-local function bounded(target, ms, what, fn, ...)
+---@param stage {awaited: string}  changes while `fn` gets on
+local function bounded(target, ms, stage, fn, ...)
   local started_ms = task.now_ms()
   local results = table.pack(pcall(task.within, ms, fn, ...))
   if results[1] then return table.unpack(results, 2, results.n) end
   if not err.is(results[2], "ETIMEDOUT") then error(results[2], 0) end
   local waited = units.format_duration(task.now_ms() - started_ms)
-  return check(target, nil, ("%s within %s"):format(what, waited), "ETIMEDOUT")
+  return check(target, nil, ("no %s within %s"):format(stage.awaited, waited), "ETIMEDOUT")
 end
 
 local function on_failure(action)
@@ -80,22 +81,18 @@ Greeting.__index = Greeting
 function Greeting:fileno() return self.raw:fileno() end
 
 function Greeting:try_greet()
-  if self.raw:banner() then return true end
   local done, message, code = self.raw:try_handshake()
   if done then self.finished = true end
-  if done or self.raw:banner() then return true end
+  if done or message == "EAGAIN" and self.raw:banner() then return true end
   return nil, message, code
 end
 
-local function shake_hands(target, raw, banner_ms, rest_ms)
+local function shake_hands(target, raw, banner_ms, stage)
   local greeting = setmetatable({ raw = raw }, Greeting)
-  bounded(target, banner_ms, "no greeting of an SSH server", function()
-    check(target, io_.await(greeting, "try_greet"))
-  end)
-  if greeting.finished then return end
-  bounded(target, rest_ms, "no end of the SSH key exchange", function()
-    check(target, io_.await(raw, "try_handshake"))
-  end)
+  stage.awaited = "greeting of an SSH server"
+  bounded(target, banner_ms, stage, function() check(target, io_.await(greeting, "try_greet")) end)
+  stage.awaited = "end of the SSH key exchange"
+  if not greeting.finished then check(target, io_.await(raw, "try_handshake")) end
 end
 
 local function key_of(line) return line:match("^%S+%s+%S+") end
@@ -112,11 +109,8 @@ local function check_host_key(world, target, raw)
   }
 end
 
-local function authenticate(world, target, raw, rest_ms)
-  local function ask()
-    return io_.await(raw, "try_authenticate", target.user, target.public, target.private)
-  end
-  local done, message, code = bounded(target, rest_ms, "no answer to our user key", ask)
+local function authenticate(world, target, raw)
+  local done, message, code = io_.await(raw, "try_authenticate", target.user, target.public, target.private)
   if done then return end
   if code == "EAUTH" then
     message = ("user %s is refused with the key %s"):format(target.user, world.sshkey.fingerprint(target.public))
@@ -124,19 +118,20 @@ local function authenticate(world, target, raw, rest_ms)
   check(target, nil, message, code)
 end
 
-local function establish(world, target, banner_ms)
-  local rest_ms = target.timeout_ms
+local function establish(world, target, banner_ms, stage)
   local fd <close> = open_socket(world, target)
   local raw = check(target, world.ssh.new(fd))
   local _guard <close> = on_failure(function() raw:close() end)
-  shake_hands(target, raw, banner_ms, rest_ms)
+  shake_hands(target, raw, banner_ms, stage)
   check_host_key(world, target, raw)
-  authenticate(world, target, raw, rest_ms)
+  stage.awaited = "answer to our user key"
+  authenticate(world, target, raw)
   return sessions.new(world, raw, label_of(target))
 end
 
 local function try_once(world, target, banner_ms)
-  return bounded(target, target.timeout_ms, "no connection", establish, world, target, banner_ms)
+  local stage = { awaited = "connection" }
+  return bounded(target, target.timeout_ms, stage, establish, world, target, banner_ms, stage)
 end
 
 local function with_timeout(target, timeout_ms)

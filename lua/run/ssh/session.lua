@@ -7,6 +7,7 @@ local terminals = require "holos.run.ssh.terminal"
 
 local M = {}
 
+local KEEPALIVE_LEAST_MS = 3000      -- libssh2 counts in seconds and sends no two within two of them
 local FAREWELL_MS = 500              -- for telling the server that we go; it may be gone itself
 
 ---@class holos.SshSession
@@ -72,8 +73,8 @@ local function let_go(session, channel, problem)
 end
 
 -- Three answers missing in a row: the server or the way to it is dead.
-local function watch_pulse(session, interval_ms)
-  local missing = 0
+local function watch_pulse(session, wanted_ms)
+  local interval_ms, missing = math.max(wanted_ms, KEEPALIVE_LEAST_MS), 0
   while missing < 3 do
     session:check(session:await(session.raw, "try_keepalive"))
     local received = session.raw:received()
@@ -116,7 +117,7 @@ end
 ---@field terminal boolean?    a terminal of the size of ours, which follows it; the caller puts ours into raw mode
 ---@field pty {term: string, columns: integer, rows: integer}?  a terminal of this size
 ---@field timeout_ms integer?  then {code="ETIMEDOUT"}, and the command is killed
----@field keepalive_ms integer?  asks for signs of life so often
+---@field keepalive_ms integer?  asks for signs of life so often, at least 3000; ETIMEDOUT after three without one
 
 --- Runs a command line by the user's login shell and gives how it ended, when all its output is read.
 ---@param command string          see ssh.command_line
