@@ -100,7 +100,8 @@ local function project_name(state)
   local name = given or state.document.tree.name or normalize.derived_name(directory)
   if given and not normalize.is_name(given) then
     report_at(state, state.findings, { "name" },
-      ('the project name "%s" that was asked for cannot be one'):format(given), "lower-case letters, digits and hyphens, at most 63")
+      ('the project name "%s" that was asked for cannot be one'):format(given),
+      "lower-case letters, digits and hyphens, at most 63")
   elseif name == "" then
     report_at(state, state.findings, { "name" }, ('the directory "%s" gives the project no name'):format(directory),
       "add a line: name: my-stack")

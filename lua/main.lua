@@ -1,4 +1,5 @@
---- argv → global options → command → exit status; the one place that catches errors. Effects: through the commands.
+--- argv → global options → command → exit status; the one place that catches errors. Effects: through the
+--- commands.
 local args = require "holos.core.args"
 local err = require "holos.core.err"
 local help = require "holos.command.help"

@@ -1,4 +1,5 @@
---- make demo [IMAGE=PATH]: boots docs/demo in build/demo and asks both web servers for their page. Leaves the VMs running.
+--- make demo [IMAGE=PATH]: boots docs/demo in build/demo and asks both web servers for their page. Leaves the VMs
+--- running.
 
 local build = require "sys.build"
 local err = require "holos.core.err"

@@ -1,9 +1,9 @@
 --- Command lines by option tables: one table gives parsing here, and help, completion and man page elsewhere. Pure.
 ---
---- An option: { "-n", "--tail", value = "LINES", kind = "integer", help = "…", repeated = true, choices =, least = 0 }.
---- Its field in the result is the first long name with "_" for "-". kind: string (default), integer, duration (ms; a
---- bare number is seconds), size (bytes), choice; an option without `value` is a flag.
---- An argument: { name =, optional =, repeated =, rest =, choices = }.
+--- An option: { "-n", "--tail", value = "LINES", kind = "integer", help = "…", repeated = true, choices =, least =
+--- 0 }. Its field in the result is the first long name with "_" for "-". kind: string (default), integer, duration
+--- (ms; a bare number is seconds), size (bytes), choice; an option without `value` is a flag. An argument: { name =,
+--- optional =, repeated =, rest =, choices = }.
 local err = require "holos.core.err"
 local text = require "holos.core.text"
 local units = require "holos.core.units"

@@ -1,7 +1,7 @@
 --- Rules for plain trees, as data: what a value may be, its default, what it means. Pure.
 --
--- A rule is a table {kind = …, …} made by the constructors here; holos.core.schema.check knows what each kind accepts.
--- One set of rules serves validation, reference pages and the class of a change.
+-- A rule is a table {kind = …, …} made by the constructors here; holos.core.schema.check knows what each kind
+-- accepts. One set of rules serves validation, reference pages and the class of a change.
 local M = {}
 
 ---@class holos.Field        one key of a record
@@ -57,8 +57,8 @@ M.list = rule "list"
 --- given.
 M.map = rule "map"
 
---- {accepts = {text = true, integer = true}, wanted = "…", parse = function(value, context) → result | nil, message,
---- hint}: a small grammar of its own.
+--- {accepts = {text = true, integer = true}, wanted = "…", parse = function(value, context) → result | nil,
+--- message, hint}: a small grammar of its own.
 M.parsed = rule "parsed"
 
 --- {text = rule, list = rule, map = rule, …}: which rule holds depends on the kind of the value.

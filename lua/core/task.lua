@@ -6,8 +6,9 @@
 -- * Clean-up goes into <close> variables; they may wait, under task.shield(ms, fn).
 -- * Waits raise inside sort comparators, gsub callbacks, required files, finalizers and plain coroutines.
 --
--- A poller is {now_ms = function, wait = function(list, timeout_ms), signals = object?}. The list is {fd, dir, fd, …},
--- and wait gives the positions of the ready pairs; a timeout of -1 is none. `signals` has fileno() and try_next().
+-- A poller is {now_ms = function, wait = function(list, timeout_ms), signals = object?}. The list is {fd, dir, fd,
+-- …}, and wait gives the positions of the ready pairs; a timeout of -1 is none. `signals` has fileno() and
+-- try_next().
 
 local err = require "holos.core.err"
 local frames = require "holos.core.task.frame"

@@ -1,7 +1,7 @@
 --- The QEMU command line of one instance, and the descriptors that it is given. Pure.
---- Everything QEMU works on is opened by us and passed as a descriptor: it needs no rights in the file system, no path is
---- too long for a socket, and nothing can be swapped between our check and its open. Generation 1; the order of arguments,
---- node names and ids are kept, so that live changes of later versions find what they expect.
+--- Everything QEMU works on is opened by us and passed as a descriptor: it needs no rights in the file system, no
+--- path is too long for a socket, and nothing can be swapped between our check and its open. Generation 1; the order
+--- of arguments, node names and ids are kept, so that live changes of later versions find what they expect.
 local path = require "holos.core.path"
 local text = require "holos.core.text"
 
@@ -9,8 +9,9 @@ local M = {}
 
 --- Where passed descriptors start: 0..2 are the standard streams.
 local FIRST_FD = 3
---- Directories get numbers that none of our own descriptors has: when it ends, QEMU unlinks its sockets by the names that
---- we bound them with, /proc/self/fd/<our number>/<name>, and must not find a directory of the user's behind that number.
+--- Directories get numbers that none of our own descriptors has: when it ends, QEMU unlinks its sockets by the names
+--- that we bound them with, /proc/self/fd/<our number>/<name>, and must not find a directory of the user's behind
+--- that number.
 local FIRST_DIRECTORY_FD = 900
 --- Free ports for hotplug; adding them later would restart everybody.
 M.SPARE_ROOT_PORTS = 4

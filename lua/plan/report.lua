@@ -1,4 +1,5 @@
---- What a guest says on its report port, as state. Pure; the lines are a stranger's: what is not understood is passed over.
+--- What a guest says on its report port, as state. Pure; the lines are a stranger's: what is not understood is passed
+--- over.
 local M = {}
 
 local LOG_LINES, LINE_BYTES = 20, 400

@@ -13,7 +13,7 @@ local M = {}
 
 ---@class holos.Action   plain data
 ---@field id       string
----@field kind     string    volume.create | disk.create | disk.grow | instance.launch | instance.await | instance.stop | instance.trash
+---@field kind     string    volume.create, disk.create, disk.grow, instance.launch, .await, .stop or .trash
 ---@field instance string?
 ---@field volume   string?
 ---@field after    string[]  ids of actions that must have ended
@@ -191,7 +191,8 @@ end
 ---  observed: {instances = {[name] = {running, text, disk}}, volumes = {[name] = {size_bytes}}}
 ---  volumes: {[name] = {name, size_bytes}}              where(path): "holos.yaml:14" or nil
 ---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
----  directory: the project's                                 partial: only some services were asked for, so the others are no orphans
+---  directory: the project's                                 partial: only some services were asked for, so the
+--- others are no orphans
 ---@return holos.Plan
 function M.make(context)
   local plan = { rows = {}, actions = {}, refusals = {}, warnings = {} }

@@ -38,7 +38,8 @@ function M.prefix(program)
   return (prefix == "/usr" or prefix == "/") and program or prefix
 end
 
---- What libslirp reads for DNS. Network managers replace the file by rename, so its directory is named, unless it is /etc.
+--- What libslirp reads for DNS. Network managers replace the file by rename, so its directory is named, unless it is
+--- /etc.
 function M.resolver(world)
   local file = world.fs.realpath("/etc/resolv.conf") or "/etc/resolv.conf"
   local directory = path.parent(file)

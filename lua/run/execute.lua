@@ -1,5 +1,5 @@
---- Runs the actions of a plan: each as soon as what it comes after has ended, siblings in parallel. Effects: all of them.
---- The first failure stops new work; what runs is left running.
+--- Runs the actions of a plan: each as soon as what it comes after has ended, siblings in parallel. Effects: all of
+--- them. The first failure stops new work; what runs is left running.
 local err = require "holos.core.err"
 local await = require "holos.run.await"
 local disk = require "holos.run.disk"
@@ -100,7 +100,8 @@ end
 
 --- Runs all actions.
 ---@param job table  {state, record, facts, batch?, lock_timeout_ms, wait_timeout_ms, grace_ms?, warn(text),
----                  on_start(action), on_change(instance, told), on_end(action, ok, result, took_ms), and from use/hooks
+---                  on_start(action), on_change(instance, told), on_end(action, ok, result, took_ms), and from
+--- use/hooks
 ---                  before(action), which may refuse it, and after(action, result, took_ms)}
 ---@param actions holos.Action[]
 function M.run(world, job, actions)

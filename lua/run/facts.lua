@@ -1,4 +1,5 @@
---- Facts about the host that a plan rests on: images, QEMU, KVM, routes, other projects. Effects: reads; may probe QEMU.
+--- Facts about the host that a plan rests on: images, QEMU, KVM, routes, other projects. Effects: reads; may probe
+--- QEMU.
 local disk = require "holos.run.disk"
 local probe = require "holos.run.probe"
 local record = require "holos.run.record"

@@ -1,5 +1,6 @@
---- Project records: durable truth about a project (desired state, leases, disks). Effects: reads and writes state files.
---- One damaged record spoils only its project. Minor versions add fields; older binaries keep what they do not know.
+--- Project records: durable truth about a project (desired state, leases, disks). Effects: reads and writes state
+--- files. One damaged record spoils only its project. Minor versions add fields; older binaries keep what they do not
+--- know.
 local err = require "holos.core.err"
 local table_ = require "holos.core.table"
 

@@ -1,4 +1,5 @@
---- The outside, as one table: world.fs, world.proc, … are the primitives sys.fs, sys.proc, …, loaded when first used.
+--- The outside, as one table: world.fs, world.proc, … are the primitives sys.fs, sys.proc, …, loaded when first
+--- used.
 -- Everything with effects gets it as its first argument, so that a test can pass another. No policy.
 -- Effects: none of its own.
 

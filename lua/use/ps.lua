@@ -5,7 +5,8 @@ local table_ = require "holos.core.table"
 
 local M = {}
 
---- One instance as data: {project, service, name, image, state, status, cpu, memory_mib, disk_bytes, address, ports, pid}.
+--- One instance as data: {project, service, name, image, state, status, cpu, memory_mib, disk_bytes, address, ports,
+--- pid}.
 function M.row(world, state, record, name)
   local spec = record.instances[name].spec
   local seen = observe.instance(world, state, record, name)

@@ -1,4 +1,5 @@
---- up and plan: load → lock → observe → plan → record the intent → execute. Effects through run/*; prints nothing.
+--- up and plan: load → lock → observe → plan → record the intent → execute. Effects through run/*; prints
+--- nothing.
 local err = require "holos.core.err"
 local execute = require "holos.run.execute"
 local facts_ = require "holos.run.facts"
@@ -77,7 +78,8 @@ function M.prepare(context, words)
   local specs = selected(project, wanted.specs, words)
   local observed = observe.project(world, state, now)
   local plan = up.make { specs = specs, record = now, observed = observed,
-    volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0, directory = project.directory,
+    volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0,
+    directory = project.directory,
     goal = context.options.goal }
   for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
   plan = hooks.plan(plan)

@@ -1,5 +1,5 @@
---- make bench: what holos itself costs, on the stand-in for QEMU and beside a bare loop on the real one. Figures of one run
---- on one machine: they are compared with each other, never asserted.
+--- make bench: what holos itself costs, on the stand-in for QEMU and beside a bare loop on the real one. Figures of
+--- one run on one machine: they are compared with each other, never asserted.
 
 local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"

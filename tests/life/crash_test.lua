@@ -1,5 +1,5 @@
--- `holos up` is killed at random moments: the next one finishes, there is never a second QEMU on a disk, and `down` leaves
--- none behind.
+-- `holos up` is killed at random moments: the next one finishes, there is never a second QEMU on a disk, and `down`
+-- leaves none behind.
 local err = require "holos.core.err"
 local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"

@@ -76,7 +76,8 @@ end)
 
 local function spec(name, changes)
   local made = { name = name, service = name:match("^(.*)%-"), image = { path = "/i.qcow2", format = "qcow2", os = "plain" },
-    vm = { memory_mib = 512, vcpu = 1, machine = "pc-q35-7.2", cpu_model = "max", accel = "tcg", extra_args = {}, allow_paths = {} },
+    vm = { memory_mib = 512, vcpu = 1, machine = "pc-q35-7.2", cpu_model = "max", accel = "tcg", extra_args = {},
+      allow_paths = {} },
     disk_bytes = 1 << 30, ports = {}, mounts = {}, nics = {}, hosts = {}, depends_on = {}, stop_grace_ms = 30000, labels = {},
     cloud_init = {}, uuid = "u-" .. name }
   for key, value in pairs(changes or {}) do
@@ -102,7 +103,9 @@ end
 
 local function ids(plan)
   local list = {}
-  for i, action in ipairs(plan.actions) do list[i] = action.id .. (#action.after > 0 and " < " .. table.concat(action.after, ",") or "") end
+  for i, action in ipairs(plan.actions) do
+    list[i] = action.id .. (#action.after > 0 and " < " .. table.concat(action.after, ",") or "")
+  end
   return list
 end
 

@@ -12,7 +12,8 @@ test("the demo answers on both published ports, through the database's name", fu
     if value then env[#env + 1] = name .. "=" .. value end
   end
   local result = run_tool({ host.executable(), "lua", "tests/demo.lua" }, { env = env, timeout_ms = 600000 })
-  local down = run_tool({ host.executable(), "down", "-p", "demo", "--purge", "-v", "-t", "20s" }, { env = env, timeout_ms = 120000 })
+  local down = run_tool({ host.executable(), "down", "-p", "demo", "--purge", "-v", "-t", "20s" },
+    { env = env, timeout_ms = 120000 })
   equal(result.status, 0, result.stderr)
   for replica = 0, 1 do ok(result.stdout:find(("Hello from web-%d."):format(replica), 1, true), result.stdout) end
   local _, answers = result.stdout:gsub('The database "db" at 10%.%d+%.0%.2 answers: I am db%-0', "")

@@ -40,8 +40,8 @@ test("a stack of two services lives its whole life on real guests", function()
   equal(rows["db-0"].status, "healthy")
   equal(rows["web-0"].status, "provisioned")
   local port = rows["web-0"].ports[1].host
-  equal(run_tool({ "python3", "-c", ("import urllib.request as u; print(u.urlopen('http://127.0.0.1:%d/').read().decode(), end='')"):format(port) }).stdout,
-    "hello from the host\n")
+  local page = run_tool { "curl", "-s", "--max-time", "20", ("http://127.0.0.1:%d/"):format(port) }
+  equal(page.stdout, "hello from the host\n")
 
   -- names, quoting, exit status, streams
   ok(stack:expect { "exec", "web", "--", "busybox", "ping", "-c", "1", "db" })
@@ -86,7 +86,8 @@ services:
   vm: {image: IMAGE, image_os: plain, vm: {memory_mb: 256}, stop_grace_period: 20s}
 ]] }
   stack:expect { "up" }
-  local sent = stack:expect { "exec", "vm", "--", "sh", "-c", "dd if=/dev/urandom of=/tmp/x bs=1M count=50 2>/dev/null; sha256sum < /tmp/x" }
+  local sent = stack:expect { "exec", "vm", "--", "sh", "-c",
+    "dd if=/dev/urandom of=/tmp/x bs=1M count=50 2>/dev/null; sha256sum < /tmp/x" }
   local got = stack:expect { "exec", "vm", "--", "cat", "/tmp/x" }.stdout
   equal(#got, 50 << 20)
   equal(require("sys.hash").sha256(got), sent.stdout:match("^%x+"))

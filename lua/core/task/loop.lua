@@ -131,7 +131,8 @@ function M.new(poller)
   return loop
 end
 
--- The outcome of a task's body: {true, results…} or {false, problem}. One cancelled before its first turn never starts.
+-- The outcome of a task's body: {true, results…} or {false, problem}. One cancelled before its first turn never
+-- starts.
 local function run_body(task, fn, arguments)
   local failure = task.base:take_failure()
   if failure then return { false, failure, n = 2 } end

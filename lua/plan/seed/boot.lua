@@ -1,12 +1,13 @@
---- The boot part of a seed: a POSIX shell script for every boot (also busybox's), and what it shares with the first part.
---- Pure. Every value that lands in shell text goes through shell_quote.
+--- The boot part of a seed: a POSIX shell script for every boot (also busybox's), and what it shares with the first
+--- part. Pure. Every value that lands in shell text goes through shell_quote.
 local text = require "holos.core.text"
 
 local M = {}
 
 local function quote(word) return text.shell_quote(word) end
 
--- The port's node is looked up by name: numbers vary, and a redirect to a node that is not there would make a plain file.
+-- The port's node is looked up by name: numbers vary, and a redirect to a node that is not there would make a plain
+-- file.
 local LIBRARY = [[
 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 export PATH

@@ -1,4 +1,5 @@
---- NoCloud's files: meta-data, user-data, network-config. Pure. JSON throughout: it is YAML, and escapes in one way only.
+--- NoCloud's files: meta-data, user-data, network-config. Pure. JSON throughout: it is YAML, and escapes in one way
+--- only.
 local json = require "holos.core.json"
 local plain = require "holos.plan.seed.plain"
 local table_ = require "holos.core.table"

@@ -1,5 +1,5 @@
---- The first part of a seed as a script: steps that run once per instance-id, each reported with number and title. Pure.
---- Packages, users and files of cloud-init guests are cloud-init's; plain guests have files and commands only.
+--- The first part of a seed as a script: steps that run once per instance-id, each reported with number and title.
+--- Pure. Packages, users and files of cloud-init guests are cloud-init's; plain guests have files and commands only.
 local boot = require "holos.plan.seed.boot"
 local path = require "holos.core.path"
 local text = require "holos.core.text"

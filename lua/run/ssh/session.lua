@@ -54,7 +54,8 @@ function Session:await(object, method, ...)
   end
 end
 
---- Gives back the results of a primitive, or raises: exit 125 when the server refuses a request, else 255 (DESIGN §10).
+--- Gives back the results of a primitive, or raises: exit 125 when the server refuses a request, else 255 (DESIGN
+--- §10).
 function Session:check(value, message, code, ...)
   if value ~= nil then return value, message, code, ... end
   err.raise { message = ("%s: %s"):format(self.label, message), code = code, exit = code == "EPERM" and 125 or 255 }
