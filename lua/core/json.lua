@@ -12,8 +12,15 @@ M.null = setmetatable({}, {
 
 local ESCAPES = { ['"'] = '\\"', ["\\"] = "\\\\", ["\n"] = "\\n", ["\r"] = "\\r", ["\t"] = "\\t" }
 
+local function escape_byte(char) return ESCAPES[char] or ("\\u%04x"):format(char:byte()) end
+local function escape_character(char) return ("\\u%04x"):format(utf8.codepoint(char, 1, 1, true)) end
+
+-- Beyond JSON's own rules, what YAML 1.1 does not take as it is inside quotes: C1 controls, its two other line breaks
+-- (U+2028, U+2029), the byte order mark, and U+FFFE and U+FFFF (YAML 1.1, section 4.1.1).
 local function quote(text)
-  local escaped = text:gsub('[%c"\\\127]', function(char) return ESCAPES[char] or ("\\u%04x"):format(char:byte()) end)
+  local escaped = text:gsub('[%c"\\\127]', escape_byte):gsub("\194[\128-\159]", escape_character)
+    :gsub("\226\128[\168\169]", escape_character):gsub("\239\187\191", escape_character)
+    :gsub("\239\191[\190\191]", escape_character)
   return '"' .. escaped .. '"'
 end
 

@@ -4,10 +4,14 @@ local boot = require "holos.plan.seed.boot"
 local cloudinit = require "holos.plan.seed.cloudinit"
 local first = require "holos.plan.seed.first"
 local json = require "holos.core.json"
+local library = require "holos.plan.seed.library"
 local plain = require "holos.plan.seed.plain"
 local table_ = require "holos.core.table"
 
 local M = {}
+
+-- Root's alone: there are keys among them, and what the user writes into files.
+local FILE_MODE = tonumber("600", 8)
 
 --- What the first part is made of, as one canonical text: its hash goes into the instance-id.
 ---@return string text
@@ -21,18 +25,21 @@ end
 --- The files of the ISO.
 ---@param spec table  instance spec
 ---@param keys {user_public: string, host_private: string, host_public: string}
----@return {name: string, data: string}[]
+---@return {name: string, data: string, mode: integer}[]
 function M.files(spec, keys)
   local files = {
     { name = "meta-data", data = cloudinit.meta_data(spec) },
     { name = "user-data", data = cloudinit.user_data(spec, keys) },
     { name = "network-config", data = cloudinit.network_config(spec) },
-    { name = "holos/lib.sh", data = boot.library(spec) },
+    { name = "holos/lib.sh", data = library.script(spec) },
     { name = "holos/boot.sh", data = boot.script(spec) },
     { name = "holos/first.sh", data = first.script(spec) },
     { name = "holos/hosts", data = boot.hosts(spec) },
   }
-  return table_.extend(files, plain.files(spec, keys))
+  table_.extend(files, first.files(spec))
+  table_.extend(files, plain.files(spec, keys))
+  for _, file in ipairs(files) do file.mode = FILE_MODE end
+  return files
 end
 
 return M

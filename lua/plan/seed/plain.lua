@@ -11,18 +11,20 @@ function M.network(spec)
 end
 
 --- The public keys that may log in: the project's, and those of the file.
-function M.authorized_keys(spec, keys)
-  local lines = { keys.user_public }
-  for _, key in ipairs(spec.cloud_init.ssh_authorized_keys or {}) do lines[#lines + 1] = key end
-  return table.concat(lines, "\n") .. "\n"
+---@return string[]
+function M.key_list(spec, keys)
+  local list = { keys.user_public }
+  for _, key in ipairs(spec.cloud_init.ssh_authorized_keys or {}) do list[#list + 1] = key end
+  return list
 end
 
+---@return {name: string, data: string, mode: integer?}[]
 function M.files(spec, keys)
   if spec.image.os ~= "plain" then return {} end
   return {
     { name = "holos/network", data = M.network(spec) },
-    { name = "holos/authorized_keys", data = M.authorized_keys(spec, keys) },
-    { name = "holos/hostkey", data = keys.host_private, mode = tonumber("600", 8) },
+    { name = "holos/authorized_keys", data = table.concat(M.key_list(spec, keys), "\n") .. "\n" },
+    { name = "holos/hostkey", data = keys.host_private },
   }
 end
 

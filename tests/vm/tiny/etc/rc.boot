@@ -9,6 +9,7 @@ mount_kernel_file_systems() {
     mount -t tmpfs -o mode=0755 run /run
     mount -t tmpfs -o mode=1777 tmp /tmp
     mkdir -p /dev/pts /dev/shm /run/dropbear "$seed"
+    chmod 700 /run/holos
     mount -t devpts -o gid=5,mode=620 pts /dev/pts
 }
 

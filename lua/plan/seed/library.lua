@@ -1,0 +1,87 @@
+--- holos/lib.sh: what the scripts of a seed share: where they keep their books, and how they report. Pure.
+--- Names begin with holos_, so that commands of the user's, which run beside them, can use any others.
+local text = require "holos.core.text"
+
+local M = {}
+
+-- The port's node is looked up by name: numbers vary, and a redirect to a node that is not there would make a plain
+-- file.
+local BODY = [[
+PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
+export PATH
+holos_books=/var/lib/holos
+holos_log=/var/log/holos-first.log
+holos_trouble=/run/holos/trouble
+
+holos_report_port() {
+    for holos_name in /sys/class/virtio-ports/*/name; do
+        if [ "$(cat "$holos_name" 2>/dev/null)" = org.holos.report ]; then
+            holos_name=${holos_name%/name}
+            holos_port=/dev/${holos_name##*/}
+            if [ -c "$holos_port" ]; then return 0; fi
+        fi
+    done
+    return 1
+}
+
+# holos_report WORD... : one line for the host. A guest without the port, or with a broken one, goes on without.
+holos_report() {
+    if holos_report_port; then
+        printf 'holos1 %s\n' "$*" 2>/dev/null >"$holos_port" || :
+    fi
+}
+
+# holos_report_failure STEP STATUS TITLE: that a step failed, after the last lines of its output, which are on stdin.
+holos_report_failure() {
+    tail -n 20 | cut -c 1-380 | while IFS= read -r holos_line; do holos_report "log $holos_line"; done
+    holos_report "failed $1 $2 $3"
+}
+
+# holos_logged FILE COMMAND... : runs it with its output at the end of a file, so that what it leaves running can go on
+# writing. Sets holos_status, and holos_from, where in the file its output begins.
+holos_logged() {
+    holos_file=$1
+    shift
+    touch "$holos_file"
+    holos_from=$(($(wc -c <"$holos_file") + 1))
+    holos_status=0
+    "$@" >>"$holos_file" 2>&1 </dev/null || holos_status=$?
+}
+
+holos_is_provisioned() { [ "$(cat "$holos_books/provisioned" 2>/dev/null)" = "$holos_instance_id" ]; }
+]]
+
+--- lib.sh
+function M.script(spec)
+  return ("# Made by holos for %s of project %s.\nholos_here=%s\nholos_instance_id=%s\n%s"):format(spec.name,
+    spec.project, M.DIRECTORY, text.shell_quote(spec.instance_id), BODY)
+end
+
+--- Where guests mount the seed, and where in it the scripts are.
+M.SEED = "/run/holos/seed"
+M.DIRECTORY = M.SEED .. "/holos"
+
+--- How every script begins.
+M.START = "#!/bin/sh\n. " .. M.DIRECTORY .. "/lib.sh\n"
+
+--- One line that names a command: "nginx -t".
+---@param command string|string[]
+function M.title(command)
+  local line = type(command) == "string" and command or table.concat(command, " ")
+  line = (line:match("^%s*([^\n]*)") or ""):gsub("%c", " ")
+  return #line > 60 and line:sub(1, utf8.offset(line, 0, 58) - 1) .. "..." or line
+end
+
+--- A list of words as a shell command.
+function M.words(list)
+  local quoted = {}
+  for i, word in ipairs(list) do quoted[i] = text.shell_quote(tostring(word)) end
+  return table.concat(quoted, " ")
+end
+
+--- A command of the user's as shell text: text is for a shell already, a list is a program and its arguments.
+function M.shell_text(command)
+  return type(command) == "string" and command or M.words(command)
+end
+
+return M

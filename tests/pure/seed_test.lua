@@ -1,0 +1,93 @@
+local base64 = require "holos.core.base64"
+local boot = require "holos.plan.seed.boot"
+local cloudinit = require "holos.plan.seed.cloudinit"
+local first = require "holos.plan.seed.first"
+local json = require "holos.core.json"
+local library = require "holos.plan.seed.library"
+local mime = require "holos.plan.seed.mime"
+local seed = require "holos.plan.seed"
+local seed_spec = require "tests.support.seed_spec"
+
+local function as_text(files)
+  local parts = {}
+  for _, file in ipairs(files) do
+    parts[#parts + 1] = ("=== %s %o ===\n%s"):format(file.name, file.mode, file.data)
+  end
+  return table.concat(parts)
+end
+
+for _, os in ipairs { "systemd", "openrc", "plain" } do
+  test("the whole seed of a guest with " .. os, function()
+    golden("seed/" .. os .. ".txt", as_text(seed.files(seed_spec.new(os), seed_spec.KEYS)))
+  end)
+end
+
+test("one spec makes one seed, byte for byte", function()
+  local spec = seed_spec.new("systemd")
+  equal(as_text(seed.files(spec, seed_spec.KEYS)), as_text(seed.files(seed_spec.new("systemd"), seed_spec.KEYS)))
+end)
+
+test("the first part is what the instance-id hangs on, the boot part is not", function()
+  local before = seed.first_hash_input(seed_spec.new("systemd"))
+  local same = { mounts = {}, hosts = {}, console_login = "none", cloud_init = { bootcmd = { "other" } } }
+  equal(seed.first_hash_input(seed_spec.new("systemd", same)), before)
+  for key, value in pairs { packages = { "vim" }, runcmd = { "true" }, extra = { ntp = json.null },
+    user_data = "#!/bin/sh\n", write_files = {}, ssh_authorized_keys = {}, user = "me" } do
+    ok(seed.first_hash_input(seed_spec.new("systemd", { cloud_init = { [key] = value } })) ~= before, key)
+  end
+end)
+
+test("the user's own keys of cloud-config pass, but for what holos decides", function()
+  local config = cloudinit.config(seed_spec.new("systemd", { cloud_init = { extra = { ssh_pwauth = true,
+    manage_etc_hosts = true, timezone = json.null, users = { "default", { name = "eve" } },
+    package_update = false } } }),
+    seed_spec.KEYS)
+  equal(config.ssh_pwauth, true)
+  equal(config.manage_etc_hosts, false)
+  equal(config.timezone, json.null)
+  equal(config.package_update, false)
+  equal({ config.users[1].name, config.users[2], config.users[3].name }, { "debian", "default", "eve" })
+  equal(config.ssh_keys.ecdsa_private, seed_spec.KEYS.host_private)
+  equal(config.write_files[1].defer, nil)
+  equal(config.write_files[2].defer, true)
+end)
+
+test("root may be the login user", function()
+  local config = cloudinit.config(seed_spec.new("systemd", { user = "root" }), seed_spec.KEYS)
+  equal(config.disable_root, false)
+  equal(config.users[1].sudo, nil)
+end)
+
+test("a guest that is in no network still knows its own name", function()
+  equal(boot.hosts(seed_spec.new("systemd", { hosts = {} })), "# holos begin\n127.0.1.1 web-0\n# holos end\n")
+end)
+
+test("packages are checked by their bare names", function()
+  local names = { nginx = "nginx", ["nginx=1.2*"] = "nginx", ["a/stable"] = "a", ["a:arm64"] = "a", ["g++"] = "g++",
+    ["php8.2-*"] = false, ["@group"] = false, ["a~=1"] = "a" }
+  for package, name in pairs(names) do equal(first.package_name(package) or false, name, package) end
+  equal(first.package_name { "curl", "7.88" }, "curl")
+end)
+
+test("a title is one short line of whole characters", function()
+  equal(library.title("  make\nmake install"), "make")
+  equal(library.title { "echo", "a\tb" }, "echo a b")
+  ok(utf8.len(library.title(("ü"):rep(100))))
+  ok(#library.title(("ü"):rep(100)) <= 60)
+  equal(library.title(""), "")
+end)
+
+test("Base64 is RFC 4648's", function()
+  for plain, encoded in pairs { [""] = "", f = "Zg==", fo = "Zm8=", foo = "Zm9v", foob = "Zm9vYg==", fooba = "Zm9vYmE=",
+    foobar = "Zm9vYmFy", ["\0\255\0"] = "AP8A" } do equal(base64.encode(plain), encoded) end
+  equal(base64.encode(("x"):rep(60), 76), ("eHh4"):rep(19) .. "\n" .. "eHh4")
+end)
+
+test("parts of user-data are known by how they begin", function()
+  equal(mime.kind("#cloud-config\na: 1"), "text/cloud-config")
+  equal(mime.kind("#cloud-config-archive\n"), "text/cloud-config-archive")
+  equal(mime.kind("#!/bin/sh"), "text/x-shellscript")
+  equal(mime.kind("## template: jinja\n#cloud-config"), "text/jinja2")
+  equal(mime.kind("a: 1"), "text/cloud-config")
+  equal(mime.kind("Content-Type: multipart/mixed; boundary=x\n"), nil)
+end)
