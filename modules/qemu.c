@@ -98,17 +98,18 @@ static bool has_module(const char *modules, const char *name)
     return snprintf(path, sizeof path, "%s/%s", modules, name) < PATH_BYTES && !access(path, F_OK);
 }
 
+#if defined(__x86_64__) || defined(__i386__)
+#define IS_X86 true
+#else
+#define IS_X86 false
+#endif
+
 /* On x86 without vmx or svm, /dev/kvm can still be there: a KVM in software, under which stock kernels die. Elsewhere
  * there is no such thing. */
 static bool is_software_kvm(const struct kvm_paths *paths)
 {
-#if defined(__x86_64__) || defined(__i386__)
-    return !cpu_has_virtualization(paths->cpuinfo) && !has_module(paths->modules, "kvm_intel") &&
+    return IS_X86 && !cpu_has_virtualization(paths->cpuinfo) && !has_module(paths->modules, "kvm_intel") &&
            !has_module(paths->modules, "kvm_amd");
-#else
-    (void)paths;
-    return false;
-#endif
 }
 
 static void refuse_kvm(struct kvm_status *status, const char *code, const char *device, const char *why)
