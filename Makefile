@@ -3,12 +3,13 @@
 # fetched and cached); ARCH=aarch64 cross-compiles; V=1 shows commands; IMAGE=PATH is the demo's image; see vendor/flags.mk.
 VERSION := 0.1.0
 PREFIX ?= /usr/local
-MAKEFLAGS += --no-print-directory
+PARALLEL := $(if $(filter -j%,$(MAKEFLAGS)),,-j$(shell nproc))
+MAKEFLAGS += --no-print-directory $(PARALLEL)
 Q := $(if $(V),,@)
 all:
 include vendor/flags.mk
 
-C_FILES := holos.c $(sort $(wildcard modules/*.c))
+C_FILES := holos.c $(sort $(wildcard modules/*.c)) $(if $(filter asan,$(SANITIZE)),tests/support/asan.c)
 SCRIPTS := $(sort $(shell find lua recipes -name '*.lua' 2>/dev/null))
 OBJECTS := $(C_FILES:%.c=$(OUT)/obj/%.o)
 BINARY := $(OUT)/holos

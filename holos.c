@@ -167,12 +167,12 @@ static int report(lua_State *L, int status)
 /* print() ignores failed writes; a result that is not all there must not look like success. Silent when the reader left. */
 static int check_output(int result)
 {
-    if (!fflush(stdout) && !ferror(stdout))
+    if ((!fflush(stdout) && !ferror(stdout)) || result)
         return result;
     struct pollfd output = { .fd = STDOUT_FILENO };
     if (poll(&output, 1, 0) <= 0 || !(output.revents & POLLERR))
         fputs("holos: standard output could not be written completely\n", stderr);
-    return result ? result : EXIT_FAILURE;
+    return EXIT_FAILURE;
 }
 
 int holos_run(int argc, char **argv)

@@ -42,7 +42,7 @@ run-lint: $(TREE)/built
 
 run-asan:
 	$(MAKE_HERE) SANITIZE=asan OUT=build/asan all
-run-asan-tests: run-asan
+run-asan-tests: run-asan fake-qemu
 	HOLOS_TESTS=sample build/asan/holos lua tests/run.lua $(call tests_in,$(SUITES))
 
 # -- fuzz targets: tests/fuzz/fuzz_x.c may use every primitive; tests/fuzz/corpus/x holds what to begin with ------------------

@@ -22,7 +22,7 @@ test("a name outside holos.* is never looked for in files", function()
 end)
 
 local function run_with(directory, ...)
-  return run_tool({ "./holos", ... }, { env = { "HOLOS_LUA_PATH=" .. directory } })
+  return run_tool({ require("sys.host").executable(), ... }, { env = { "HOLOS_LUA_PATH=" .. directory } })
 end
 
 local function write(path, text)
@@ -32,9 +32,9 @@ end
 
 test("HOLOS_LUA_PATH comes before the embedded scripts", function()
   local directory = tmpdir()
-  write(directory .. "/main.lua", "return function(argv) print(argv[0], argv[1]) return 9 end")
+  write(directory .. "/main.lua", "return function(argv) print(argv[1], argv[0] ~= nil) return 9 end")
   local result = run_with(directory, "hello")
-  equal({ result.status, result.stdout }, { 9, "./holos\thello\n" })
+  equal({ result.status, result.stdout }, { 9, "hello\ttrue\n" })
 end)
 
 test("a script that does not compile is named as in the repository", function()
