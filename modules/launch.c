@@ -177,15 +177,17 @@ static void read_identity(lua_State *L, int options, struct launch_plan *plan)
 
 static void read_plan(lua_State *L, int options, struct launch_plan *plan)
 {
-    static const char *const known[] = { "program",  "argv",       "fds",       "env", "directory", "stdin",
-                                         "stdout",   "stderr",     "session",   "uid", "gid",       "groups",
-                                         "landlock", "core_bytes", "namespace", NULL };
+    static const char *const known[] = { "program",  "argv",       "fds",       "env",          "directory", "stdin",
+                                         "stdout",   "stderr",     "session",   "dies_with_us", "uid",       "gid",
+                                         "groups",   "landlock",   "core_bytes", "namespace",   NULL };
     sys_check_keys(L, options, known);
     luaL_checkstack(L, 40, "launch options");
     lua_getfield(L, options, "program");
     plan->program = take_string(L, "program");
     plan->directory = sys_option_string(L, options, "directory", NULL, NULL);
     plan->session = sys_option_boolean(L, options, "session", true);
+    plan->launcher = getpid();
+    plan->dies_with_us = sys_option_boolean(L, options, "dies_with_us", false);
     plan->core_bytes = (uint64_t)sys_option_integer(L, options, "core_bytes", 0, 0, INT64_MAX);
     plan->argv = read_strings(L, options, "argv", plan->program);
     plan->environment = read_strings(L, options, "env", NULL);
@@ -205,7 +207,7 @@ static struct launch *check_launch(lua_State *L)
 }
 
 /* launch.prepare{program=, argv={}, env={"NAME=value"}, fds={[3]=fd}, stdin=, stdout=, stderr=, directory=,
- * session=true, core_bytes=0, uid=, gid=, groups={}, landlock={{path=, access="read"|"write"|"execute"}},
+ * session=true, dies_with_us=false, core_bytes=0, uid=, gid=, groups={}, landlock={{path=, access="read"|"write"|"execute"}},
  *   namespace={{source=, target=, read_only=}}} -> launch | nil, message, code
  * Forks a child that waits: launch.pid and launch.start_time identify it from now on. `argv` is without argv[0], the
  * environment is exactly `env`, standard streams are /dev/null by default and blocking, no other descriptor is

@@ -51,6 +51,8 @@ struct launch_plan {
     struct launch_fd *fds; /* 0, 1 and 2 among them, source -1 = /dev/null; targets differ */
     size_t fd_count;
     bool session;
+    pid_t launcher;    /* who forks */
+    bool dies_with_us; /* killed when the launching process ends; cleared by the kernel when the uid changes */
     uint64_t core_bytes;
     bool has_namespace;
     struct launch_mount *mounts;

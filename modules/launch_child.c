@@ -145,6 +145,10 @@ static void make_ready(struct launch_plan *plan, int *channel)
         give_up(*channel, LAUNCH_STAGE_DESCRIPTORS, -1, -result);
     if (plan->session && setsid() < 0)
         give_up(*channel, LAUNCH_STAGE_SESSION, -1, errno);
+    if (plan->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        give_up(*channel, LAUNCH_STAGE_SESSION, -1, errno);
+    if (plan->dies_with_us && getppid() != plan->launcher)
+        _exit(EXIT_FAILURE); /* it ended before the signal was asked for */
     if ((result = limit_core(plan->core_bytes)) < 0)
         give_up(*channel, LAUNCH_STAGE_LIMITS, -1, -result);
     if (plan->has_namespace && (result = launch_namespace_enter(plan->mounts, plan->mount_count, &item)) < 0)

@@ -51,8 +51,9 @@ local function run_and_ask(world, program, directory)
   local log <close> = err.check(program, world.fs.open(directory .. "/probe.log",
     { write = true, create = true, truncate = true, mode = FILE_MODE }))
   local child <close> = err.check(program, world.launch.prepare { program = program, fds = { [3] = socket }, stdout = log,
-    stderr = log, session = true, env = { "PATH=/usr/bin:/bin", "HOME=" .. directory, "TMPDIR=" .. directory },
+    stderr = log, session = true, dies_with_us = true, env = { "PATH=/usr/bin:/bin", "HOME=" .. directory, "TMPDIR=" .. directory },
     argv = { "-machine", "none", "-nodefaults", "-no-user-config", "-display", "none",
+      "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
       "-chardev", "socket,id=qmp,fd=3,server=on,wait=off", "-mon", "chardev=qmp,mode=control" } })
   err.check(program, child:go())
   socket:close()

@@ -1,11 +1,9 @@
 -- `holos up` is killed at random moments: the next one finishes, there is never a second QEMU on a disk, and `down`
 -- leaves none behind.
-local err = require "holos.core.err"
 local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
-local host = require "sys.host"
-local launch = require "sys.launch"
+local io_wait = require "holos.run.io"
 local proc = require "sys.proc"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
@@ -33,16 +31,11 @@ end
 
 --- Starts `holos up` and kills it after `after_ms`.
 local function cut_up(stack, after_ms)
-  local env = stack:environment()
-  env[#env + 1] = "PATH=/usr/bin:/bin"
-  local child <close> = assert(launch.prepare { program = host.executable(), argv = { "up" }, env = env,
-    directory = stack.directory, session = true })
-  assert(child:go())
-  local process <close> = err.check("up", proc.open(child.pid, child.start_time))
-  pcall(task.within, after_ms, task.wait, { process = process })
-  process:signal("KILL")
-  task.wait { process = process }
-  proc.reap(child.pid)
+  local child <close> = stack:spawn { "up" }
+  pcall(task.within, after_ms, task.wait, { fd = child:fileno(), dir = "r" })
+  local process <close> = proc.open(child.pid, child.start_time)
+  if process then process:signal("KILL") end
+  io_wait.await(child, "try_wait")
 end
 
 --- A launch that was cut before its QEMU was let go ends by itself: its end of the gate is read as the end of a file.

@@ -43,6 +43,17 @@ function Stack:run(words, options)
     stdin = options.stdin, timeout_ms = options.timeout_ms or 300000 })
 end
 
+--- Starts holos in the stack's directory and does not wait for it; nothing of its output is kept.
+---@return table child  of sys.launch, to be closed
+function Stack:spawn(words)
+  local env = self:environment()
+  env[#env + 1] = "PATH=/usr/bin:/bin"
+  local child = assert(require("sys.launch").prepare { program = HOLOS, argv = words, env = env, directory = self.directory,
+    session = true })
+  assert(child:go())
+  return child
+end
+
 --- As run; the test fails when the status is not `wanted` (0 unless given).
 function Stack:expect(words, wanted, options)
   local result = self:run(words, options)
