@@ -17,7 +17,7 @@
 static int open_directory_of(const char *path, size_t directory_length)
 {
     if (!directory_length)
-        return open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        return open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     char directory[PATH_MAX];
     if (directory_length >= sizeof directory) {
         errno = ENAMETOOLONG;
@@ -25,7 +25,7 @@ static int open_directory_of(const char *path, size_t directory_length)
     }
     memcpy(directory, path, directory_length);
     directory[directory_length] = '\0';
-    return open(directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
 }
 
 static int name_randomly(char *name, size_t size)
@@ -83,6 +83,13 @@ static int name_finally(const struct new_file *file, unsigned flags)
     return renameat(file->directory_fd, file->temporary, file->directory_fd, file->name) < 0 ? -errno : 0;
 }
 
+/* Some file systems cannot sync a directory and say EINVAL; there is nothing more to be had from them. */
+static int sync_name(const struct new_file *file)
+{
+    cleanup_fd int fd = openat(file->directory_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    return fd < 0 || (fsync(fd) < 0 && errno != EINVAL) ? -errno : 0;
+}
+
 static int commit(struct new_file *file, unsigned flags)
 {
     if ((flags & NEW_FILE_SYNC) && fsync(file->fd) < 0)
@@ -94,7 +101,7 @@ static int commit(struct new_file *file, unsigned flags)
     if (status < 0)
         return status;
     file->temporary[0] = '\0';
-    return (flags & NEW_FILE_SYNC) && fsync(file->directory_fd) < 0 ? -errno : 0;
+    return flags & NEW_FILE_SYNC ? sync_name(file) : 0;
 }
 
 int new_file_commit(struct new_file *file, unsigned flags)
