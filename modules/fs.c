@@ -13,6 +13,7 @@
 #define DEFAULT_MAX_BYTES (16 << 20) /* far above any file that is read as a whole here: project files, records, keys */
 #define MOST_BYTES ((lua_Integer)1 << 30)
 #define MODE_MASK 07777
+#define PAGE_BYTES 4096
 
 int luaopen_sys_look(lua_State *L);  /* look.c: adds stat, list and their like to the table on top */
 int luaopen_sys_watch(lua_State *L); /* watch.c: pushes fs.watch */
@@ -73,8 +74,9 @@ static int push_open_text(lua_State *L, int fd, const char *path, size_t limit, 
     luaL_Buffer text;
     luaL_buffinit(L, &text);
     for (ssize_t got = 1; got > 0 && total < limit + whole;) {
-        /* One byte more than expected, so that the end shows without another turn. */
-        size_t wanted = total <= expected ? expected - total + 1 : LUAL_BUFFERSIZE, room = limit + whole - total;
+        /* One byte more than expected, so that the end shows; a page at least, as files of /proc/sys give all at once. */
+        size_t wanted = total < expected ? expected - total + 1 : 0, room = limit + whole - total;
+        wanted = wanted > PAGE_BYTES ? wanted : PAGE_BYTES;
         wanted = wanted < room ? wanted : room;
         got = fs_read_some(fd, luaL_prepbuffsize(&text, wanted), wanted);
         if (got < 0)

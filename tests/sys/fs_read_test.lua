@@ -41,6 +41,7 @@ end)
 test("fs.read: files of /proc, whose size says 0, are read whole and capped too", function()
   equal(fs.stat("/proc/self/status").size_bytes, 0)
   ok(fs.read("/proc/self/status"):find("\nThreads:"))
+  equal(fs.read("/proc/sys/kernel/pid_max"), run_tool({ "cat", "/proc/sys/kernel/pid_max" }).stdout)
   equal(refusal(fs.read("/proc/self/status", { max_bytes = 10 }))[1], "EFBIG")
 end)
 
