@@ -16,7 +16,7 @@ function M.run(world, options)
   local name = choose.instance_and_rest(context.record, context.words)
   local streams <close> = tty.streams(world, true)
   out.talk(("attached to the console of %s; detach with Ctrl-]"):format(name))
-  local how = exec.console(context, name, { stdin = streams.stdin, write = streams.stdout })
+  local how = exec.console(context, name, streams)
   streams:close()
   out.talk(how == "detached" and "detached; the VM runs on" or ("%s has ended"):format(name))
   return 0

@@ -14,12 +14,17 @@ function Streams:close()
 end
 Streams.__close = Streams.close
 
---- Streams for run/ssh and the console; with `wants_terminal` and a terminal on stdin it is in raw mode until closed.
----@return {stdin: table, stdout: fun(chunk: string), stderr: fun(chunk: string), terminal: boolean}
+--- Puts the terminal into raw mode until closed. Called once the other side is there: until then Ctrl-C is a signal.
+function Streams:enter()
+  if self.terminal then self.raw = self.world.tty.raw(0) end
+end
+
+--- Streams for run/ssh and the console; with `wants_terminal` and terminals on stdin and stdout they are one terminal.
+---@return {stdin: table, stdout: fun(chunk: string), stderr: fun(chunk: string), terminal: boolean, enter: function}
 function M.streams(world, wants_terminal)
   local terminal = wants_terminal and world.tty.is_terminal(0) and world.tty.is_terminal(1)
-  local streams = { stdin = M.stdin(world), stdout = out.bytes, stderr = out.raw, terminal = terminal }
-  if terminal then streams.raw = world.tty.raw(0) end
+  local streams = { stdin = M.stdin(world), stdout = out.bytes, stderr = out.raw, terminal = terminal,
+    world = world }
   return setmetatable(streams, Streams)
 end
 

@@ -39,7 +39,10 @@ function M.run(world, options)
   local context = project.from_file(world, options)
   for _, warning in ipairs(context.project.warnings) do out.warn(warning) end
   if options.dry_run then
-    for _, line in ipairs(render.plan(up.prepare(context, options.arguments).plan)) do out.result(line) end
+    local plan = up.prepare(context, options.arguments).plan
+    for _, warning in ipairs(plan.warnings) do out.warn(warning) end
+    for _, line in ipairs(render.plan(plan)) do out.result(line) end
+    up.refuse(plan)
     return 0
   end
   local talk <close> = talk_.new(world, "up")

@@ -31,8 +31,9 @@ end
 --- Version 1 of the explicit field list: the recorded and the wanted spec are compared here and nowhere else.
 --- class: live | restart | reprovision | recreate (DESIGN §4); key: where the file says it.
 M.FIELDS = {
-  { name = "image", class = "recreate", key = "image", get = function(s) return { s.image.path, s.image.format } end,
-    show = words },
+  { name = "image", class = "recreate", key = "image", get = function(s)
+      return { s.image.path, s.image.format, s.image.mtime_ns, s.image.inode }
+    end, show = function(image) return image[1] end },
   { name = "memory", class = "restart", key = "vm.memory_mb", get = function(s) return s.vm.memory_mib end, show = mib },
   { name = "vcpu", class = "restart", key = "vm.vcpu", get = function(s) return s.vm.vcpu end },
   { name = "disk", class = "restart", key = "vm.disk_size", get = function(s) return s.disk_bytes end,
@@ -50,6 +51,8 @@ M.FIELDS = {
   { name = "volumes", class = "restart", key = "volumes", get = function(s) return s.mounts end, show = mount_words },
   { name = "network", class = "restart", key = "networks", get = function(s) return s.nics end,
     show = function(nics) return words { nics[2] and nics[2].address } end },
+  { name = "bootcmd", class = "restart", key = "cloud_init.bootcmd", get = function(s) return s.cloud_init.bootcmd or {} end,
+    show = function(commands) return #commands .. " commands" end },
   { name = "console_login", class = "restart", key = "console_login", get = function(s) return s.console_login end },
   { name = "hosts", class = "live", key = "services", get = function(s) return s.hosts end,
     show = function(hosts) return #hosts .. " names" end },

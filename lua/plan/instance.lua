@@ -153,6 +153,12 @@ end
 function M.specs(project, record, facts)
   local findings, warnings = {}, {}
   local accel_by_word = accelerators(project, facts, findings, warnings)
+  for _, name in ipairs(project.order) do
+    if project.services[name].vm.uefi and not facts.firmware then
+      findings[#findings + 1] = { message = name .. ": vm.uefi is true, but there is no UEFI firmware on this host",
+        hint = "sudo apt install ovmf, or name it with HOLOS_OVMF_CODE and HOLOS_OVMF_VARS" }
+    end
+  end
   local network, notice = lease.network(project, record, facts)
   if not network then return nil, { { message = notice } } end
   if notice then warnings[#warnings + 1] = ("%s; %s is used"):format(notice, network.subnet) end

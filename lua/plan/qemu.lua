@@ -134,7 +134,7 @@ end
 function M.volumes(b)
   for _, mount in ipairs(b.spec.mounts) do
     if mount.kind == "volume" then
-      local node = "volume-" .. mount.volume:gsub("[^%w-]", "-")
+      local node = mount.serial:gsub("[^%w-]", "-") -- QEMU's limit is 31 bytes; serials have at most 20 and differ
       local what = { role = mount.read_only and "read" or "write",
         path = path.join(b.host.volumes_directory, mount.volume .. ".qcow2") }
       file_node(b, node .. "-file", b:fdset(what), mount.read_only)

@@ -121,20 +121,19 @@ local function change_text(changes)
   return table.concat(shown, ", ")
 end
 
-local function grow_if_larger(plan, spec, recorded, after)
-  if spec.disk_bytes <= recorded.disk_bytes then return end
+local function grow_if_larger(plan, context, spec, after)
+  if spec.disk_bytes <= context.observed.instances[spec.name].disk_bytes then return end
   after[#after + 1] = add(plan, { id = "grow/" .. spec.name, kind = "disk.grow", instance = spec.name,
     after = table_.copy(after), because = "disk_size grew" })
 end
 
 local function plan_restart(plan, context, spec, volume_ids, changes, running)
-  local recorded = context.record.instances[spec.name].spec
   local after = prerequisites(plan, context, spec, volume_ids)
   if running then
     after = { add(plan, { id = "stop/" .. spec.name, kind = "instance.stop", instance = spec.name, after = after,
       because = change_text(changes) }) }
   end
-  grow_if_larger(plan, spec, recorded, after)
+  grow_if_larger(plan, context, spec, after)
   local text = #changes > 0 and change_text(changes) or context.observed.instances[spec.name].text
   row(plan, "~", spec.name, ("%s   %s   (disk kept)"):format(running and "restart" or "start", text),
     #changes > 0 and first_where(context, spec, changes) or nil)
@@ -152,9 +151,9 @@ local function plan_known(plan, context, spec, volume_ids)
     if context.record.instances[spec.name].disk_made then return refuse_lost_disk(plan, context, spec) end
     return plan_new(plan, context, spec, volume_ids) -- an `up` was cut off before it came to the disk
   end
-  local changes = diff.changes(context.record.instances[spec.name].spec, spec)
-  local gravest = diff.gravest(changes)
-  local running = context.observed.instances[spec.name].running
+  local seen = context.observed.instances[spec.name]
+  local changes = diff.changes(seen.applied or context.record.instances[spec.name].spec, spec)
+  local gravest, running = diff.gravest(changes), seen.running
   if gravest == "recreate" or gravest == "reprovision" then
     for _, change in ipairs(changes) do
       if change.class == gravest then
@@ -164,8 +163,11 @@ local function plan_known(plan, context, spec, volume_ids)
     end
   elseif not running or gravest == "restart" then
     plan_restart(plan, context, spec, volume_ids, changes, running)
+  elseif seen.is_cut then
+    row(plan, "~", spec.name, "finish its launch, which was cut off")
+    launch(plan, context, spec, {}, "its launch was cut off")
   elseif gravest == "live" then
-    row(plan, "~", spec.name, "live   " .. change_text(changes), first_where(context, spec, changes))
+    row(plan, "~", spec.name, "at its next start   " .. change_text(changes), first_where(context, spec, changes))
   end
 end
 
@@ -173,7 +175,10 @@ end
 local function plan_surplus(plan, context, wanted, services)
   for _, name in ipairs(table_.keys(context.record.instances)) do
     local spec = context.record.instances[name].spec
-    if not wanted[name] and services[spec.service] then
+    if not wanted[name] and services[spec.service] and spec.protect then
+      plan.refusals[#plan.refusals + 1] = { instance = name, where = context.where("services." .. spec.service .. ".replicas"),
+        change = { name = "replicas", class = "recreate", from = "protected", to = "removed" } }
+    elseif not wanted[name] and services[spec.service] then
       local stop = add(plan, { id = "stop/" .. name, kind = "instance.stop", instance = name, after = {},
         because = "fewer replicas" })
       add(plan, { id = "trash/" .. name, kind = "instance.trash", instance = name, after = { stop },
@@ -188,7 +193,7 @@ end
 --- The plan that brings what is observed to what is wanted.
 ---@param context table
 ---  specs: wanted instance specs, in start order        record: the project's record
----  observed: {instances = {[name] = {running, text, disk}}, volumes = {[name] = {size_bytes}}}
+---  observed: {instances = {[name] = {running, text, disk, disk_bytes, applied, is_cut}}, volumes = {[name] = {size_bytes}}}
 ---  volumes: {[name] = {name, size_bytes}}              where(path): "holos.yaml:14" or nil
 ---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
 ---  directory: the project's                                 partial: only some services were asked for, so the

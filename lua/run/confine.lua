@@ -25,7 +25,7 @@ function M.identity(world, spec, leased_uid)
   if world.host.uid() ~= 0 or spec.vm.run_as_root then return {} end
   local account = M.account(world, "holos") or { uid = leased_uid, gid = leased_uid }
   local kvm = spec.vm.accel == "kvm" and world.fs.stat("/dev/kvm")
-  return { uid = account.uid, gid = account.gid, groups = kvm and { kvm.gid } or {} }
+  return { uid = account.uid, gid = account.gid, groups = kvm and kvm.gid ~= 0 and { kvm.gid } or {} }
 end
 
 local function rule(rules, world, file, access)

@@ -31,12 +31,20 @@ function M.require_same_base(world, spec)
   end
 end
 
+--- A disk that lies there already is taken only when it was made from this base.
+function M.require_overlay_of(world, spec, file)
+  local info = err.check(spec.name, world.qcow2.info(file))
+  if info.backing == spec.image.path then return end
+  err.raise { message = ("%s: %s is there, made from %s and not from %s"):format(spec.name, file, info.backing or "nothing",
+    spec.image.path), code = "EEXIST", hint = "move it away; it is not overwritten" }
+end
+
 --- The root overlay of an instance, when it is not there yet.
 function M.create_root(world, state, spec)
   local directory = state:instance(spec.project, spec.name)
   err.check(spec.name, world.fs.mkdir_all(directory, DIRECTORY_MODE))
   local file = directory .. "/root.qcow2"
-  if world.fs.lstat(file) then return end
+  if world.fs.lstat(file) then return M.require_overlay_of(world, spec, file) end
   err.check(spec.name, world.qcow2.create(file, { size_bytes = spec.disk_bytes, backing = spec.image.path,
     backing_format = spec.image.format, mode = FILE_MODE }))
 end

@@ -52,10 +52,12 @@ M.actions["instance.launch"] = function(world, job, action)
   local entry, spec = job.record.instances[action.instance], spec_of(job, action)
   local known = runtime.load(world, job.state, job.record.name, action.instance)
   local process <close> = runtime.process(world, known)
+  local launching = { state = job.state, spec = spec, leased = entry.leased or {}, uid = job.record.leases.uid,
+    program = job.facts.qemu.program, firmware = job.facts.firmware, virtiofsd = job.facts.virtiofsd, warn = job.warn }
   if not process then
-    known = launch.start(world, { state = job.state, spec = spec, leased = entry.leased or {},
-      uid = job.record.leases.uid, program = job.facts.qemu.program, firmware = job.facts.firmware,
-      virtiofsd = job.facts.virtiofsd, warn = job.warn })
+    known = launch.start(world, launching)
+  elseif not (known.ports and known.ports[1]) then
+    launch.resume(world, launching, known)
   end
   if known.ports and known.ports[1] then remember_ports(entry, spec, known.ports) end
   return "running"
@@ -73,8 +75,17 @@ M.actions["instance.stop"] = function(world, job, action)
     grace_ms = job.grace_ms or spec_of(job, action).stop_grace_ms })
 end
 
+--- No disk is moved under a living QEMU, whatever was observed before the lock was taken.
+local function require_ended(world, job, name)
+  local now = runtime.load(world, job.state, job.record.name, name)
+  stop.end_shares(world, now)
+  local process <close> = runtime.process(world, now)
+  if process then err.raise { message = name .. ": runs again; nothing of it was moved", code = "EBUSY" } end
+end
+
 M.actions["instance.trash"] = function(world, job, action)
   local _held <close> = take_instance_lock(world, job, action.instance)
+  require_ended(world, job, action.instance)
   trash.take_instance(world, job.state, job.record.name, action.instance, job.batch)
   job.record.instances[action.instance] = nil
   job.record.leases.addresses[action.instance] = nil

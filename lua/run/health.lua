@@ -32,7 +32,7 @@ function M.probe(world, state, spec, now)
     if result.traceback or err.is(result, "ECANCELED") or err.is(result, "EHOSTKEY") then error(result, 0) end
     return false, tostring(result)
   end
-  local last = table.concat(output):match("([^\n]+)%s*$")
+  local last = text.escape_terminal(table.concat(output)):match("([^\n]+)%s*$")
   if result.status == 0 then return true, last end
   return false, ("exit %s%s"):format(result.status or result.signal, last and ": " .. last or "")
 end

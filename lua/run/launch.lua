@@ -128,7 +128,7 @@ local function fork_record_go(world, launching, directory, command, opened)
   local child <close> = start_child(world, launching, directory, command, opened)
   local now = { pid = child.pid, start_time = child.start_time, launched_ms = world.clock.utc_ms(),
     report_from_bytes = M.size_of(world, directory .. "/report.log"),
-    console_from_bytes = M.size_of(world, directory .. "/console.log"), shares = launching.shares, ports = {} }
+    console_from_bytes = M.size_of(world, directory .. "/console.log"), shares = launching.shares, ports = {}, spec = spec }
   local ok, problem = pcall(runtime.save, world, state, spec.project, spec.name, now)
   if not ok then error(problem, 0) end -- a child that was not let go ends with its gate
   err.check(spec.name, child:go())
@@ -162,6 +162,38 @@ local function greet(world, launching, directory, now)
   now.ports = monitor.host_ports(session, launching.ports, spec.name)
 end
 
+--- Kills a QEMU that was let go but did not prove itself: nobody could reach it.
+local function give_up(world, launching, now)
+  local process <close> = runtime.process(world, now)
+  if process then
+    process:signal("KILL")
+    task.within(END_MS, task.wait, { process = process })
+  end
+  now.pid, now.exit = nil, "launch failed"
+  runtime.save(world, launching.state, launching.spec.project, launching.spec.name, now)
+end
+
+--- Waits for the proof of life of a launch and writes its ports down, whatever is cancelled meanwhile.
+local function prove(world, launching, directory, now)
+  local state, spec = launching.state, launching.spec
+  return task.shield(GREETING_MS + 3 * END_MS, function()
+    local ok, problem = xpcall(greet, err.trace, world, launching, directory, now)
+    if not ok then
+      give_up(world, launching, now)
+      error(problem, 0)
+    end
+    runtime.save(world, state, spec.project, spec.name, now)
+    journal.append(world, state, spec.project, { type = "instance.launched", instance = spec.name, pid = now.pid })
+    return now
+  end)
+end
+
+--- Finishes a launch that was cut off after its QEMU was let go. The caller holds the instance's lock.
+function M.resume(world, launching, now)
+  launching.ports = wanted_ports(launching.spec, launching.leased)
+  return prove(world, launching, launching.state:instance(launching.spec.project, launching.spec.name), now)
+end
+
 --- Launches an instance that does not run. The caller holds its lock.
 ---@param launching table  {state, spec, leased (ports of the record), uid, program, firmware, virtiofsd, warn(text)}
 ---@return table runtime  as in runtime.json, with `ports`
@@ -181,13 +213,7 @@ function M.start(world, launching)
   reserve_ports(world, launching, reserved)
   local command = qemu.command(spec, { directory = directory, volumes_directory = state:volumes(spec.project),
     firmware = launching.firmware, forwards = launching.ports })
-  local now = M.run(world, launching, directory, command)
-  return task.shield(GREETING_MS, function()
-    greet(world, launching, directory, now)
-    runtime.save(world, state, spec.project, spec.name, now)
-    journal.append(world, state, spec.project, { type = "instance.launched", instance = spec.name, pid = now.pid })
-    return now
-  end)
+  return prove(world, launching, directory, M.run(world, launching, directory, command))
 end
 
 --- Opens, forks, records, goes. Our copies of the descriptors are closed on return: an early exit of QEMU then shows

@@ -4,12 +4,14 @@ local qmp = require "holos.run.qmp"
 
 local M = {}
 
-M.SOCKET = "qmp-command.sock"
+M.SOCKET, M.OTHER_SOCKET = "qmp-command.sock", "qmp.sock"
 local COMMAND_MS = 5000
 
 --- A session on an instance's command socket; nil and the error object when it cannot be had.
-function M.try_connect(world, directory, timeout_ms)
-  local ok, result = pcall(qmp.connect, world, { directory = directory, name = M.SOCKET }, { timeout_ms = timeout_ms })
+---@param socket string?  M.SOCKET when absent
+function M.try_connect(world, directory, timeout_ms, socket)
+  local where = { directory = directory, name = socket or M.SOCKET }
+  local ok, result = pcall(qmp.connect, world, where, { timeout_ms = timeout_ms })
   if ok then return result end
   if err.is(result, "ECANCELED") then error(result, 0) end
   return nil, result

@@ -31,18 +31,23 @@ local function running_text(now, told)
 end
 
 --- One instance of a record.
----@return {running: boolean, state: string, text: string, runtime: table?, report: table?, disk: boolean}
+---@return {running: boolean, state: string, text: string, runtime: table?, report: table?, disk: boolean,
+---         disk_bytes: integer?, applied: table? (the spec it was launched with), is_cut: boolean? (its launch was)}
 function M.instance(world, state, record, name)
   local now, why = runtime.load(world, state, record.name, name)
   local process <close> = runtime.process(world, now)
-  local disk = world.fs.stat(state:instance(record.name, name) .. "/root.qcow2") ~= nil
+  local info, message, code = world.qcow2.info(state:instance(record.name, name) .. "/root.qcow2")
+  if not info and code ~= "ENOENT" then err.raise { message = name .. ": " .. message, code = code } end
+  local disk, disk_bytes = info ~= nil, info and info.virtual_bytes
   if not process then
     local text = stopped_text(record.instances[name], why, now)
-    return { running = false, state = text:match("^%a+"), text = text, runtime = now, disk = disk }
+    return { running = false, state = text:match("^%a+"), text = text, runtime = now, disk = disk,
+      disk_bytes = disk_bytes }
   end
   local told = M.report(world, state, record.name, name, now)
   local text = running_text(now, told)
-  return { running = true, state = told.state, text = text, runtime = now, report = told, disk = disk }
+  return { running = true, state = told.state, text = text, runtime = now, report = told, disk = disk,
+    disk_bytes = disk_bytes, applied = now.spec, is_cut = not (now.ports and now.ports[1]) }
 end
 
 --- All instances and volumes of a record.

@@ -9,6 +9,7 @@ local M = {}
 M.MAJOR, M.MINOR = 1, 0
 --- A record of 253 instances with large seeds is well below this; more is no record of ours.
 local MAX_BYTES = 32 << 20
+local INSTANCE_NAME = "^[a-z0-9][a-z0-9-]*%-%d+$"
 local FORBIDDEN_NAME = "[^a-z0-9_-]"
 
 --- An empty record for a new project.
@@ -34,6 +35,9 @@ function M.complaint(value, name)
   end
   for instance, entry in pairs(value.instances) do
     if type(entry) ~= "table" or type(entry.spec) ~= "table" then return ("instance %s has no spec"):format(instance) end
+    if not instance:find(INSTANCE_NAME) or entry.spec.name ~= instance then
+      return ("%q is no instance's name"):format(instance)
+    end
   end
 end
 

@@ -11,7 +11,7 @@ local M = {}
 --- A guest that is still booting loses the first press; it is pressed again this often.
 local PRESS_AGAIN_MS = 5000
 local TERM_MS, KILL_MS = 10000, 10000
-local CONNECT_MS = 2000
+local CONNECT_MS, CONNECT_AGAIN_MS = 2000, 500
 
 local function ended(process, timeout_ms)
   local ok, problem = pcall(task.within, timeout_ms, function() task.wait { process = process } end)
@@ -20,12 +20,25 @@ local function ended(process, timeout_ms)
   error(problem, 0)
 end
 
+--- A monitor of the VM: the command socket, else the other one, tried again until the deadline while the VM lives.
+local function connect(world, directory, process, deadline_ms)
+  local left_ms = deadline_ms - task.now_ms()
+  while left_ms > 0 and process:alive() do
+    for _, socket in ipairs { monitor.SOCKET, monitor.OTHER_SOCKET } do
+      local session = monitor.try_connect(world, directory, math.max(1, math.min(CONNECT_MS, left_ms)), socket)
+      if session then return session end
+    end
+    if ended(process, math.max(1, math.min(CONNECT_AGAIN_MS, deadline_ms - task.now_ms()))) then return nil end
+    left_ms = deadline_ms - task.now_ms()
+  end
+end
+
 --- Presses the power button until the guest has ended or the grace is over.
 ---@return string? reason  of the exit, as QEMU's SHUTDOWN event says it
 local function power_down(world, directory, process, grace_ms)
-  local session <close> = monitor.try_connect(world, directory, math.min(CONNECT_MS, math.max(grace_ms, 1)))
-  if not session then return nil end
   local deadline_ms = task.now_ms() + grace_ms
+  local session <close> = connect(world, directory, process, deadline_ms)
+  if not session then return nil end
   repeat
     if not pcall(monitor.power_down, session) and not process:alive() then break end
     local left_ms = deadline_ms - task.now_ms()
@@ -56,7 +69,10 @@ function M.stop(world, options)
   local state, project, name = options.state, options.project, options.name
   local now = runtime.load(world, state, project, name)
   local process <close> = runtime.process(world, now)
-  if not process then return "was not running" end
+  if not process then
+    M.end_shares(world, now)
+    return "was not running"
+  end
   local reason = power_down(world, state:instance(project, name), process, options.grace_ms)
   local how = "powered off"
   if process:alive() then
@@ -69,7 +85,7 @@ function M.stop(world, options)
     end
   end
   M.end_shares(world, now)
-  now.exit, now.pid = reason or "guest-shutdown", nil
+  now.exit, now.pid = reason or "no reason was given", nil
   runtime.save(world, state, project, name, now)
   journal.append(world, state, project, { type = "instance.stopped", instance = name, how = how })
   return how

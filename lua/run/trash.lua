@@ -7,6 +7,7 @@ local M = {}
 
 M.KEEP_DAYS = 7
 local DAY_MS = 24 * 60 * 60 * 1000
+local FIRST_SANE_MS = 1704067200000 -- 2024-01-01, before the first holos
 local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
 local MAX_RECORD_BYTES = 32 << 20
 
@@ -91,7 +92,6 @@ function M.restore(world, state, batch)
     err.check(name, world.fs.rename(("%s/volumes/%s.qcow2"):format(batch.directory, name),
       state:volume(batch.project, name), { sync = true }))
   end
-  M.remove(world, batch)
   return batch.instances
 end
 
@@ -100,19 +100,25 @@ function M.remove(world, batch)
   err.check("trash", world.fs.remove_tree(batch.directory))
 end
 
---- What is older than KEEP_DAYS, and more, oldest first, while less than a tenth of the file system is free.
----@return table[] removed  batches
-function M.sweep(world, state)
-  local removed = {}
+--- Whether a batch may go: its time is over, or less than a tenth of the file system is free. A batch whose time is not
+--- known stays, and so do all while the clock is not set (before 2024).
+local function is_over(world, state, batch)
+  local now_ms = world.clock.utc_ms()
+  if batch.at_ms < FIRST_SANE_MS or now_ms < FIRST_SANE_MS then return false end
+  local space = world.fs.space(state.root)
+  local tight = space and space.free_bytes * 10 < space.total_bytes
+  return tight or now_ms - batch.at_ms > M.KEEP_DAYS * DAY_MS
+end
+
+--- Deletes what is over of one project, whose lock the caller holds; oldest first.
+---@param on_removed fun(batch: table)  told of each, before it is deleted
+function M.sweep(world, state, project, on_removed)
   for _, batch in ipairs(M.list(world, state)) do
-    local space = world.fs.space(state.root)
-    local tight = space and space.free_bytes * 10 < space.total_bytes
-    if tight or world.clock.utc_ms() - batch.at_ms > M.KEEP_DAYS * DAY_MS then
+    if batch.project == project and is_over(world, state, batch) then
+      on_removed(batch)
       M.remove(world, batch)
-      removed[#removed + 1] = batch
     end
   end
-  return removed
 end
 
 return M

@@ -45,7 +45,11 @@ end
 local function locked(context, talk)
   context.state:prepare(context.world, context.name)
   local held = up.take_lock(context, talk)
-  context.record = record_.load(context.world, context.state, context.name) or context.record
+  context.record = record_.load(context.world, context.state, context.name)
+  if not context.record then
+    held:release()
+    err.raise { message = ("project %s is gone; another command took it down"):format(context.name), code = "ENOENT" }
+  end
   return held
 end
 
@@ -91,6 +95,8 @@ function M.start(context, words, talk)
   local _held <close> = locked(context, talk)
   local chosen = choose.instances(context.record, words)
   local plan = hooks.plan(start_plan(context, chosen))
+  for _, warning in ipairs(plan.warnings) do talk.warn(warning) end
+  up.refuse(plan)
   local program = err.check("QEMU", probe.find(world))
   set_desired(context, chosen, "running")
   talk.planned(plan)
@@ -104,6 +110,7 @@ end
 --- Writes the record when the scope is left, also by an error or a Ctrl-C.
 function M.saved_at_end(context)
   return setmetatable({}, { __close = function()
+    if context.is_dropped then return end
     task.shield(RECORD_MS, function()
       record_.save(context.world, context.state, context.record)
       up.write_known_hosts(context, context.record)
@@ -112,8 +119,9 @@ function M.saved_at_end(context)
 end
 
 local function drop_empty_project(context)
-  if next(context.record.instances) then return record_.save(context.world, context.state, context.record) end
+  if next(context.record.instances) then return end
   record_.remove(context.world, context.state, context.name)
+  context.is_dropped = true
 end
 
 local function take_volumes(context, batch)
@@ -133,10 +141,11 @@ function M.down(context, words, talk)
   local _held <close> = locked(context, talk)
   local chosen = choose.instances(context.record, words)
   refuse_protected(context.record, chosen)
-  trash.sweep(world, state)
+  up.sweep_trash(context, talk)
   local actions = down.make(context.record, chosen, running_of(context, chosen), true)
   set_desired(context, chosen, "stopped")
   talk.planned { actions = actions, rows = {} }
+  local _saved <close> = M.saved_at_end(context)
   local batch = trash.open_batch(world, state, context.record)
   up.perform(context, { record = context.record, batch = batch }, talk, actions)
   local kept = observe.project(world, state, context.record).volumes

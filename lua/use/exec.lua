@@ -35,10 +35,11 @@ end
 
 --- Runs a command in an instance, with our standard streams.
 ---@param words string[]  the command's argv; none = an interactive shell
----@param streams table   {stdin, stdout(chunk), stderr(chunk), terminal: boolean}
+---@param streams table   {stdin, stdout(chunk), stderr(chunk), terminal: boolean, enter(): the other side is there}
 ---@return {status: integer?, signal: string?} result
 function M.run(context, name, words, streams, options)
   local session <close> = M.session(context, name, options)
+  streams:enter()
   if #words == 0 and streams.terminal then return session:shell(streams) end
   if #words == 0 then return session:shell { stdin = streams.stdin, stdout = streams.stdout, stderr = streams.stderr } end
   return session:exec(ssh.command_line(words), streams)
@@ -46,7 +47,7 @@ end
 
 local function relay_input(stdin, socket)
   while true do
-    local chunk = io_.await(stdin, "try_read", CONSOLE_BYTES)
+    local chunk = io_.await(stdin, "try_read", CONSOLE_BYTES) or ""
     local cut = chunk:find(DETACH, 1, true)
     io_.write_all(socket, cut and chunk:sub(1, cut - 1) or chunk)
     if cut or chunk == "" then return "detached" end
@@ -55,23 +56,24 @@ end
 
 local function relay_output(socket, write)
   while true do
-    local chunk = io_.await(socket, "try_read", CONSOLE_BYTES)
+    local chunk = io_.await(socket, "try_read", CONSOLE_BYTES) or ""
     if chunk == "" then return "ended" end
     write(chunk)
   end
 end
 
 --- Attaches to the serial console until Ctrl-], the end of stdin, or the end of the VM.
----@param streams {stdin: sys.fd, write: fun(chunk: string)}
+---@param streams table  as for M.run
 ---@return "detached"|"ended" how
 function M.console(context, name, streams)
   M.running(context, name)
   local directory = context.state:instance(context.record.name, name)
   local socket <close> = err.check(name, context.world.net.connect_unix(directory, "console.sock"))
+  streams:enter()
   io_.write_all(socket, "\r")
   return task.race {
     function() return relay_input(streams.stdin, socket) end,
-    function() return relay_output(socket, streams.write) end,
+    function() return relay_output(socket, streams.stdout) end,
   }
 end
 

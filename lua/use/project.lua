@@ -36,7 +36,13 @@ function M.load(world, file, options)
     shown = M.shown(world, file), environment = world.host.environ(), parse = world.yaml.parse,
     name = options.project_name, stat = function(name) return M.type_of(world, name) end,
     read = function(name) return world.fs.read(name, { max_bytes = MAX_FILE_BYTES }) end,
-    sniff = function(name) return world.qcow2.info(name) and "qcow2" or "raw" end }
+    sniff = function(name) return M.format_of(world, name) end }
+end
+
+--- "qcow2" for what begins as one, sound or not; nil for anything else, for which the file has to say `image_format: raw`.
+function M.format_of(world, name)
+  local _, _, code = world.qcow2.info(name)
+  return code ~= "ENOTQCOW2" and "qcow2" or nil
 end
 
 --- The type of what lies at a path: "file", "directory", …; nil when there is nothing.
@@ -67,7 +73,7 @@ end
 local function require_record(world, state, name)
   local known = record.load(world, state, name)
   if known then return known end
-  err.raise { message = ("there is no project %q"):format(name), code = "ENOENT", hint = "holos ls lists what there is" }
+  err.raise { message = ("there is no project %q"):format(name), code = "ENOPROJECT", hint = "holos ls lists what there is" }
 end
 
 --- The project of a command that works from the record: -p NAME, else the file's name, also when the file is broken.

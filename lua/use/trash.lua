@@ -18,7 +18,8 @@ end
 local function newest(world, state, project, name)
   local batches = M.list(world, state, project)
   for i = #batches, 1, -1 do
-    if not name or batches[i].batch == name then return batches[i] end
+    local is_empty = #batches[i].instances + #batches[i].volumes == 0
+    if batches[i].batch == name or (not name and not is_empty) then return batches[i] end
   end
   err.raise { message = ("the trash holds nothing of %s"):format(project) .. (name and " named " .. name or ""),
     code = "ENOENT", hint = "holos trash ls" }
@@ -46,6 +47,7 @@ function M.restore(world, state, project, batch_name)
   local record = merged_record(record_.load(world, state, project), trash.record_of(world, batch), batch.instances)
   trash.restore(world, state, batch)
   record_.save(world, state, record)
+  trash.remove(world, batch) -- last: it holds the only copy of the old record
   return batch
 end
 

@@ -65,11 +65,20 @@ local function where_of(project)
   return function(path) return project.marks[path] end
 end
 
+--- Two directories with one project name would take each other's disks.
+local function refuse_other_directory(context, known)
+  local project = context.project
+  if not known or known.directory == project.directory or context.options.project_name then return end
+  err.raise { message = ("project %s belongs to %s, not to %s"):format(context.name, known.directory, project.directory),
+    code = "ECONSENT", exit = 3, hint = ("give this one another name, or say that it is the same: -p %s"):format(context.name) }
+end
+
 --- Observes and plans. Reads only.
 ---@return table prepared  {plan, specs, facts, record, leases}
 function M.prepare(context, words)
   local world, state, project = context.world, context.state, context.project
   local known = record_.load(world, state, context.name)
+  refuse_other_directory(context, known)
   local now = known or record_.new(context.name, project.directory, project.files)
   local facts, findings = facts_.gather(world, state, project)
   host_findings(findings)
@@ -87,7 +96,8 @@ function M.prepare(context, words)
     addresses = wanted.addresses, is_new = known == nil }
 end
 
-local function refuse(plan)
+--- Raises when a plan holds changes that need a decision.
+function M.refuse(plan)
   if #plan.refusals == 0 then return end
   err.raise { message = render.refusals(plan), code = "ECONSENT", exit = 3, hint = "nothing was changed" }
 end
@@ -151,6 +161,15 @@ function M.execute(context, prepared, talk)
   M.perform(context, prepared, talk, prepared.plan.actions)
 end
 
+--- Empties the project's part of the trash of what is over, and says so.
+function M.sweep_trash(context, talk)
+  trash.sweep(context.world, context.state, context.name, function(batch)
+    talk.notice(("trash: deleting %s of %s (%s), older than %d days or the disk is nearly full"):format(batch.batch,
+      batch.project, table.concat(batch.instances, " "), trash.KEEP_DAYS))
+    journal.append(context.world, context.state, context.name, { type = "trash.deleted", batch = batch.batch })
+  end)
+end
+
 --- Brings the project up.
 ---@param words string[]  services; none = all
 ---@param talk table      notice, warn, planned(plan), on_start, on_change, on_end
@@ -159,10 +178,10 @@ function M.run(context, words, talk)
   local world, state = context.world, context.state
   state:prepare(world, context.name)
   local _held <close> = M.take_lock(context, talk)
-  trash.sweep(world, state)
   local prepared = M.prepare(context, words)
   for _, warning in ipairs(prepared.plan.warnings) do talk.warn(warning) end
-  refuse(prepared.plan)
+  M.refuse(prepared.plan)
+  M.sweep_trash(context, talk)
   talk.planned(prepared.plan)
   record_intent(context, prepared)
   keys.user(world, state, context.name)

@@ -142,3 +142,49 @@ test("a damaged record spoils its project and no other", function()
   ok(listed.stdout:find("pair", 1, true) and listed.stderr:find("broken.json", 1, true))
   equal(stack:run({ "down", "-p", "broken" }).status, 1)
 end)
+
+test("a base image that was replaced in place is refused before anything is touched", function()
+  local stack <close> = stack_of(TWO)
+  stack:expect { "up" }
+  local before = stack:ps()["db-0"].pid
+  assert(fs.remove(stack.directory .. "/image.qcow2"))
+  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  local refused = stack:expect({ "up" }, 3)
+  ok(refused.stderr:find("image changed", 1, true), refused.stderr)
+  equal(stack:ps()["db-0"].pid, before)
+  stack:expect { "stop" }
+  stack:expect({ "start" }, 1)
+  equal(#stack:pids(), 0)
+end)
+
+test("another directory with the same project name does not take its disks", function()
+  local stack <close> = stack_of(TWO)
+  stack:expect { "up" }
+  local other <close> = stack_of(TWO)
+  other.state = stack.state
+  local refused = other:expect({ "up" }, 3)
+  ok(refused.stderr:find("belongs to " .. stack.directory, 1, true), refused.stderr)
+  equal(#stack:pids(), 3)
+end)
+
+test("a change that was cut off is carried out by the next up", function()
+  local stack <close> = stack_of(TWO)
+  stack:expect { "up" }
+  stack:write((TWO:gsub("db: {", "db: {vm: {memory_mb: 1024}, ")))
+  fake_qemu.set(stack.qemu, { "db-0: fail=not now" })
+  stack:expect({ "up" }, 1)
+  fake_qemu.set(stack.qemu, {})
+  stack:expect { "up" }
+  equal(stack:ps()["db-0"].memory_mib, 1024)
+  equal(#stack:pids(), 3)
+end)
+
+test("a root disk that is gone is told, not replaced", function()
+  local stack <close> = stack_of(TWO)
+  stack:expect { "up" }
+  stack:expect { "stop" }
+  assert(fs.remove(stack.state .. "/instances/pair/db-0/root.qcow2"))
+  local refused = stack:expect({ "up" }, 3)
+  ok(refused.stderr:find("root disk", 1, true), refused.stderr)
+  stack:expect({ "start" }, 3)
+end)

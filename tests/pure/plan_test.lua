@@ -92,7 +92,8 @@ local function make(specs, recorded, running, volumes, lost)
   local record, observed = { instances = {} }, { instances = {}, volumes = {} }
   for _, known in ipairs(recorded or {}) do
     record.instances[known.name] = { spec = known, desired = "running" }
-    observed.instances[known.name] = { running = running[known.name] or false, text = "stopped", disk = true }
+    observed.instances[known.name] = { running = running[known.name] or false, text = "stopped", disk = true,
+      disk_bytes = known.disk_bytes }
   end
   for name, made in pairs(lost or {}) do
     observed.instances[name].disk, record.instances[name].disk_made = false, made
