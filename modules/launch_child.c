@@ -41,11 +41,13 @@ static _Noreturn void give_up(int channel, enum launch_stage stage, int32_t item
     _exit(EXIT_NOT_RUN);
 }
 
+/* Every signal to its default, also those that the C library keeps for itself and that we may have inherited as ignored:
+ * therefore by the system call. All zeros is the kernel's struct sigaction for SIG_DFL; KILL and STOP are refused. */
 static void reset_signals(void)
 {
-    struct sigaction action = { .sa_handler = SIG_DFL };
+    static const char kernel_default[64];
     for (int number = 1; number < NSIG; number++)
-        sigaction(number, &action, NULL); /* refused for KILL, STOP and the C library's own: nothing to reset there */
+        syscall(SYS_rt_sigaction, number, kernel_default, NULL, (size_t)8 /* bytes in the kernel's sigset_t */);
     sigset_t none;
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
