@@ -11,8 +11,6 @@
 
 enum { RANDOM_LIMIT_BYTES = 1 << 20 };
 
-extern char **environ;
-
 /* -- mechanism ----------------------------------------------------------------------------------------------------- */
 
 /* The processors this process may use, which containers and taskset limit. */

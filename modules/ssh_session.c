@@ -185,7 +185,7 @@ static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_sign)
     (void)session;
     if (sshkey_sign(signer->key, data, data_len, r, s) < 0)
         return -1;
-    *sig = ssh_allocate(signer->session, 2 * (4 + 1 + SSHKEY_SCALAR_BYTES));
+    *sig = ssh_allocate(signer->session, (size_t)2 * (4 + 1 + SSHKEY_SCALAR_BYTES));
     if (!*sig)
         return -1;
     *sig_len = (size_t)(put_mpint(put_mpint(*sig, r), s) - *sig);
