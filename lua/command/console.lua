@@ -18,6 +18,7 @@ function M.run(world, options)
   out.talk(("attached to the console of %s; detach with Ctrl-]"):format(name))
   local how = exec.console(context, name, streams)
   streams:close()
+  if streams.terminal then out.talk("") end -- the guest's cursor stands anywhere
   out.talk(how == "detached" and "detached; the VM runs on" or ("%s has ended"):format(name))
   return 0
 end
