@@ -14,7 +14,9 @@ SCRIPTS := $(sort $(shell find lua recipes -name '*.lua' 2>/dev/null))
 OBJECTS := $(C_FILES:%.c=$(OUT)/obj/%.o)
 BINARY := $(OUT)/holos
 WARNINGS ?= -Wall -Wextra -Werror
-C_COMMAND = $(CC) $(CFLAGS_ALL) -g $(LIBC) $(DEFINES) -Imodules $(INCLUDES) $(WARNINGS) $(CFLAGS)
+# How gcc writes a header's path into debug data would depend on where the tree is.
+DEBUG := -g $(if $(filter fuzz,$(SANITIZE)),,-fno-canonical-system-headers)
+C_COMMAND = $(CC) $(CFLAGS_ALL) $(DEBUG) $(LIBC) $(DEFINES) -Imodules $(INCLUDES) $(WARNINGS) $(CFLAGS)
 
 # -- the binary ----------------------------------------------------------------------------------------------------------
 

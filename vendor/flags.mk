@@ -26,7 +26,7 @@ HARDEN_fuzz := -O1 -g -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-
 BASE_CFLAGS := -std=gnu11 $(HARDEN_$(SANITIZE))
 
 # A tree is named after everything that its bytes depend on.
-TREE := $(VENDOR)/$(or $(SANITIZE),$(ARCH))-$(shell { grep -v '^\#' vendor/pins; cat vendor/build.mk; \
+TREE := $(VENDOR)/$(or $(SANITIZE),$(ARCH))-$(shell { grep -E '^(name|sha256):' vendor/pins; cat vendor/build.mk; \
   find vendor/config -type f | sort | xargs cat; echo '$(BASE_CFLAGS)'; $(CC) --version 2>&1; } | sha256sum | cut -c1-12)
 SRC := $(TREE)/src
 MUSL := $(TREE)/musl
