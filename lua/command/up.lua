@@ -1,4 +1,5 @@
 --- holos up
+local err = require "holos.core.err"
 local out = require "holos.command.out"
 local project = require "holos.use.project"
 local render = require "holos.plan.render"
@@ -17,13 +18,17 @@ local M = {
   },
 }
 
-local GOALS = { running = "running", ready = "ready", provisioned = false }
+local GOALS = { running = "running", ready = "ready", provisioned = false, [""] = false }
 
 --- What to wait for: -d, HOLOS_HEALTH_BYPASS, HOLOS_WAIT; nil means provisioned, and healthy where there is a check.
 function M.goal(world, options)
   local bypass, named = world.host.env("HOLOS_HEALTH_BYPASS"), world.host.env("HOLOS_WAIT")
   if options.detach or (bypass and bypass ~= "") then return "running" end
-  return GOALS[named] or nil
+  local goal = GOALS[named or ""]
+  if goal == nil then
+    err.raise { message = ("HOLOS_WAIT is %q"):format(named), exit = 64, hint = "running, ready or provisioned" }
+  end
+  return goal or nil
 end
 
 local function finish(context, prepared)

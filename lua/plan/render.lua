@@ -77,7 +77,7 @@ function M.refusals(plan)
     local change = refusal.change
     lines[#lines + 1] = ("%s%s: %s changed (%s): %s"):format(refusal.where and refusal.where .. ": " or "", refusal.instance,
       change.name, change.from == change.to and change.to or change.from .. " → " .. change.to,
-      change.class == "recreate" and "this needs a new root disk" or "the first steps would have to run again")
+      change.class == "recreate" and "this needs a new disk" or "the first steps would have to run again")
   end
   lines[#lines + 1] = "refused: undo the change, or take the instances down first (root disks go to the trash): holos down"
   return table.concat(lines, "\n")

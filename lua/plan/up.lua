@@ -45,7 +45,10 @@ local function plan_volumes(plan, context)
   for _, name in ipairs(table_.keys(context.volumes)) do
     local volume = context.volumes[name]
     local known = context.observed.volumes[name]
-    if not known then
+    if not known and (context.record.volumes[name] or {}).made then
+      plan.refusals[#plan.refusals + 1] = { instance = "volume " .. name, where = context.where("volumes." .. name),
+        change = { name = "its disk", class = "recreate", from = "made", to = "gone" } }
+    elseif not known then
       ids[name] = add(plan, { id = "volume/" .. name, kind = "volume.create", volume = name,
         size_bytes = volume.size_bytes, after = {}, because = "does not exist" })
       row(plan, "+", "volume " .. name, context.describe.volume(volume), context.where("volumes." .. name))

@@ -20,6 +20,7 @@ local function spec_of(job, action) return job.record.instances[action.instance]
 
 M.actions["volume.create"] = function(world, job, action)
   disk.create_volume(world, job.state, job.record.name, action.volume, action.size_bytes)
+  job.record.volumes[action.volume].made = true
   return "created"
 end
 

@@ -118,8 +118,9 @@ function M.saved_at_end(context)
   end })
 end
 
-local function drop_empty_project(context)
-  if next(context.record.instances) then return end
+--- A project with kept volumes keeps its record, so that `down -v` and the next `up` find them.
+local function drop_empty_project(context, kept)
+  if next(context.record.instances) or next(kept) then return end
   record_.remove(context.world, context.state, context.name)
   context.is_dropped = true
 end
@@ -153,7 +154,7 @@ function M.down(context, words, talk)
     take_volumes(context, batch)
     kept = {}
   end
-  drop_empty_project(context)
+  drop_empty_project(context, kept)
   if context.options.purge then trash.remove(world, { directory = batch }) end
   journal.append(world, state, context.name, { type = "project.down" })
   return { chosen = chosen, kept = kept, batch = batch }

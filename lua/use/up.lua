@@ -114,7 +114,10 @@ local function record_intent(context, prepared)
     record.instances[spec.name] = entry
     record.leases.addresses[spec.name] = prepared.addresses[spec.name]
   end
-  for name, volume in pairs(project.volumes) do record.volumes[name] = { size_bytes = volume.size_bytes } end
+  for name, volume in pairs(project.volumes) do
+    local made = prepared.observed.volumes[name] ~= nil or (record.volumes[name] or {}).made
+    record.volumes[name] = { size_bytes = volume.size_bytes, made = made or nil }
+  end
   record_.save(context.world, context.state, record)
 end
 

@@ -188,3 +188,17 @@ test("a root disk that is gone is told, not replaced", function()
   ok(refused.stderr:find("root disk", 1, true), refused.stderr)
   stack:expect({ "start" }, 3)
 end)
+
+test("kept volumes keep their project: down -v takes them to the trash, a lost one is told", function()
+  local stack <close> = stack_of(TWO)
+  stack:expect { "up" }
+  stack:expect { "down" }
+  ok(stack:expect({ "ls" }).stdout:find("pair", 1, true))
+  stack:expect { "down", "-v" }
+  equal(fs.stat(stack.state .. "/volumes/pair/data.qcow2"), nil)
+  ok(not stack:expect({ "ls" }).stdout:find("pair", 1, true))
+  stack:expect { "up" }
+  stack:expect { "stop" }
+  assert(fs.remove(stack.state .. "/volumes/pair/data.qcow2"))
+  ok(stack:expect({ "up" }, 3).stderr:find("volume data", 1, true))
+end)

@@ -89,7 +89,7 @@ end
 local DESCRIBE = { instance = function(s) return s.name end, volume = function(v) return v.name end, bytes = tostring }
 
 local function make(specs, recorded, running, volumes, lost)
-  local record, observed = { instances = {} }, { instances = {}, volumes = {} }
+  local record, observed = { instances = {}, volumes = {} }, { instances = {}, volumes = {} }
   for _, known in ipairs(recorded or {}) do
     record.instances[known.name] = { spec = known, desired = "running" }
     observed.instances[known.name] = { running = running[known.name] or false, text = "stopped", disk = true,
