@@ -115,7 +115,7 @@ static int l_try_disconnect(lua_State *L)
 }
 
 /* session:host_key() -> "ecdsa-sha2-nistp256 AAAA…", the key that the server has proved to hold
- *                     | nil, message, "EINVAL" before the handshake */
+ *                     | nil, message, "EINVAL" before the handshake and after authentication */
 static int l_host_key(lua_State *L)
 {
     const struct ssh_session *session = check_session(L);

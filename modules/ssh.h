@@ -5,8 +5,8 @@
  * each session and before authentication; the memory that libssh2 holds is bounded and wiped.
  *
  * Operations give >= 0, or -EAGAIN when ssh_direction() has to be waited for, or -1 with `error` filled: ECONNRESET (
- * the connection is lost), EAUTH, EPERM (the server refuses a request), ENOMEM (too much unread data), EMSGSIZE (too much
- * before authentication), EPROTO. */
+ * the connection is lost), EAUTH, EPERM (the server refuses a request), ENOMEM (too much unread data), EMSGSIZE (too
+ * much before authentication), EPROTO. */
 #ifndef HOLOS_SSH_H
 #define HOLOS_SSH_H
 
@@ -64,7 +64,8 @@ int ssh_end(struct ssh_session *session, ssize_t result, const char *what, struc
 int ssh_session_open(struct ssh_session *session, int fd, struct sys_error *error);
 void ssh_session_close(struct ssh_session *session);
 int ssh_session_handshake(struct ssh_session *session, struct sys_error *error);
-/* Writes the server's proven host key as a public line; gives 0, or -EINVAL before the handshake. */
+/* Writes the server's proven host key as a public line; gives 0, or -EINVAL when there is none: before the handshake and
+ * after authentication. */
 int ssh_session_host_key(const struct ssh_session *session, char line[SSH_HOST_KEY_BYTES]);
 /* Also gives -1 with EINVAL when the two texts are no pair of keys. */
 int ssh_session_authenticate(struct ssh_session *session, const struct ssh_credentials *credentials,
@@ -83,9 +84,11 @@ int ssh_channel_close(struct ssh_channel *channel, struct sys_error *error);
 /* Fills status and signal from what the server has sent so far. */
 void ssh_channel_note_exit(struct ssh_channel *channel);
 
-/* -- ssh_private.c -------------------------------------------------------------------------------------------------- */
+/* -- ssh_private.c ------------------------------------------------------------------------------------------------- */
 
 /* Makes libssh2 report the exit status -1 until the server has sent one. */
 void ssh_forget_status(LIBSSH2_CHANNEL *raw);
+/* Frees the host key that the last key exchange left. */
+void ssh_drop_host_key(LIBSSH2_SESSION *raw);
 
 #endif

@@ -4,8 +4,11 @@
 
 #include <fcntl.h>
 #include <mbedtls/base64.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
 
 /* -- results ------------------------------------------------------------------------------------------------------- */
 
@@ -57,8 +60,8 @@ int ssh_end(struct ssh_session *session, ssize_t result, const char *what, struc
 
 /* -- opening and closing ------------------------------------------------------------------------------------------- */
 
-/* What both sides may agree on, best first. The host keys are ours, so they have one type; ChaCha20 is the fastest cipher
- * of this libssh2 by far; no SHA-1, no CBC. */
+/* What both sides may agree on, best first. The host keys are ours, so they have one type; ChaCha20 is the fastest
+ * cipher of this libssh2 by far; no SHA-1, no CBC. */
 static const struct method {
     int type;
     const char *names;
@@ -91,6 +94,8 @@ int ssh_session_open(struct ssh_session *session, int fd, struct sys_error *erro
     session->fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
     if (session->fd < 0)
         return sys_error_set(error, sys_errno_name(errno), "ssh: %s", strerror(errno));
+    /* Keys and small packets go at once; another kind of socket has no such delay. */
+    setsockopt(session->fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
     /* Counted by libssh2: undone in ssh_session_close. */
     int got = libssh2_init(0) ? sys_error_set(error, "EIO", "ssh: libssh2 has no entropy") : 0;
     if (!got && !(session->raw = ssh_transport_new(session))) {
@@ -159,6 +164,9 @@ int ssh_session_keepalive(struct ssh_session *session, struct sys_error *error)
 
 /* -- authentication ------------------------------------------------------------------------------------------------ */
 
+/* Two mpints with a sign byte each. */
+#define SIGNATURE_BYTES (4 + 1 + SSHKEY_SCALAR_BYTES + 4 + 1 + SSHKEY_SCALAR_BYTES)
+
 struct signer {
     struct ssh_session *session;
     const struct sshkey *key;
@@ -185,7 +193,7 @@ static LIBSSH2_USERAUTH_PUBLICKEY_SIGN_FUNC(on_sign)
     (void)session;
     if (sshkey_sign(signer->key, data, data_len, r, s) < 0)
         return -1;
-    *sig = ssh_allocate(signer->session, (size_t)2 * (4 + 1 + SSHKEY_SCALAR_BYTES));
+    *sig = ssh_allocate(signer->session, SIGNATURE_BYTES);
     if (!*sig)
         return -1;
     *sig_len = (size_t)(put_mpint(put_mpint(*sig, r), s) - *sig);

@@ -183,6 +183,8 @@ static LIBSSH2_DISCONNECT_FUNC(on_disconnect)
 void ssh_begin(struct ssh_session *session)
 {
     session->budget_bytes = CALL_BUDGET_BYTES;
+    if (session->is_authenticated)
+        ssh_drop_host_key(session->raw);
     ssh_flush(session);
 }
 

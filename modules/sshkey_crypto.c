@@ -77,7 +77,7 @@ int sshkey_check_pair(const struct sshkey *key)
         failed = mbedtls_ecp_keypair_calc_public(&crypto.pair, mbedtls_ctr_drbg_random, &crypto.random);
     if (!failed)
         failed = mbedtls_ecp_write_public_key(&crypto.pair, MBEDTLS_ECP_PF_UNCOMPRESSED, &length, point, sizeof point);
-    if (!result && (failed || memcmp(point, key->point, sizeof point)))
+    if (!result && (failed || memcmp(point, key->point, sizeof point) != 0))
         result = -EINVAL;
     crypto_close(&crypto);
     return result;

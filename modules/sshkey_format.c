@@ -167,7 +167,7 @@ static int read_secret(struct reader part, struct sshkey *key, struct sys_error 
         return sys_error_set(error, "EINVAL", "private key: the two check numbers differ");
     if (!read_text(&part, SSHKEY_TYPE) || !read_text(&part, SSHKEY_CURVE) || !read_point(&part, point))
         return sys_error_set(error, "EINVAL", "private key: the private part holds no %s key", SSHKEY_TYPE);
-    if (memcmp(point, key->point, sizeof point))
+    if (memcmp(point, key->point, sizeof point) != 0)
         return sys_error_set(error, "EINVAL", "private key: the public and the private part differ");
     if (!read_scalar(&part, key->scalar))
         return sys_error_set(error, "EINVAL", "private key: the private number is no number of 256 bits");
@@ -181,9 +181,10 @@ static int read_secret(struct reader part, struct sshkey *key, struct sys_error 
 static int read_body(struct reader body, struct sshkey *key, struct sys_error *error)
 {
     const uint8_t *magic = read_bytes(&body, sizeof MAGIC);
-    if (!magic || memcmp(magic, MAGIC, sizeof MAGIC))
+    if (!magic || memcmp(magic, MAGIC, sizeof MAGIC) != 0)
         return sys_error_set(error, "EINVAL", "private key: not in the format openssh-key-v1");
-    if (!read_text(&body, "none") || !read_text(&body, "none") || !read_text(&body, ""))
+    bool has_cipher = !read_text(&body, "none"), has_derivation = !read_text(&body, "none");
+    if (has_cipher || has_derivation || !read_text(&body, ""))
         return sys_error_set(error, "EINVAL", "private key: protected by a passphrase or damaged");
     if (read_u32(&body) != 1)
         return sys_error_set(error, "EINVAL", "private key: not exactly one key in it");
@@ -201,7 +202,7 @@ static int read_body(struct reader body, struct sshkey *key, struct sys_error *e
 static const char *find_armoured(const char *text, size_t length, size_t *armoured_length)
 {
     static const size_t begin_length = sizeof ARMOUR_BEGIN - 1, end_length = sizeof ARMOUR_END - 2;
-    if (length < begin_length || memcmp(text, ARMOUR_BEGIN, begin_length))
+    if (length < begin_length || memcmp(text, ARMOUR_BEGIN, begin_length) != 0)
         return NULL;
     const char *from = text + begin_length;
     const char *end = memmem(from, length - begin_length, ARMOUR_END, end_length);
@@ -305,7 +306,7 @@ int sshkey_parse_line(const char *text, size_t length, struct sshkey_line *line,
                               base64_length))
         return sys_error_set(error, "EINVAL", "public key: its second word is not base64 or too long");
     struct reader blob = { .at = line->blob, .left = line->blob_length }, type = read_string(&blob);
-    if (type.failed || type.left != line->type_length || memcmp(type.at, line->type, type.left))
+    if (type.failed || type.left != line->type_length || memcmp(type.at, line->type, type.left) != 0)
         return sys_error_set(error, "EINVAL", "public key: the type before the key and the type in it differ");
     return 0;
 }
