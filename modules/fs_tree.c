@@ -157,6 +157,16 @@ struct removal {
     size_t depth, capacity;
 };
 
+/* Some file systems give names longer than NAME_MAX. */
+static int copy_name(char copy[FS_NAME_SIZE], const char *name)
+{
+    size_t size = strlen(name) + 1;
+    if (size > FS_NAME_SIZE)
+        return -ENAMETOOLONG;
+    memcpy(copy, name, size);
+    return 0;
+}
+
 /* Removes one entry; 1 when it is a directory that is not empty. */
 static int remove_entry(int directory, const char *name)
 {
@@ -190,8 +200,8 @@ static int remove_entries(int directory, char name[FS_NAME_SIZE])
         }
         if (!is_dots(entry->d_name))
             result = remove_entry(directory, entry->d_name);
-        if (result > 0)
-            strcpy(name, entry->d_name); /* NAME_MAX at most: the kernel's own limit */
+        if (result > 0 && copy_name(name, entry->d_name) < 0)
+            result = -ENAMETOOLONG;
     }
     closedir(stream);
     return result;
@@ -213,8 +223,7 @@ static int push_level(struct removal *removal, const char *name)
     struct level *level = &removal->levels[removal->depth++];
     level->device = status.st_dev;
     level->inode = status.st_ino;
-    strcpy(level->name, name);
-    return 0;
+    return copy_name(level->name, name);
 }
 
 static int go_down(struct removal *removal, const char *name)

@@ -33,13 +33,12 @@ static int read_memory(struct memory *memory)
     if (!file)
         return -errno;
     char line[160];
-    long long kib;
     *memory = (struct memory){ -1, -1 };
     while (fgets(line, sizeof line, file)) {
-        if (sscanf(line, "MemTotal: %lld", &kib) == 1)
-            memory->total_bytes = kib * 1024;
-        else if (sscanf(line, "MemAvailable: %lld", &kib) == 1)
-            memory->available_bytes = kib * 1024;
+        if (!strncmp(line, "MemTotal:", 9))
+            memory->total_bytes = strtoll(line + 9, NULL, 10) * 1024;
+        else if (!strncmp(line, "MemAvailable:", 13))
+            memory->available_bytes = strtoll(line + 13, NULL, 10) * 1024;
     }
     fclose(file);
     return memory->total_bytes < 0 || memory->available_bytes < 0 ? -EPROTO : 0;

@@ -129,9 +129,9 @@ static int l_space(lua_State *L)
     if (statvfs(path, &status) < 0)
         return sys_fail(L, errno, "%s", path);
     lua_createtable(L, 0, 2);
-    lua_pushinteger(L, (lua_Integer)(status.f_bavail * status.f_frsize));
+    lua_pushinteger(L, (lua_Integer)status.f_bavail * (lua_Integer)status.f_frsize);
     lua_setfield(L, -2, "free_bytes");
-    lua_pushinteger(L, (lua_Integer)(status.f_blocks * status.f_frsize));
+    lua_pushinteger(L, (lua_Integer)status.f_blocks * (lua_Integer)status.f_frsize);
     lua_setfield(L, -2, "total_bytes");
     return 1;
 }
