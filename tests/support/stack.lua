@@ -112,9 +112,16 @@ function Stack:close()
 end
 Stack.__close = Stack.close
 
+-- Where tests/vm/image keeps images when a person calls it: tools that tests run have no home directory.
+local function image_cache()
+  local cache = files.environment("XDG_CACHE_HOME") or files.environment("HOME") .. "/.cache"
+  return files.environment("HOLOS_TEST_CACHE") or cache .. "/holos/test-images"
+end
+
 --- The path of a test image, built when it is not cached; skips with the reason where it cannot be built.
 function M.image(kind)
-  local result = tool.run({ files.directory .. "/vm/image", kind }, { timeout_ms = 900000 })
+  local result = tool.run({ files.directory .. "/vm/image", kind }, { timeout_ms = 1800000,
+    env = { "HOLOS_TEST_CACHE=" .. image_cache() } })
   if result.status ~= 0 then skip(("the %s image cannot be built here: %s"):format(kind, result.stderr:match("[^\n]*\n?$"))) end
   return (result.stdout:match("([^\n]+)%s*$"))
 end

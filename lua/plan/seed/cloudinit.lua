@@ -95,7 +95,8 @@ function M.config(spec, keys)
   for name, value in pairs(wanted.extra or {}) do config[name] = value end
   config.hostname, config.manage_etc_hosts = spec.hostname, false
   config.users = all_users(spec, keys)
-  config.ssh_deletekeys, config.ssh_genkeytypes = true, table_.list {}
+  -- With ssh_keys cloud-init makes none of its own (cc_ssh); those of the image go.
+  config.ssh_deletekeys = true
   config.ssh_keys = { ecdsa_private = keys.host_private, ecdsa_public = keys.host_public }
   config.bootcmd = table_.list { table_.list { "sh", "-c", M.BOOT } }
   if #(wanted.write_files or {}) > 0 then config.write_files = write_files(spec) end

@@ -12,7 +12,7 @@ holos_console_systemd() {
     mkdir -p /run/systemd/system/serial-getty@ttyS0.service.d
     printf '[Service]\nExecStart=\nExecStart=-/sbin/agetty --autologin %s --noclear %%I $TERM\n' "$1" \
         >/run/systemd/system/serial-getty@ttyS0.service.d/holos.conf
-    systemctl daemon-reload && systemctl --no-block try-restart serial-getty@ttyS0.service
+    systemctl daemon-reload && systemctl --no-block restart serial-getty@ttyS0.service
 }
 
 # holos_console_openrc LINE: sets what init runs on the console.

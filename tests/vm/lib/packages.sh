@@ -1,6 +1,10 @@
 # Distribution packages for the image recipes, taken the way this machine's own apt takes them.
 # Sourced. Nothing is installed: packages are downloaded and unpacked into a directory.
 
+# Features of ext4 that every e2fsprogs of these years can make, every kernel can mount and GRUB 2.06 can read.
+ext4_features=none,has_journal,ext_attr,resize_inode,dir_index,filetype,extent,64bit,flex_bg,sparse_super,large_file
+ext4_features=$ext4_features,huge_file,dir_nlink,extra_isize,metadata_csum
+
 apt_get() { apt-get -qq -o APT::Sandbox::User=root -o Acquire::Retries=3 "$@"; }
 
 # first_known NAME... : the first package name that apt has an installation candidate for.
