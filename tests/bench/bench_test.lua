@@ -120,25 +120,12 @@ local function bench_real(count)
   say(("up of %d real QEMUs"):format(count), up, 0, ("a bare parallel shell loop: %d ms; ratio %.2f"):format(loop, up / loop))
 end
 
-local function peak_kib(words)
-  local child <close> = assert(launch.prepare { program = "/bin/sh", stdout = nil, env = { "PATH=/usr/bin:/bin" },
-    argv = { "-c", 'exec "$@" >/dev/null', "sh", host.executable(), table.unpack(words) } })
-  assert(child:go())
-  local most = 0
-  while not child:try_wait() do
-    local status = fs.read(("/proc/%d/status"):format(child.pid), { max_bytes = 8192 }) or ""
-    most = math.max(most, tonumber(status:match("VmHWM:%s+(%d+)")) or 0)
-    task.yield()
-  end
-  return most
-end
-
 test("figures", function()
   directory = tmpdir()
   assert(qcow2.create(directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
   local wall_ms, cpu_ms = measure(ROUNDS, function() return run { "version", "--short" } end)
-  say("version", wall_ms, cpu_ms, ("binary %.2f MiB, peak RSS %d KiB"):format(
-    assert(fs.stat(host.executable())).size_bytes / 1048576, peak_kib { "version" }))
+  say("version", wall_ms, cpu_ms, ("binary %.2f MiB"):format(
+    assert(fs.stat(host.executable())).size_bytes / 1048576))
   bench_validate()
   bench_fake(fake_qemu.install {})
   bench_real(10)
