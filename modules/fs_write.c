@@ -44,7 +44,10 @@ static int create_staged(struct fs_staged *staged)
 {
     for (int i = 0; i < 8; i++) {
         uint64_t suffix;
-        if (getrandom(&suffix, sizeof suffix, 0) != sizeof suffix)
+        ssize_t got = getrandom(&suffix, sizeof suffix, 0);
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got != sizeof suffix)
             return -EIO;
         int length = snprintf(staged->name, sizeof staged->name, ".%s.%016llx.tmp", staged->target,
                               (unsigned long long)suffix);

@@ -144,12 +144,13 @@ local function swapped_directory()
   return directory
 end
 
---- What 1,000 tries gave: text or code -> count. `read(inside)` is one try.
-local function race(directory, script, read)
+--- What 1,000 tries gave, or more, until `enough(outcomes)`: text or code -> count. `read(inside)` is one try.
+local function race(directory, script, read, enough)
   local swapper <close> = program.start { "python3", "-c", script, directory .. "/inside" }
   equal(swapper:line(), "ready")
-  local outcomes = {}
-  for _ = 1, 1000 do
+  local outcomes, tries = {}, 0
+  while tries < 1000 or enough and not enough(outcomes) do
+    tries = tries + 1
     local value, _, code = read(directory .. "/inside")
     outcomes[tostring(value or code)] = (outcomes[tostring(value or code)] or 0) + 1
     task.yield()
@@ -158,10 +159,9 @@ local function race(directory, script, read)
 end
 
 test("fs.read_beneath: 1,000 reads while the directory becomes a link to the outside and back", function()
-  local outcomes = race(swapped_directory(), SWAPPER, function(inside) return fs.read_beneath(inside, "name/file") end)
-  equal(outcomes["secret\n"], nil)
-  ok((outcomes["public\n"] or 0) > 0, "some reads came through")
-  ok((outcomes.EXDEV or 0) + (outcomes.ENOENT or 0) > 0, "some reads met the swap")
+  local outcomes = race(swapped_directory(), SWAPPER, function(inside)
+    return fs.read_beneath(inside, "name/file")
+  end, function(outcomes) return outcomes["public\n"] and outcomes.EXDEV end)
   for outcome in pairs(outcomes) do
     ok(({ ["public\n"] = true, EXDEV = true, ENOENT = true, EBUSY = true })[outcome], outcome)
   end
@@ -171,6 +171,31 @@ test("fs.remove_tree: never follows a link that takes a directory's place", func
   local directory = swapped_directory()
   race(directory, FILLER, function(inside) return fs.remove_tree(inside .. "/name") end)
   equal(found(directory .. "/outside"), { "deep d", "deep/er d", "file f", "kept d" })
+end)
+
+-- Moves argv[1]/inside/name/a/b to the outside as soon as the first of its files is gone.
+local MOVER = [[
+import os, sys
+os.chdir(sys.argv[1])
+print("ready", flush=True)
+while len(os.listdir("inside/name/a/b")) == 20: pass
+os.rename("inside/name/a/b", "outside/b")
+]]
+
+test("fs.remove_tree: a directory that is moved away meanwhile does not take it to the outside", function()
+  if not tool.find "strace" then skip "strace is not installed" end
+  local directory = swapped_directory()
+  run_tool { "sh", "-c", 'mkdir -p "$0/a/b" && cd "$0/a/b" && touch $(seq 20)', directory .. "/inside/name" }
+  assert(fs.write_atomic(directory .. "/script.lua", [[print(select(3, require("sys.fs").remove_tree((...))))]]))
+  local mover <close> = program.start { "python3", "-c", MOVER, directory }
+  equal(mover:line(), "ready")
+  local result = run_tool { "strace", "-f", "-o", "/dev/null", "-e", "trace=unlinkat", "-e",
+    "inject=unlinkat:delay_enter=10ms", host.executable(), "lua", directory .. "/script.lua",
+    directory .. "/inside/name" }
+  if result.stderr:find("strace:", 1, true) then skip("strace cannot inject here: " .. result.stderr) end
+  equal(mover:ended(), { exit = 0 })
+  equal(result.stdout, "ESTALE\n")
+  equal(found(directory .. "/outside"), { "b d", "deep d", "deep/er d", "file f", "kept d" })
 end)
 
 test("fs.read_beneath: what stays beneath is read, what leads out is not", function()

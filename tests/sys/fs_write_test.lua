@@ -245,3 +245,22 @@ test("fs.open: what was asked for", function()
   local opened <close> = assert(fs.open(directory, { directory = true }))
   equal(fs.list("/proc/self/fd/" .. opened:fileno()), fs.list(directory))
 end)
+
+test("sys: calls that a signal interrupts are made again", function()
+  if not tool.find "strace" then skip "strace is not installed" end
+  local directory = tmpdir()
+  assert(fs.write_atomic(directory .. "/script.lua", [[
+    local fs, hash, host, lock = require "sys.fs", require "sys.hash", require "sys.host", require "sys.lock"
+    local path = ... .. "/file"
+    print(fs.write_atomic(path, "text"), fs.append(path, "more"), fs.read(path), #host.random(9))
+    print(fs.copy(path, path .. "2"), fs.read(path .. "2"), lock.open(path .. ".lock"):try_take())
+    local file <close> = fs.open(path)
+    print(hash.new("sha256"):try_update_from(file))
+  ]]))
+  local result = run_tool { "strace", "-f", "-o", "/dev/null", "-e",
+    "trace=read,write,pread64,pwrite64,getrandom,flock,copy_file_range", "-e",
+    "inject=read,write,pread64,pwrite64,getrandom,flock,copy_file_range:error=EINTR:when=1+2",
+    host.executable(), "lua", directory .. "/script.lua", directory }
+  if result.stderr:find("strace:", 1, true) then skip("strace cannot inject here: " .. result.stderr) end
+  equal(result.stdout, "true\ttrue\ttextmore\t9\n8\ttextmore\ttrue\n8\n")
+end)
