@@ -50,7 +50,7 @@ local function feed(fd, text)
 end
 
 local function environment(extra)
-  local list = { "PATH=" .. (files.environment("PATH") or "/usr/bin:/bin"), "LC_ALL=C.UTF-8", "HOME=/nonexistent" }
+  local list = { "PATH=" .. (files.environment("PATH") or "/usr/bin:/bin"), "LC_ALL=C.UTF-8", "HOME=/dev/null/home" }
   for _, setting in ipairs(extra or {}) do list[#list + 1] = setting end
   return list
 end

@@ -7,7 +7,7 @@ local tool = require "tests.support.tool"
 local HOLOS = host.executable()
 
 local function holos(...)
-  return run_tool({ HOLOS, ... }, { env = { "HOLOS_STATE_DIR=/nonexistent/state", "HOLOS_LUA_PATH="
+  return run_tool({ HOLOS, ... }, { env = { "HOLOS_STATE_DIR=/dev/null/state", "HOLOS_LUA_PATH="
     .. (files.environment("HOLOS_LUA_PATH") or "") } })
 end
 
