@@ -35,8 +35,8 @@ end)
 --- Waits for the end of a process that was killed: it has to be scheduled once more to notice.
 local function await_end(pid)
   local left = world.proc.identity(pid)
-  local process <close> = left and world.proc.open(pid, left.start_time)
-  if process then task.within(60000, function() task.wait { process = process } end) end
+  local orphan <close> = left and world.proc.open(pid, left.start_time)
+  if orphan then task.within(60000, function() task.wait { process = orphan } end) end
 end
 
 --- The pid of a child that a shell leaves behind when `timeout_ms` is over; nil when the shell did not get that far.
