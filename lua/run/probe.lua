@@ -1,6 +1,8 @@
 --- What QEMU on this host can do: version, machine types, accelerators. Effects: starts QEMU once without a machine and
 --- asks it; the answer is kept until the binary changes.
 local err = require "holos.core.err"
+local io_wait = require "holos.run.io"
+local path = require "holos.core.path"
 local qmp = require "holos.run.qmp"
 local task = require "holos.core.task"
 
@@ -9,7 +11,7 @@ local M = {}
 --- Versioned machine types that plain names stand for; DESIGN §4: recorded at creation, because `q35` changes meaning.
 local FORMAT = 1
 local PROBE_MS = 20000
-local MAX_BYTES = 1 << 20
+local MAX_BYTES, LOG_TAIL_BYTES = 1 << 20, 4096
 local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
 
 --- The program's path: HOLOS_QEMU_SYSTEM, else qemu-system-<arch> on the PATH.
@@ -39,31 +41,49 @@ local function ask(session)
     accelerators = accelerators }
 end
 
---- QEMU may be gone before its answer to `quit` is read.
-local function quit(session)
-  local ok, problem = pcall(session.execute, session, "quit", {}, { timeout_ms = PROBE_MS })
-  if not ok and not err.is(problem, "EPIPE") then error(problem, 0) end
-end
-
-local function run_and_ask(world, program, directory)
-  local name = "probe-" .. world.proc.self().pid .. ".sock"
-  local socket <close> = err.check(program, world.net.listen_unix(directory, name, {}))
-  local log <close> = err.check(program, world.fs.open(directory .. "/probe.log",
-    { write = true, create = true, truncate = true, mode = FILE_MODE }))
-  local child <close> = err.check(program, world.launch.prepare { program = program, fds = { [3] = socket }, stdout = log,
-    stderr = log, session = true, dies_with_us = true, env = { "PATH=/usr/bin:/bin", "HOME=" .. directory, "TMPDIR=" .. directory },
+--- QEMU without a machine, confined and with its monitor on the socket; it ends when we do.
+local function start(world, program, where, log)
+  local socket <close> = err.check(program, world.net.listen_unix(where.directory, where.name, {}))
+  local child = err.check(program, world.launch.prepare { program = program, fds = { [3] = socket }, stdout = log,
+    stderr = log, session = true, dies_with_us = true,
+    env = { "PATH=/usr/bin:/bin", "HOME=" .. where.directory, "TMPDIR=" .. where.directory },
     argv = { "-machine", "none", "-nodefaults", "-no-user-config", "-display", "none",
       "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
       "-chardev", "socket,id=qmp,fd=3,server=on,wait=off", "-mon", "chardev=qmp,mode=control" } })
   err.check(program, child:go())
-  socket:close()
-  local process <close> = world.proc.open(child.pid, child.start_time)
-  local session <close> = qmp.connect(world, { directory = directory, name = name }, { timeout_ms = PROBE_MS })
-  world.fs.remove(directory .. "/" .. name)
-  local answer = ask(session)
-  quit(session)
-  if process then task.within(PROBE_MS, function() task.wait { process = process } end) end
-  world.proc.reap(child.pid)
+  return child
+end
+
+--- When its scope is left the probe is dead and reaped, and its socket gone.
+local function swept(world, child, where)
+  return setmetatable({}, { __close = function()
+    child:kill()
+    task.shield(PROBE_MS, io_wait.await, child, "try_wait")
+    world.fs.remove(path.join(where.directory, where.name))
+  end })
+end
+
+local function converse(world, where)
+  local session <close> = qmp.connect(world, where, { timeout_ms = PROBE_MS })
+  return ask(session)
+end
+
+--- Raises why a QEMU that was started does not answer: its own last words, when it has any.
+local function no_answer(world, program, log, problem)
+  if err.is(problem, "ECANCELED") then error(problem, 0) end
+  local words = (world.fs.tail(log, LOG_TAIL_BYTES) or ""):match("([^\n]+)%s*$")
+  err.raise { message = ("%s does not work: %s"):format(program, words or tostring(problem)), code = "EQEMU",
+    hint = "its log: " .. log }
+end
+
+local function run_and_ask(world, program, directory)
+  local where, file = { directory = directory, name = "probe-" .. world.proc.self().pid .. ".sock" }, directory .. "/probe.log"
+  local log <close> = err.check(program, world.fs.open(file, { write = true, create = true, truncate = true, nofollow = true,
+    mode = FILE_MODE }))
+  local child <close> = start(world, program, where, log)
+  local _swept <close> = swept(world, child, where)
+  local ok, answer = pcall(converse, world, where)
+  if not ok then no_answer(world, program, file, answer) end
   return answer
 end
 

@@ -66,6 +66,14 @@ test("no QEMU", function()
   refused(stack, 1, "/nonexistent/qemu-system-x86_64")
 end)
 
+test("a QEMU that cannot run here is told with its last words, and its probe leaves no socket", function()
+  local stack <close> = stack_of(GOOD, { "fail=libpixman-1.so.0: cannot open shared object file" })
+  refused(stack, 1, stack.qemu .. " does not work: qemu-system-x86_64: libpixman-1.so.0: cannot open shared object file")
+  local names = {}
+  for i, entry in ipairs(fs.list(stack.state .. "/probes")) do names[i] = entry.name end
+  equal(names, { "probe.log" })
+end)
+
 test("KVM asked for where it cannot be used", function()
   if require("sys.qemu").kvm_status().usable then skip("KVM can be used here") end
   local stack <close> = stack_of((GOOD:gsub("image_os: plain", "image_os: plain, vm: {accel: kvm}")))

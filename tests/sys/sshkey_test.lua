@@ -143,3 +143,7 @@ test("what would break a line of a key file is the caller's bug", function()
   raises("host name", sshkey.known_hosts_line, "*", 22, "x")
   raises("port", sshkey.known_hosts_line, "h", 0, "x")
 end)
+
+test("randomness comes from the kernel's call, not from a file that a bare tree lacks", function()
+  equal(run_tool({ "grep", "-c", "-F", "/dev/random", host.executable() }).stdout, "0\n")
+end)
