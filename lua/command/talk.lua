@@ -112,7 +112,7 @@ end
 local DOING = {
   ["instance.launch"] = "launching", ["instance.await"] = "booting", ["instance.stop"] = "stopping",
   ["instance.trash"] = "moving to the trash", ["disk.create"] = "creating disk", ["disk.grow"] = "growing disk",
-  ["volume.create"] = "creating",
+  ["volume.create"] = "creating", ["instance.resume"] = "going on",
 }
 
 function Talk:show(row, said)

@@ -13,7 +13,7 @@ local M = {}
 
 ---@class holos.Action   plain data
 ---@field id       string
----@field kind     string    volume.create, disk.create, disk.grow, instance.launch, .await, .stop or .trash
+---@field kind     string    volume.create, disk.create, disk.grow, instance.launch, .resume, .await, .stop or .trash
 ---@field instance string?
 ---@field volume   string?
 ---@field after    string[]  ids of actions that must have ended
@@ -132,15 +132,23 @@ end
 
 local function plan_restart(plan, context, spec, volume_ids, changes, running)
   local after = prerequisites(plan, context, spec, volume_ids)
+  local text = #changes > 0 and change_text(changes) or context.observed.instances[spec.name].text
   if running then
     after = { add(plan, { id = "stop/" .. spec.name, kind = "instance.stop", instance = spec.name, after = after,
-      because = change_text(changes) }) }
+      because = text }) }
   end
   grow_if_larger(plan, context, spec, after)
-  local text = #changes > 0 and change_text(changes) or context.observed.instances[spec.name].text
   row(plan, "~", spec.name, ("%s   %s   (disk kept)"):format(running and "restart" or "start", text),
     #changes > 0 and first_where(context, spec, changes) or nil)
-  launch(plan, context, spec, after, running and change_text(changes) or "not running")
+  launch(plan, context, spec, after, running and text or "not running")
+end
+
+--- A paused guest goes on where it was.
+local function plan_resume(plan, context, spec)
+  local text = context.observed.instances[spec.name].text
+  row(plan, "~", spec.name, "go on   " .. text)
+  context.launched[spec.name] = add(plan, { id = "resume/" .. spec.name, kind = "instance.resume", instance = spec.name,
+    after = {}, because = text })
 end
 
 --- A disk that was made and is gone is a loss to be told, not to be papered over with a new one.
@@ -164,8 +172,10 @@ local function plan_known(plan, context, spec, volume_ids)
           { change }) }
       end
     end
-  elseif not running or gravest == "restart" then
+  elseif not running or gravest == "restart" or seen.halt and seen.halt.cure == "restart" then
     plan_restart(plan, context, spec, volume_ids, changes, running)
+  elseif seen.halt and seen.halt.cure == "resume" and not seen.is_cut then
+    plan_resume(plan, context, spec)
   elseif seen.is_cut then
     row(plan, "~", spec.name, "finish its launch, which was cut off")
     launch(plan, context, spec, {}, "its launch was cut off")
@@ -196,7 +206,7 @@ end
 --- The plan that brings what is observed to what is wanted.
 ---@param context table
 ---  specs: wanted instance specs, in start order        record: the project's record
----  observed: {instances = {[name] = {running, text, disk, disk_bytes, applied, is_cut}}, volumes = {[name] = {size_bytes}}}
+---  observed: {instances = {[name] = {running, text, halt, disk, disk_bytes, applied, is_cut}}, volumes = {[name] = {size_bytes}}}
 ---  volumes: {[name] = {name, size_bytes}}              where(path): "holos.yaml:14" or nil
 ---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
 ---  directory: the project's                                 partial: only some services were asked for, so the

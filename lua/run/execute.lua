@@ -6,12 +6,15 @@ local disk = require "holos.run.disk"
 local journal = require "holos.run.journal"
 local launch = require "holos.run.launch"
 local lock = require "holos.run.lock"
+local monitor = require "holos.run.monitor"
 local runtime = require "holos.run.runtime"
 local stop = require "holos.run.stop"
 local task = require "holos.core.task"
 local trash = require "holos.run.trash"
 
 local M = {}
+
+local RESUME_MS = 5000
 
 --- One entry for each kind of action; `job` is what M.run got.
 M.actions = {}
@@ -61,6 +64,16 @@ M.actions["instance.launch"] = function(world, job, action)
     launch.resume(world, launching, known)
   end
   if known.ports and known.ports[1] then remember_ports(entry, spec, known.ports) end
+  return "running"
+end
+
+--- A guest that was paused, by somebody or because the host's disk was full, goes on.
+M.actions["instance.resume"] = function(world, job, action)
+  local _held <close> = take_instance_lock(world, job, action.instance)
+  local session <close> = err.check(action.instance, monitor.try_connect(world,
+    job.state:instance(job.record.name, action.instance), RESUME_MS))
+  monitor.resume(session)
+  monitor.require_running(session, spec_of(job, action))
   return "running"
 end
 

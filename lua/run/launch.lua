@@ -158,8 +158,8 @@ local function greet(world, launching, directory, now)
     if has_ended(world, now) then early_exit(world, spec, directory .. "/qemu.log") end
     err.raise(problem)
   end
-  monitor.require_running(session, spec.name)
   now.ports = monitor.host_ports(session, launching.ports, spec.name)
+  monitor.require_running(session, spec)
 end
 
 --- Kills a QEMU that was let go but did not prove itself: nobody could reach it.
@@ -178,11 +178,12 @@ local function prove(world, launching, directory, now)
   local state, spec = launching.state, launching.spec
   return task.shield(GREETING_MS + 3 * END_MS, function()
     local ok, problem = xpcall(greet, err.trace, world, launching, directory, now)
-    if not ok then
+    if not ok and not problem.can_go_on then
       give_up(world, launching, now)
       error(problem, 0)
     end
     runtime.save(world, state, spec.project, spec.name, now)
+    if not ok then error(problem, 0) end
     journal.append(world, state, spec.project, { type = "instance.launched", instance = spec.name, pid = now.pid })
     return now
   end)

@@ -1,6 +1,8 @@
---- What we ask a running QEMU: is it alive, which ports, power down. Effects: talks QMP on the command socket.
+--- What we ask a running QEMU: does its guest run, which ports, go on, power down. Effects: talks QMP.
 local err = require "holos.core.err"
 local qmp = require "holos.run.qmp"
+local runstate = require "holos.plan.runstate"
+local task = require "holos.core.task"
 
 local M = {}
 
@@ -17,18 +19,34 @@ function M.try_connect(world, directory, timeout_ms, socket)
   return nil, result
 end
 
---- QEMU's run state, in its own words: "running", "paused", "io-error", "internal-error", …
-function M.status(session)
-  return session:execute("query-status", {}, { timeout_ms = COMMAND_MS }).status
+--- Why the guest does not run; nil when it does.
+---@return holos.Halt?
+function M.halt(session)
+  local status = session:execute("query-status", {}, { timeout_ms = COMMAND_MS }).status
+  local blocks = status == "io-error" and session:execute("query-block", {}, { timeout_ms = COMMAND_MS }) or nil
+  return runstate.halt(status, blocks)
 end
 
---- A QEMU that is alive but does not run the guest is a failed launch (a software KVM ends in internal-error).
-function M.require_running(session, name)
-  local status = M.status(session)
-  if status ~= "running" then
-    err.raise { message = ("%s: QEMU runs, but the guest is in state %q"):format(name, status), code = "EGUEST" }
-  end
+--- The same of a VM that nobody talks with yet, all within `timeout_ms`.
+---@return holos.Halt? halt
+---@return boolean answered  false when its monitor said nothing in that time
+function M.ask(world, directory, timeout_ms)
+  local ok, result = pcall(task.within, timeout_ms, function()
+    local session <close> = qmp.connect(world, { directory = directory, name = M.SOCKET }, { timeout_ms = timeout_ms })
+    return M.halt(session)
+  end)
+  if not ok and (not err.is(result) or err.is(result, "ECANCELED")) then error(result, 0) end
+  return ok and result or nil, ok
 end
+
+--- Raises EHALTED when the guest does not run: a QEMU that lives is not enough (a software KVM ends in internal-error).
+function M.require_running(session, spec)
+  local halt = M.halt(session)
+  if halt then err.raise(runstate.problem(spec, halt)) end
+end
+
+--- Lets a guest go on that was paused, by somebody or because a disk was full.
+function M.resume(session) session:execute("cont", {}, { timeout_ms = COMMAND_MS }) end
 
 --- libslirp's table: "  TCP[HOST_FORWARD]  12  127.0.0.1  40001  10.0.2.15  22  0  0"
 function M.parse_usernet(text)

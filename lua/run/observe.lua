@@ -1,12 +1,18 @@
---- What is: instances of a record and their processes, reports, disks. Effects: reads only.
+--- What is: instances of a record and their processes, guests, reports, disks. Effects: reads; asks monitors.
 local err = require "holos.core.err"
+local monitor = require "holos.run.monitor"
 local report = require "holos.plan.report"
+local runstate = require "holos.plan.runstate"
 local runtime = require "holos.run.runtime"
+local table_ = require "holos.core.table"
+local task = require "holos.core.task"
 
 local M = {}
 
 --- A report is a few lines; a guest that writes more is not believed further.
 local MAX_REPORT_BYTES = 256 * 1024
+--- A QEMU that answers at all does so within a millisecond or two; so many are asked at a time.
+local ASK_MS, ASK_AT_ONCE = 300, 256
 
 --- What the guest has reported since its launch.
 function M.report(world, state, project, name, now)
@@ -21,7 +27,8 @@ local function stopped_text(entry, why, now)
   return entry.desired == "running" and "exited" or "stopped"
 end
 
-local function running_text(now, told)
+local function running_text(now, told, halt)
+  if halt then return runstate.describe(halt) end
   if told.state == "failed" then
     return ("failed: %s (step %d, exit %d)"):format(told.failed.title, told.failed.step, told.failed.exit)
   end
@@ -30,39 +37,72 @@ local function running_text(now, told)
   return told.state
 end
 
+local function disk_of(world, state, project, name)
+  local info, message, code = world.qcow2.info(state:instance(project, name) .. "/root.qcow2")
+  if not info and code ~= "ENOENT" then err.raise { message = name .. ": " .. message, code = code } end
+  return info
+end
+
+--- Whether an instance has a living process; nobody is asked.
+function M.is_running(world, state, project, name)
+  local process <close> = runtime.process(world, (runtime.load(world, state, project, name)))
+  return process ~= nil
+end
+
+local function running(world, state, project, name, now)
+  local told = M.report(world, state, project, name, now)
+  local halt, answered = monitor.ask(world, state:instance(project, name), ASK_MS)
+  local text = running_text(now, told, halt) .. (answered and "" or ", its monitor does not answer")
+  return { running = true, state = halt and halt.word or told.state, text = text, halt = halt, runtime = now, report = told,
+    applied = now.spec, is_cut = not (now.ports and now.ports[1]) }
+end
+
 --- One instance of a record.
 ---@return {running: boolean, state: string, text: string, runtime: table?, report: table?, disk: boolean,
----         disk_bytes: integer?, applied: table? (the spec it was launched with), is_cut: boolean? (its launch was)}
+---         disk_bytes: integer?, halt: holos.Halt? (why its guest does not run), applied: table? (the spec it was
+---         launched with), is_cut: boolean? (its launch was)}
 function M.instance(world, state, record, name)
   local now, why = runtime.load(world, state, record.name, name)
   local process <close> = runtime.process(world, now)
-  local info, message, code = world.qcow2.info(state:instance(record.name, name) .. "/root.qcow2")
-  if not info and code ~= "ENOENT" then err.raise { message = name .. ": " .. message, code = code } end
-  local disk, disk_bytes = info ~= nil, info and info.virtual_bytes
-  if not process then
+  local info = disk_of(world, state, record.name, name)
+  local seen
+  if process then
+    seen = running(world, state, record.name, name, now)
+  else
     local text = stopped_text(record.instances[name], why, now)
-    return { running = false, state = text:match("^%a+"), text = text, runtime = now, disk = disk,
-      disk_bytes = disk_bytes }
+    seen = { running = false, state = text:match("^%a+"), text = text, runtime = now }
   end
-  local told = M.report(world, state, record.name, name, now)
-  local text = running_text(now, told)
-  return { running = true, state = told.state, text = text, runtime = now, report = told, disk = disk,
-    disk_bytes = disk_bytes, applied = now.spec, is_cut = not (now.ports and now.ports[1]) }
+  seen.disk, seen.disk_bytes = info ~= nil, info and info.virtual_bytes
+  return seen
+end
+
+--- All instances of a record, looked at side by side.
+---@return table<string, table>
+function M.instances(world, state, record)
+  local names, seen = table_.keys(record.instances), {}
+  local list = task.map(names, ASK_AT_ONCE, function(name) return M.instance(world, state, record, name) end)
+  for position, name in ipairs(names) do seen[name] = list[position] end
+  return seen
+end
+
+--- The volumes of a project that are there.
+---@return table<string, {size_bytes: integer}>
+function M.volumes(world, state, project)
+  local volumes = {}
+  for _, entry in ipairs(world.fs.list(state:volumes(project)) or {}) do
+    local volume = entry.name:match("^(.+)%.qcow2$")
+    if volume then
+      local info = err.check("volume " .. volume, world.qcow2.info(state:volume(project, volume)))
+      volumes[volume] = { size_bytes = info.virtual_bytes }
+    end
+  end
+  return volumes
 end
 
 --- All instances and volumes of a record.
 ---@return {instances: table<string, table>, volumes: table<string, {size_bytes: integer}>}
 function M.project(world, state, record)
-  local seen = { instances = {}, volumes = {} }
-  for name in pairs(record.instances) do seen.instances[name] = M.instance(world, state, record, name) end
-  for _, entry in ipairs(world.fs.list(state:volumes(record.name)) or {}) do
-    local volume = entry.name:match("^(.+)%.qcow2$")
-    if volume then
-      local info = err.check("volume " .. volume, world.qcow2.info(state:volume(record.name, volume)))
-      seen.volumes[volume] = { size_bytes = info.virtual_bytes }
-    end
-  end
-  return seen
+  return { instances = M.instances(world, state, record), volumes = M.volumes(world, state, record.name) }
 end
 
 return M

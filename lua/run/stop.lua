@@ -4,6 +4,7 @@ local err = require "holos.core.err"
 local journal = require "holos.run.journal"
 local monitor = require "holos.run.monitor"
 local runtime = require "holos.run.runtime"
+local shutdown = require "holos.plan.shutdown"
 local task = require "holos.core.task"
 
 local M = {}
@@ -33,18 +34,29 @@ local function connect(world, directory, process, deadline_ms)
   end
 end
 
+--- A paused guest hears no power button, so it goes on first; false when it cannot.
+local function can_hear(session)
+  local halt = monitor.halt(session)
+  if halt and halt.cure == "resume" then monitor.resume(session) end
+  return not halt or halt.cure ~= "restart"
+end
+
 --- Presses the power button until the guest has ended or the grace is over.
 ---@return string? reason  of the exit, as QEMU's SHUTDOWN event says it
+---@return boolean heard   whether anything of the VM was heard: without that a missing reason means nothing
 local function power_down(world, directory, process, grace_ms)
   local deadline_ms = task.now_ms() + grace_ms
   local session <close> = connect(world, directory, process, deadline_ms)
-  if not session then return nil end
+  if not session then return nil, false end
   repeat
+    local asked, hears = pcall(can_hear, session)
+    if asked and not hears then break end
     if not pcall(monitor.power_down, session) and not process:alive() then break end
     local left_ms = deadline_ms - task.now_ms()
     if ended(process, math.max(1, math.min(PRESS_AGAIN_MS, left_ms))) then break end
   until task.now_ms() >= deadline_ms
-  return session:shutdown_reason()
+  if process:alive() then return nil, true end
+  return session:shutdown_reason(), true
 end
 
 local function signal(process, name, wait_ms)
@@ -62,9 +74,16 @@ function M.end_shares(world, now)
   end
 end
 
+--- Ends a process that did not power off by itself.
+local function terminate(process, name, pid)
+  if signal(process, "TERM", TERM_MS) then return "terminated" end
+  if signal(process, "KILL", KILL_MS) then return "killed" end
+  err.raise { message = ("%s: process %d does not end; nothing was moved"):format(name, pid), code = "ESTUCK" }
+end
+
 --- Stops an instance and proves that its process is gone. The caller holds the instance's lock.
 ---@param options {state: table, project: string, name: string, grace_ms: integer}
----@return string how  "powered off", "terminated", "killed" or "was not running"
+---@return string how  "was not running"; "terminated", "killed"; or how the VM ended by itself, as plan/shutdown says it
 function M.stop(world, options)
   local state, project, name = options.state, options.project, options.name
   local now = runtime.load(world, state, project, name)
@@ -73,21 +92,13 @@ function M.stop(world, options)
     M.end_shares(world, now)
     return "was not running"
   end
-  local reason = power_down(world, state:instance(project, name), process, options.grace_ms)
-  local how = "powered off"
-  if process:alive() then
-    how, reason = "terminated", "host-signal"
-    if not signal(process, "TERM", TERM_MS) then
-      how = "killed"
-      if not signal(process, "KILL", KILL_MS) then
-        err.raise { message = ("%s: process %d does not end; nothing was moved"):format(name, now.pid), code = "ESTUCK" }
-      end
-    end
-  end
+  local reason, heard = power_down(world, state:instance(project, name), process, options.grace_ms)
+  local how
+  if process:alive() then how = terminate(process, name, now.pid) else how = heard and shutdown.explain(reason) or "ended" end
   M.end_shares(world, now)
-  now.exit, now.pid = reason or "no reason was given", nil
+  now.exit, now.pid = how, nil
   runtime.save(world, state, project, name, now)
-  journal.append(world, state, project, { type = "instance.stopped", instance = name, how = how })
+  journal.append(world, state, project, { type = "instance.stopped", instance = name, how = how, reason = reason })
   return how
 end
 

@@ -32,7 +32,7 @@ end
 local function running_of(context, chosen)
   local running = {}
   for name in pairs(chosen) do
-    running[name] = observe.instance(context.world, context.state, context.record, name).running
+    running[name] = observe.is_running(context.world, context.state, context.name, name)
   end
   return running
 end
@@ -127,7 +127,7 @@ end
 
 local function take_volumes(context, batch)
   local taken = {}
-  for name in pairs(observe.project(context.world, context.state, context.record).volumes) do
+  for name in pairs(observe.volumes(context.world, context.state, context.name)) do
     trash.take_volume(context.world, context.state, context.name, name, batch)
     context.record.volumes[name] = nil
     taken[#taken + 1] = name
@@ -149,7 +149,7 @@ function M.down(context, words, talk)
   local _saved <close> = M.saved_at_end(context)
   local batch = trash.open_batch(world, state, context.record)
   up.perform(context, { record = context.record, batch = batch }, talk, actions)
-  local kept = observe.project(world, state, context.record).volumes
+  local kept = observe.volumes(world, state, context.name)
   if context.options.volumes and not next(context.record.instances) then
     take_volumes(context, batch)
     kept = {}

@@ -1,15 +1,16 @@
---- ps and ls: what is, without locks and without the network. Effects: reads only.
+--- ps and ls: what is, without locks and without the network. Effects: reads; asks monitors.
 local observe = require "holos.run.observe"
 local record_ = require "holos.run.record"
 local table_ = require "holos.core.table"
+local task = require "holos.core.task"
 
 local M = {}
 
 --- One instance as data: {project, service, name, image, state, status, cpu, memory_mib, disk_bytes, address, ports,
 --- pid}.
-function M.row(world, state, record, name)
+---@param seen table  as run/observe gives it
+function M.row(world, state, record, name, seen)
   local spec = record.instances[name].spec
-  local seen = observe.instance(world, state, record, name)
   local now = seen.runtime or {}
   local disk = world.fs.stat(state:instance(record.name, name) .. "/root.qcow2")
   return { project = record.name, service = spec.service, name = name, image = spec.image.path:match("[^/]+$"),
@@ -24,8 +25,10 @@ end
 
 --- The instances of one record, in order of name.
 function M.instances(world, state, record)
-  local rows = table_.list {}
-  for _, name in ipairs(table_.keys(record.instances)) do rows[#rows + 1] = M.row(world, state, record, name) end
+  local rows, seen = table_.list {}, observe.instances(world, state, record)
+  for _, name in ipairs(table_.keys(record.instances)) do
+    rows[#rows + 1] = M.row(world, state, record, name, seen[name])
+  end
   return rows
 end
 
@@ -35,8 +38,9 @@ function M.projects(world, state)
   local rows = table_.list {}
   for _, name in ipairs(table_.keys(records)) do
     local running, count = 0, 0
-    for _, row in ipairs(M.instances(world, state, records[name])) do
-      count, running = count + 1, running + (row.running and 1 or 0)
+    for instance in pairs(records[name].instances) do
+      count = count + 1
+      if observe.is_running(world, state, name, instance) then running = running + 1 end
     end
     rows[#rows + 1] = { name = name, instances = count, running = running, directory = records[name].directory }
   end
@@ -46,8 +50,9 @@ end
 --- The instances of all projects.
 function M.everything(world, state)
   local records, damaged = record_.all(world, state)
-  local rows = table_.list {}
-  for _, name in ipairs(table_.keys(records)) do table_.extend(rows, M.instances(world, state, records[name])) end
+  local names, rows = table_.keys(records), table_.list {}
+  local lists = task.map(names, math.max(1, #names), function(name) return M.instances(world, state, records[name]) end)
+  for _, list in ipairs(lists) do table_.extend(rows, list) end
   return rows, damaged
 end
 

@@ -4,14 +4,20 @@
  * /dev/fdset/N, -mon, -blockdev driver=file (QEMU's locks), -netdev user (hostfwd ports really listen), -S.
  * Settings come from the file fake-qemu.conf beside the program: lines `key=value`, for all instances, or
  * `web-1: key=value` for the one that -name calls so; # begins a comment. Later lines win.
- *   report=auto         boot, ready and provisioned are reported at once; none, boot, ready end there; failed = a step
- * fails report_delay_ms=0   how long after the start greeting=normal     never = clients wait for ever; hang = they are
- * accepted, no greeting; garbage = no QMP answer=normal       hang = after the negotiation no command is answered;
- * flood = events without end instead powerdown=obey      ignore = the guest does not hear the power button; second =
- * only its second press shutdown_ms=0       from the button to the end status=running      what query-status says once
- * the guest runs: internal-error, io-error, paused, … sigterm=obey        ignore exit_after_ms=0     ends by itself;
- * with exit_code=N, and with reason=guest-panic (any of QEMU's) in a SHUTDOWN event fail=TEXT           says TEXT on
- * stderr and exits with 1 at the start */
+ *   report=auto           boot, ready and provisioned are reported at once; none, boot, ready end there; failed = a step
+ *                         fails
+ *   report_delay_ms=0     how long after the start; a guest that does not run reports nothing
+ *   greeting=normal       never = clients wait for ever; hang = they are accepted, no greeting; garbage = no QMP
+ *   answer=normal         hang = after the negotiation no command is answered; flood = events without end instead
+ *   powerdown=obey        ignore = the guest does not hear the power button; second = only its second press
+ *   shutdown_ms=0         from the button to the end
+ *   status=running        what query-status says once the guest runs: internal-error, io-error, paused, …
+ *   halt=io-error         the state that the guest falls into halt_after_ms after its start, with QEMU's events
+ *   halt_after_ms=0       0: never
+ *   sigterm=obey          ignore
+ *   exit_after_ms=0       ends by itself; with exit_code=N, and with reason=guest-panic (any of QEMU's) in a SHUTDOWN
+ *                         event
+ *   fail=TEXT             says TEXT on stderr and exits with 1 at the start */
 #include "fake.h"
 
 #include <poll.h>
@@ -105,20 +111,42 @@ static void flood(struct fake *fake)
             broadcast(fake, "{\"event\": \"VSERPORT_CHANGE\", \"data\": {\"open\": true, \"id\": \"report\"}}");
 }
 
+static bool is_running(const struct fake *fake)
+{
+    return !strcmp(fake->status, "running");
+}
+
 static int due_ms(const struct fake *fake)
 {
-    const long long moments[] = { fake->report_at_ms, fake->shutdown_at_ms, fake->crash_at_ms };
+    const long long moments[] = { is_running(fake) ? fake->report_at_ms : 0, fake->shutdown_at_ms, fake->crash_at_ms,
+                                  fake->halt_at_ms };
     long long first = -1, now = now_ms();
-    for (int i = 0; i < 3; i++)
+    for (size_t i = 0; i < sizeof moments / sizeof moments[0]; i++)
         if (moments[i] && (first < 0 || moments[i] < first))
             first = moments[i];
     return first < 0 ? -1 : first > now ? (int)(first - now) : 0;
 }
 
+/* In the order of QEMU 7.2: what went wrong, then STOP; a panic is told after it. */
+static void halt(struct fake *fake)
+{
+    fake->halt_at_ms = 0;
+    fake->status = fake->settings.halt;
+    if (!strcmp(fake->status, "io-error"))
+        broadcast(fake, "{\"event\": \"BLOCK_IO_ERROR\", \"data\": {\"device\": \"\", \"node-name\": \"root\", "
+                        "\"operation\": \"write\", \"action\": \"stop\", \"nospace\": true, "
+                        "\"reason\": \"No space left on device\"}}");
+    broadcast(fake, "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": 1, \"microseconds\": 0}}");
+    if (!strcmp(fake->status, "guest-panicked"))
+        broadcast(fake, "{\"event\": \"GUEST_PANICKED\", \"data\": {\"action\": \"pause\"}}");
+}
+
 static void act_on_time(struct fake *fake)
 {
     long long now = now_ms();
-    if (fake->report_at_ms && now >= fake->report_at_ms) {
+    if (fake->halt_at_ms && now >= fake->halt_at_ms)
+        halt(fake);
+    if (fake->report_at_ms && now >= fake->report_at_ms && is_running(fake)) {
         fake->report_at_ms = 0;
         report(fake);
     }
@@ -192,11 +220,13 @@ int main(int argc, char **argv)
     for (int i = 0; i < fake.channel_count; i++)
         if (fake.channels[i].log >= 0)
             dprintf(fake.channels[i].log, "fake-qemu: %s boots\r\n", fake.name);
-    if (!strcmp(fake.status, "running")) {
+    if (is_running(&fake)) {
         fake.status = fake.settings.status;
         fake.report_at_ms = now_ms() + fake.settings.report_delay_ms;
     }
     if (fake.settings.exit_after_ms)
         fake.crash_at_ms = now_ms() + fake.settings.exit_after_ms;
+    if (fake.settings.halt_after_ms)
+        fake.halt_at_ms = now_ms() + fake.settings.halt_after_ms;
     run(&fake, open_signals());
 }

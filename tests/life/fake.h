@@ -28,8 +28,8 @@ struct forward {
 
 /* What fake-qemu.conf may set; see fake-qemu.c for the meanings. */
 struct settings {
-    char report[32], greeting[32], answer[32], powerdown[32], status[32], sigterm[32], reason[32], fail[256];
-    int report_delay_ms, shutdown_ms, exit_after_ms, exit_code;
+    char report[32], greeting[32], answer[32], powerdown[32], status[32], sigterm[32], reason[32], halt[32], fail[256];
+    int report_delay_ms, shutdown_ms, exit_after_ms, exit_code, halt_after_ms;
 };
 
 struct fake {
@@ -44,7 +44,7 @@ struct fake {
     struct forward forwards[MAX_FORWARDS];
     int forward_count;
     int presses;
-    long long report_at_ms, shutdown_at_ms, crash_at_ms; /* 0: never */
+    long long report_at_ms, shutdown_at_ms, crash_at_ms, halt_at_ms; /* 0: never */
 };
 
 /* fake-qemu.c */

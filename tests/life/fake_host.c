@@ -62,10 +62,12 @@ static void set(struct settings *settings, const char *key, const char *value)
         { "status", settings->status, sizeof settings->status, NULL },
         { "sigterm", settings->sigterm, sizeof settings->sigterm, NULL },
         { "reason", settings->reason, sizeof settings->reason, NULL },
+        { "halt", settings->halt, sizeof settings->halt, NULL },
         { "fail", settings->fail, sizeof settings->fail, NULL },
         { "report_delay_ms", NULL, 0, &settings->report_delay_ms },
         { "shutdown_ms", NULL, 0, &settings->shutdown_ms },
         { "exit_after_ms", NULL, 0, &settings->exit_after_ms },
+        { "halt_after_ms", NULL, 0, &settings->halt_after_ms },
         { "exit_code", NULL, 0, &settings->exit_code },
     };
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
@@ -105,6 +107,7 @@ void read_settings(struct fake *fake)
                                         .answer = "normal",
                                         .powerdown = "obey",
                                         .status = "running",
+                                        .halt = "io-error",
                                         .sigterm = "obey" };
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 32);
     if (length < 0)

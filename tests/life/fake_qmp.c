@@ -174,10 +174,6 @@ static const struct {
       "\"static\": false, \"migration-safe\": false, \"deprecated\": false}, "
       "{\"name\": \"host\", \"typename\": \"host-x86_64-cpu\", \"unavailable-features\": [\"kvm\"], "
       "\"static\": false, \"migration-safe\": false, \"deprecated\": false}]" },
-    { "query-block",
-      "[{\"device\": \"\", \"qdev\": \"/machine/peripheral/root-disk/virtio-backend\", \"io-status\": \"ok\", "
-      "\"inserted\": {\"node-name\": \"root\", \"drv\": \"qcow2\", \"ro\": false}, \"removable\": false, "
-      "\"locked\": false, \"type\": \"unknown\"}]" },
     { "query-chardev", "[]" },
     { "query-name", "{}" },
 };
@@ -197,6 +193,9 @@ static bool act(struct fake *fake, struct channel *channel, const char *command,
 {
     if (!strcmp(command, "stop")) {
         change_status(fake, channel, id, "paused", "STOP");
+    } else if (!strcmp(command, "cont") && !strcmp(fake->status, "internal-error")) {
+        answer(channel, id, "error",
+               "{\"class\": \"GenericError\", \"desc\": \"Resetting the Virtual Machine is required\"}");
     } else if (!strcmp(command, "cont")) {
         change_status(fake, channel, id, "running", "RESUME");
     } else if (!strcmp(command, "quit")) {
@@ -220,7 +219,14 @@ static void execute(struct fake *fake, struct channel *channel, const char *line
     for (size_t i = 0; i < sizeof constants / sizeof constants[0]; i++)
         if (!strcmp(constants[i].command, command))
             return answer(channel, id, "return", constants[i].value);
-    if (!strcmp(command, "query-status")) {
+    if (!strcmp(command, "query-block")) {
+        snprintf(text, sizeof text,
+                 "[{\"device\": \"\", \"qdev\": \"/machine/peripheral/root-disk/virtio-backend\", \"io-status\": \"%s\", "
+                 "\"inserted\": {\"node-name\": \"root\", \"drv\": \"qcow2\", \"ro\": false}, \"removable\": false, "
+                 "\"locked\": false, \"type\": \"unknown\"}]",
+                 strcmp(fake->status, "io-error") ? "ok" : "nospace");
+        answer(channel, id, "return", text);
+    } else if (!strcmp(command, "query-status")) {
         snprintf(text, sizeof text, "{\"status\": \"%s\", \"singlestep\": false, \"running\": %s}", fake->status,
                  strcmp(fake->status, "running") ? "false" : "true");
         answer(channel, id, "return", text);

@@ -125,6 +125,18 @@ test("an up of what runs unchanged plans no row, only looks whether all is provi
   equal(ids(plan), { "gate/web-0/provisioned" })
 end)
 
+test("a paused guest goes on, a panicked one is started anew; what waits for it comes after", function()
+  local record = { ["web-0"] = { spec = spec("web-0") } }
+  local function plan_with(cure)
+    return up.make { specs = { spec("web-0") }, record = { instances = record, volumes = {} }, volumes = {}, describe = DESCRIBE,
+      where = function() end, observed = { volumes = {}, instances = { ["web-0"] = { running = true, disk = true,
+        disk_bytes = 1 << 30, text = "paused: so", halt = { cure = cure } } } } }
+  end
+  equal(ids(plan_with "resume"), { "resume/web-0", "gate/web-0/provisioned < resume/web-0" })
+  equal(ids(plan_with "restart"), { "stop/web-0", "launch/web-0 < stop/web-0", "gate/web-0/provisioned < launch/web-0" })
+  equal(ids(plan_with(nil)), { "gate/web-0/provisioned" })
+end)
+
 test("more memory restarts the running one and says where the file asks for it; its sibling is not touched", function()
   local plan = make({ spec("web-0", { memory_mib = 1024 }), spec("web-1") }, { spec("web-0"), spec("web-1") },
     { ["web-0"] = true, ["web-1"] = true })
