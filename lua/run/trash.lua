@@ -41,6 +41,24 @@ function M.take_volume(world, state, project, name, batch)
     { sync = true }))
 end
 
+local function is_gone(world, path)
+  local _, _, code = world.fs.lstat(path)
+  return code == "ENOENT"
+end
+
+--- Takes out of a record what somebody moved to the trash and was killed before he could write that down: it was to be
+--- removed, and it is not there. What is gone and was not to be removed is a loss, and stays in the record.
+function M.forget_taken(world, state, record)
+  for name, entry in pairs(record.instances) do
+    if entry.desired == "removed" and is_gone(world, state:instance(record.name, name)) then
+      record.instances[name], record.leases.addresses[name] = nil, nil
+    end
+  end
+  for name, entry in pairs(record.volumes) do
+    if entry.desired == "removed" and is_gone(world, state:volume(record.name, name)) then record.volumes[name] = nil end
+  end
+end
+
 local function names_in(world, directory, pattern)
   local names = table_.list {}
   for _, entry in ipairs(world.fs.list(directory) or {}) do names[#names + 1] = entry.name:match(pattern) end
@@ -71,9 +89,8 @@ function M.record_of(world, batch)
   return err.check("trash", world.json.decode(text, {}))
 end
 
---- Puts instances and volumes of a batch back; refuses before anything is moved when one of them is in the way.
----@return string[] restored  instance names
-function M.restore(world, state, batch)
+--- Refuses when something is in the way of what a batch would put back.
+function M.require_room(world, state, batch)
   for _, name in ipairs(batch.instances) do
     if world.fs.lstat(state:instance(batch.project, name)) then
       err.raise { message = ("%s exists; `holos down -p %s` first"):format(name, batch.project), code = "EEXIST", exit = 3 }
@@ -84,6 +101,10 @@ function M.restore(world, state, batch)
       err.raise { message = ("volume %s exists; it is not overwritten"):format(name), code = "EEXIST", exit = 3 }
     end
   end
+end
+
+--- Puts instances and volumes of a batch back.
+function M.restore(world, state, batch)
   for _, name in ipairs(batch.instances) do
     err.check(name, world.fs.rename(("%s/instances/%s"):format(batch.directory, name),
       state:instance(batch.project, name), { sync = true }))
@@ -92,7 +113,6 @@ function M.restore(world, state, batch)
     err.check(name, world.fs.rename(("%s/volumes/%s.qcow2"):format(batch.directory, name),
       state:volume(batch.project, name), { sync = true }))
   end
-  return batch.instances
 end
 
 --- Deletes a batch for good.

@@ -50,6 +50,7 @@ local function locked(context, talk)
     held:release()
     err.raise { message = ("project %s is gone; another command took it down"):format(context.name), code = "ENOENT" }
   end
+  trash.forget_taken(context.world, context.state, context.record)
   return held
 end
 
@@ -126,13 +127,17 @@ local function drop_empty_project(context, kept)
 end
 
 local function take_volumes(context, batch)
-  local taken = {}
-  for name in pairs(observe.volumes(context.world, context.state, context.name)) do
-    trash.take_volume(context.world, context.state, context.name, name, batch)
-    context.record.volumes[name] = nil
-    taken[#taken + 1] = name
+  local record = context.record
+  local there = observe.volumes(context.world, context.state, context.name)
+  for name in pairs(there) do
+    record.volumes[name] = record.volumes[name] or {}
+    record.volumes[name].desired = "removed"
   end
-  return taken
+  record_.save(context.world, context.state, record)
+  for name in pairs(there) do
+    trash.take_volume(context.world, context.state, context.name, name, batch)
+    record.volumes[name] = nil
+  end
 end
 
 --- Stops instances and moves their disks to the trash; volumes only with `options.volumes`.
@@ -144,7 +149,7 @@ function M.down(context, words, talk)
   refuse_protected(context.record, chosen)
   up.sweep_trash(context, talk)
   local actions = down.make(context.record, chosen, running_of(context, chosen), true)
-  set_desired(context, chosen, "stopped")
+  set_desired(context, chosen, "removed")
   talk.planned { actions = actions, rows = {} }
   local _saved <close> = M.saved_at_end(context)
   local batch = trash.open_batch(world, state, context.record)

@@ -26,10 +26,14 @@ local function newest(world, state, project, name)
 end
 
 --- Lays what comes back over the living record, or over an empty one.
-local function merged_record(living, old, names)
+local function merged_record(living, old, batch)
   local record = living or table_.merge(old, {})
   if not living then record.instances = {} end
-  for _, name in ipairs(names) do
+  for _, name in ipairs(batch.volumes) do
+    record.volumes[name] = old.volumes[name] or {}
+    record.volumes[name].desired = nil
+  end
+  for _, name in ipairs(batch.instances) do
     record.instances[name] = old.instances[name]
     record.instances[name].desired = "stopped"
     record.leases.addresses[name] = old.leases.addresses[name]
@@ -44,10 +48,11 @@ function M.restore(world, state, project, batch_name)
   local _held <close> = lock.take(world, state:project_lock(project), { timeout_ms = up.LOCK_TIMEOUT_MS,
     owner_text = "holos trash restore", name = "project " .. project })
   local batch = newest(world, state, project, batch_name)
-  local record = merged_record(record_.load(world, state, project), trash.record_of(world, batch), batch.instances)
+  local record = merged_record(record_.load(world, state, project), trash.record_of(world, batch), batch)
+  trash.require_room(world, state, batch)
+  record_.save(world, state, record) -- first, so that another restore finishes one that was cut off
   trash.restore(world, state, batch)
-  record_.save(world, state, record)
-  trash.remove(world, batch) -- last: it holds the only copy of the old record
+  trash.remove(world, batch)
   return batch
 end
 

@@ -80,6 +80,7 @@ function M.prepare(context, words)
   local known = record_.load(world, state, context.name)
   refuse_other_directory(context, known)
   local now = known or record_.new(context.name, project.directory, project.files)
+  trash.forget_taken(world, state, now)
   local facts, findings = facts_.gather(world, state, project)
   host_findings(findings)
   local wanted, refusals = instance.specs(project, now, facts)
@@ -117,6 +118,9 @@ local function record_intent(context, prepared)
   for name, volume in pairs(project.volumes) do
     local made = prepared.observed.volumes[name] ~= nil or (record.volumes[name] or {}).made
     record.volumes[name] = { size_bytes = volume.size_bytes, made = made or nil }
+  end
+  for _, action in ipairs(prepared.plan.actions) do
+    if action.kind == "instance.trash" then record.instances[action.instance].desired = "removed" end
   end
   record_.save(context.world, context.state, record)
 end

@@ -1,65 +1,197 @@
--- `holos up` is killed at random moments: the next one finishes, there is never a second QEMU on a disk, and `down`
--- leaves none behind.
+-- holos is killed at any moment: the next command finishes what it began, there is never a second QEMU on a disk, and
+-- `down` leaves none behind.
+local clock = require "sys.clock"
 local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
+local host = require "sys.host"
 local io_wait = require "holos.run.io"
 local proc = require "sys.proc"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 local task = require "holos.core.task"
+local tool = require "tests.support.tool"
 
 local YAML = [[
 name: pair
 services:
-  db: {image: ./image.qcow2, image_os: plain, volumes: ["data:/data"], stop_grace_period: 2s}
-  web: {image: ./image.qcow2, image_os: plain, replicas: 2, depends_on: [db], ports: ["0:80"], stop_grace_period: 2s}
+  db: {image: ./image.qcow2, image_os: plain, volumes: ["data:/data"], stop_grace_period: 1s}
+  web: {image: ./image.qcow2, image_os: plain, replicas: 2, depends_on: [db], ports: ["0:80"], stop_grace_period: 1s}
 volumes: {data: {size: 64M}}
 ]]
-local MOMENTS = files.environment("HOLOS_TESTS") == "all" and 50 or 15
-local LATEST_MS = 250
+local ALL = { "pair/db-0", "pair/web-0", "pair/web-1" }
+local IS_FULL = files.environment("HOLOS_TESTS") == "all"
+local MOMENTS, REAL_MOMENTS = IS_FULL and 50 or 10, IS_FULL and 5 or 2
+-- What can be seen from outside when we are gone: files, directories, locks, sockets, processes. `?` = where there is one.
+local CHANGES = { "?rename", "renameat", "?renameat2", "mkdirat", "?unlink", "unlinkat", "linkat", "symlinkat", "ftruncate",
+  "flock", "bind", "connect", "sendmsg", "sendto", "?fork", "clone", "kill", "pidfd_send_signal", "fsync" }
+local SOME_CHANGES = { "renameat", "?fork", "clone" }
+local STEP = IS_FULL and 1 or 8
 
---- The live processes whose program is `program`, whether anybody recorded them or not.
-local function running(program)
-  local pids = {}
+local function new_stack(program)
+  local stack = stack_.new { yaml = YAML }
+  stack.qemu = program
+  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  return stack
+end
+
+--- The instances that live processes of the stack are, whether anybody recorded them or not: twice the same name would be
+--- two on a disk. Probes have no name.
+local function running(stack)
+  local names, program = {}, fs.realpath(stack.qemu)
   for _, entry in ipairs(fs.list("/proc")) do
     local pid = math.tointeger(tonumber(entry.name))
-    if pid and fs.readlink("/proc/" .. pid .. "/exe") == program and proc.identity(pid) then pids[#pids + 1] = pid end
+    if pid and fs.readlink("/proc/" .. pid .. "/exe") == program and proc.identity(pid) then
+      local words = fs.read("/proc/" .. pid .. "/cmdline", { max_bytes = 1 << 20 }) or ""
+      if words:find(stack.state, 1, true) or words:find("guest=pair/", 1, true) then
+        names[#names + 1] = words:match("guest=([^,%z]+)")
+      end
+    end
   end
-  return pids
+  table.sort(names)
+  return names
 end
+
+--- A launch that was cut before its QEMU was let go ends by itself: its end of the gate is read as the end of a file.
+local function require_no_twins(stack, where)
+  local names
+  local function twin()
+    names = running(stack)
+    for i = 2, #names do
+      if names[i] == names[i - 1] then return true end
+    end
+  end
+  local fine = pcall(task.within, 5000, function()
+    while twin() do task.wait { at_ms = task.now_ms() + 10 } end
+  end)
+  ok(fine, where .. ": " .. table.concat(names, " "))
+end
+
+--- The next up makes the stack whole, the next down takes it away.
+local function require_recovery(stack, where)
+  require_no_twins(stack, where)
+  local up = stack:run { "up", "--detach" }
+  equal({ up.status, up.status ~= 0 and up.stderr or "" }, { 0, "" }, where)
+  equal(running(stack), ALL, where)
+  equal(#stack:pids(), 3, where)
+  local down = stack:run { "down", "--timeout", "200ms" } -- firmware does not hear the power button
+  equal({ down.status, down.status ~= 0 and down.stderr or "" }, { 0, "" }, where)
+  equal(running(stack), {}, where)
+end
+
+-- -- random moments ------------------------------------------------------------------------------------------------------
 
 --- Starts `holos up` and kills it after `after_ms`.
 local function cut_up(stack, after_ms)
-  local child <close> = stack:spawn { "up" }
+  local child <close> = stack:spawn { "up", "--detach" }
   pcall(task.within, after_ms, task.wait, { fd = child:fileno(), dir = "r" })
   local process <close> = proc.open(child.pid, child.start_time)
   if process then process:signal("KILL") end
   io_wait.await(child, "try_wait")
 end
 
---- A launch that was cut before its QEMU was let go ends by itself: its end of the gate is read as the end of a file.
-local function await_count(program, most)
-  task.within(5000, function()
-    while #running(program) > most do task.wait { at_ms = task.now_ms() + 10 } end
-  end)
+--- How long `up` takes here and now when nobody kills it.
+local function length_of_up_ms(program)
+  local stack <close> = new_stack(program)
+  local begun_ms = clock.monotonic_ms()
+  stack:expect { "up", "--detach" }
+  local took_ms = clock.monotonic_ms() - begun_ms
+  stack:expect { "down", "--timeout", "200ms" }
+  return took_ms
 end
 
-test(("up is killed at %d random moments"):format(MOMENTS), function()
-  local random = math.random
-  local seed = math.randomseed()
-  for round = 1, MOMENTS do
-    local stack <close> = stack_.new { yaml = YAML }
-    stack.qemu = fake_qemu.install {}
-    assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
-    local after_ms = random(1, LATEST_MS)
-    local where = ("seed %d, round %d, killed after %d ms"):format(seed, round, after_ms)
-    cut_up(stack, after_ms)
-    await_count(stack.qemu, 3)
-    stack:expect { "up" }
-    equal(#running(stack.qemu), 3, where)
-    equal(#stack:pids(), 3, where)
-    stack:expect { "down" }
-    equal(#running(stack.qemu), 0, where)
+local function cut_at_random(program, rounds)
+  local random, seed, longest_ms = math.random, math.randomseed(), length_of_up_ms(program)
+  for round = 1, rounds do
+    local stack <close> = new_stack(program)
+    local first_ms, second_ms = random(1, longest_ms), random(1, longest_ms)
+    local where = ("seed %d, round %d, killed after %d and %d ms"):format(seed, round, first_ms, second_ms)
+    cut_up(stack, first_ms)
+    require_no_twins(stack, where)
+    cut_up(stack, second_ms) -- and what it had to finish is cut too
+    require_recovery(stack, where)
   end
+end
+
+test(("up is killed at %d random moments, twice each"):format(MOMENTS), function()
+  cut_at_random(fake_qemu.install {}, MOMENTS)
 end, { timeout_ms = 300000 })
+
+test(("up is killed at %d random moments while it starts real QEMUs"):format(REAL_MOMENTS), function()
+  cut_at_random(tool.find("qemu-system-" .. host.architecture()) or skip("no QEMU here"), REAL_MOMENTS)
+end, { timeout_ms = 300000 })
+
+-- -- each call -----------------------------------------------------------------------------------------------------------
+
+--- Kills `holos WORDS` as it enters `call` for the n-th time; false when it does not do so that often.
+local function cut_at_call(stack, words, call, n)
+  local env = stack:environment()
+  env[#env + 1] = "ASAN_OPTIONS=detect_leaks=0"
+  local result = tool.run({ "strace", "-o", "/dev/null", "-e", "trace=" .. call, "-e",
+    ("inject=%s:signal=KILL:when=%d"):format(call, n), host.executable(), table.unpack(words) },
+    { directory = stack.directory, env = env })
+  if result.stderr:find("strace:", 1, true) then skip("strace cannot inject here: " .. result.stderr) end
+  if result.signal == "KILL" then return true end
+  equal(result.status, 0, result.stderr)
+  return false
+end
+
+--- Kills `holos WORDS` at each call that changes something, each time in a new stack. `prepare(stack)` comes before,
+--- `judge(stack, where, round)` afterwards.
+local function sweep(words, prepare, judge)
+  if not tool.find "strace" then skip "strace is not installed" end
+  local program, rounds = fake_qemu.install {}, 0
+  for _, call in ipairs(IS_FULL and CHANGES or SOME_CHANGES) do
+    local n, was_cut = 1, true
+    while was_cut do
+      local stack <close> = new_stack(program)
+      prepare(stack)
+      was_cut = cut_at_call(stack, words, call, n)
+      local where = ("killed at %s number %d"):format(call, n)
+      require_no_twins(stack, where)
+      judge(stack, where, rounds)
+      equal(running(stack), {}, where)
+      n, rounds = n + STEP, rounds + (was_cut and 1 or 0)
+    end
+  end
+  ok(rounds > (IS_FULL and 10 or 0), "there are such calls")
+end
+
+--- Root disks in the trash: what was taken away is all there.
+local function disks_in_trash(stack)
+  return #files.below(stack.state .. "/trash", "/root%.qcow2$")
+end
+
+local SWEEP = { timeout_ms = 900000 }
+
+test("up is killed as it enters each call that changes something", function()
+  sweep({ "up", "--detach" }, function() end, require_recovery)
+end, SWEEP)
+
+test("down is killed as it enters each call that changes something; then comes another down, or an up", function()
+  sweep({ "down" }, function(stack) stack:expect { "up", "-d" } end, function(stack, where, round)
+    if round % 2 == 0 then require_recovery(stack, where) end
+    local down = stack:run { "down" }
+    ok(down.status == 0 or round % 2 == 0, where .. down.stderr)
+    ok(disks_in_trash(stack) >= 3, where)
+    ok(fs.stat(stack.state .. "/volumes/pair/data.qcow2"), where)
+  end)
+end, SWEEP)
+
+test("down --volumes is killed as it enters each call that changes something; an up makes all anew", function()
+  sweep({ "down", "--volumes" }, function(stack) stack:expect { "up", "-d" } end, require_recovery)
+end, SWEEP)
+
+test("trash restore is killed as it enters each call that changes something; another one finishes it", function()
+  sweep({ "trash", "restore", "pair" }, function(stack)
+    stack:expect { "up", "-d" }
+    stack:expect { "down", "--volumes" }
+  end, function(stack, where)
+    local again = stack:run { "trash", "restore", "pair" }
+    ok(again.status == 0 or again.stderr:find("the trash holds nothing of pair", 1, true), where .. ": " .. again.stderr)
+    equal(disks_in_trash(stack), 0, where)
+    local start = stack:run { "start", "-p", "pair" }
+    equal({ start.status, running(stack) }, { 0, ALL }, where .. ": " .. start.stderr)
+    equal(stack:run({ "down" }).status, 0, where)
+  end)
+end, SWEEP)
