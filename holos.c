@@ -178,7 +178,7 @@ static int check_output(int result)
 int holos_run(int argc, char **argv)
 {
     signal(SIGPIPE, SIG_IGN);
-    lua_State *L = luaL_newstate();
+    lua_State *L = sys_new_state();
     if (!L) {
         fputs("holos: not enough memory\n", stderr);
         return EXIT_FAILURE;

@@ -1,5 +1,6 @@
-/* Results, errno names, option tables and the list of modules; see sys.h. */
+/* Results, errno names, option tables, the Lua state and the list of modules; see sys.h. */
 #include "sys.h"
+#include "sys_memory.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -176,6 +177,37 @@ bool sys_option_boolean(lua_State *L, int index, const char *name, bool fallback
     bool value = type == LUA_TNIL ? fallback : lua_toboolean(L, -1);
     lua_pop(L, 1);
     return value;
+}
+
+struct warnings {
+    bool are_on;
+    bool in_message; /* which comes in parts */
+};
+
+/* warn() of scripts: silent until one says warn("@on"), as in Lua's own interpreter. */
+static void warn(void *data, const char *part, int to_be_continued)
+{
+    struct warnings *warnings = data;
+    if (!warnings->in_message && !to_be_continued && part[0] == '@')
+        warnings->are_on = !strcmp(part, "@on") || (warnings->are_on && strcmp(part, "@off") != 0);
+    else if (warnings->are_on)
+        fprintf(stderr, "%s%s%s", warnings->in_message ? "" : "Lua warning: ", part, to_be_continued ? "" : "\n");
+    warnings->in_message = to_be_continued;
+}
+
+/* Memory that is taken before garbage is looked for: most commands end with less. */
+#define UNCOLLECTED_KIB (4 * 1024)
+
+lua_State *sys_new_state(void)
+{
+    static struct sys_memory memory;
+    static struct warnings warnings;
+    lua_State *L = lua_newstate(sys_memory_resize, &memory);
+    if (!L)
+        return NULL;
+    lua_setwarnf(L, warn, &warnings);
+    lua_gc(L, LUA_GCSTEP, -UNCOLLECTED_KIB); /* a step counts as so much taken; this one as so much not taken yet */
+    return L;
 }
 
 /* Weak, so that a build without one of them still links: its module is then absent. */

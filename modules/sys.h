@@ -107,6 +107,11 @@ int sys_fd_check(lua_State *L, int index);
 /* As sys_fd_check for the field `name` of the table at `index`; -1 when the field is absent. */
 int sys_option_fd(lua_State *L, int index, const char *name);
 
+/* -- the Lua state --------------------------------------------------------------------------------------------------------- */
+
+/* A state with memory of its own kind (sys_memory.h); NULL when there is no memory. One in a process. */
+lua_State *sys_new_state(void);
+
 /* -- modules ------------------------------------------------------------------------------------------------------------ */
 
 struct sys_module {
