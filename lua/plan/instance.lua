@@ -3,6 +3,7 @@
 local accel = require "holos.plan.accel"
 local identity = require "holos.plan.identity"
 local lease = require "holos.plan.lease"
+local ports = require "holos.plan.ports"
 local seed = require "holos.plan.seed"
 local table_ = require "holos.core.table"
 
@@ -46,17 +47,6 @@ local function mounts_of(service, facts)
     mounts[position] = copy
   end
   return mounts
-end
-
---- Each replica takes the next host port; 0 stays 0: any free one.
-function M.ports(service, index)
-  local ports = table_.list {}
-  for position, port in ipairs(service.ports) do
-    local copy = table_.copy(port)
-    if port.host > 0 then copy.host = port.host + index end
-    ports[position] = copy
-  end
-  return ports
 end
 
 --- Names in every guest's /etc/hosts: "web-0" for the instance, "web" for all of its replicas.
@@ -123,7 +113,7 @@ function M.spec(context, service, index)
     image = { path = service.image.path, format = service.image.format, os = service.image.os,
       size_bytes = base.size_bytes, mtime_ns = base.mtime_ns, inode = base.inode },
     disk_bytes = M.disk_bytes(service.vm.disk_bytes, base.size_bytes),
-    vm = vm_of(context, service, recorded), nics = nics_of(context, name), ports = M.ports(service, index),
+    vm = vm_of(context, service, recorded), nics = nics_of(context, name), ports = ports.of_instance(service, index),
     mounts = mounts_of(service, facts), hosts = context.hosts, cloud_init = service.cloud_init,
     healthcheck = service.healthcheck, stop_grace_ms = service.stop_grace_ms, labels = service.labels,
     console_login = service.console_login, protect = service.protect, depends_on = service.depends_on,

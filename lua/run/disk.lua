@@ -1,5 +1,4 @@
 --- Root overlays, volumes, firmware variables and seeds as files. Effects: creates and grows them; deletes nothing.
-local check = require "holos.image.check"
 local err = require "holos.core.err"
 local keys = require "holos.run.keys"
 local path = require "holos.core.path"
@@ -8,19 +7,6 @@ local seed = require "holos.plan.seed"
 local M = {}
 
 local FILE_MODE, DIRECTORY_MODE = tonumber("600", 8), tonumber("700", 8)
-
---- Facts about a base image, checked before QEMU ever reads it.
----@return table facts  {path, format, size_bytes (virtual), mtime_ns, inode} or {path, error, hint}
-function M.base(world, file, format)
-  local stat, message = world.fs.stat(file)
-  if not stat then return { path = file, error = message } end
-  if stat.type ~= "file" then return { path = file, error = ("%s: is a %s, not a disk image"):format(file, stat.type) } end
-  local info, reason, code = world.qcow2.info(file)
-  local complaint = check.base(info, file, format, code, reason)
-  if complaint then return { path = file, error = complaint } end
-  return { path = file, format = format, size_bytes = format == "qcow2" and info.virtual_bytes or stat.size_bytes,
-    mtime_ns = stat.mtime_ns, inode = stat.inode }
-end
 
 --- Refuses to run an overlay over a base that is no longer the one it was made from.
 function M.require_same_base(world, spec)

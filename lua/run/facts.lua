@@ -1,6 +1,6 @@
 --- Facts about the host that a plan rests on: images, QEMU, KVM, routes, other projects. Effects: reads; may probe
 --- QEMU.
-local disk = require "holos.run.disk"
+local base = require "holos.run.base"
 local probe = require "holos.run.probe"
 local record = require "holos.run.record"
 
@@ -32,17 +32,6 @@ function M.virtiofsd(world)
   end
 end
 
---- Base images of a project, each looked at once.
----@return table<string, table> images  by path, as run/disk gives them
-function M.images(world, project)
-  local images = {}
-  for _, service in pairs(project.services) do
-    local image = service.image
-    images[image.path] = images[image.path] or disk.base(world, image.path, image.format)
-  end
-  return images
-end
-
 --- All facts for a project.
 ---@return table facts
 ---@return {message: string, hint: string?}[] findings  what makes a launch impossible
@@ -56,7 +45,7 @@ function M.gather(world, state, project)
   else
     findings[1] = { message = message, hint = "install it: sudo apt install qemu-system-x86 (or your system's package)" }
   end
-  local images = M.images(world, project)
+  local images = base.of_project(world, project)
   for _, image in pairs(images) do
     if image.error then findings[#findings + 1] = { message = image.error } end
   end

@@ -34,7 +34,7 @@ function M.load(world, file, options)
   if not text then err.raise { message = message, code = code, exit = 2, hint = "name another one with -f FILE" } end
   return compose.load { text = text, file = file, directory = options.project_directory or path.parent(file),
     shown = M.shown(world, file), environment = world.host.environ(), parse = world.yaml.parse,
-    name = options.project_name, stat = function(name) return M.type_of(world, name) end,
+    name = options.project_name, stat = M.looker(world),
     read = function(name) return world.fs.read(name, { max_bytes = MAX_FILE_BYTES }) end,
     sniff = function(name) return M.format_of(world, name) end }
 end
@@ -45,10 +45,19 @@ function M.format_of(world, name)
   return code ~= "ENOTQCOW2" and "qcow2" or nil
 end
 
---- The type of what lies at a path: "file", "directory", …; nil when there is nothing.
-function M.type_of(world, name)
-  local stat = world.fs.stat(name)
-  return stat and stat.type
+--- function(path) → the type of what lies there, "file", "directory", …; nil when there is nothing. Many services share
+--- an image, so each path is looked at once.
+function M.looker(world)
+  local types = {}
+  return function(name)
+    local known = types[name]
+    if known == nil then
+      local stat = world.fs.stat(name)
+      known = stat and stat.type or false
+      types[name] = known
+    end
+    return known or nil
+  end
 end
 
 --- A path as the user would write it: relative to where they are, when that is shorter.

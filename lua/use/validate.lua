@@ -1,19 +1,18 @@
 --- validate: what a project is, and every effect on the host that it will have. Effects: reads only.
-local disk = require "holos.run.disk"
+local base = require "holos.run.base"
 local err = require "holos.core.err"
-local instance = require "holos.plan.instance"
+local ports = require "holos.plan.ports"
 local table_ = require "holos.core.table"
 
 local M = {}
 
 --- Problems with images that only reading them shows: not there, hostile, of another format.
 function M.image_findings(world, project)
-  local findings = {}
+  local findings, images = {}, base.of_project(world, project)
   for _, name in ipairs(project.order) do
-    local image = project.services[name].image
-    local base = disk.base(world, image.path, image.format)
-    if base.error then
-      findings[#findings + 1] = { path = ("services.%s.image"):format(name), message = base.error,
+    local image = images[project.services[name].image.path]
+    if image.error then
+      findings[#findings + 1] = { path = ("services.%s.image"):format(name), message = image.error,
         where = project.marks[("services.%s.image"):format(name)] }
     end
   end
@@ -29,7 +28,7 @@ local function service_effects(service, add)
     end
   end
   for index = 0, service.replicas - 1 do
-    for _, port in ipairs(instance.ports(service, index)) do
+    for _, port in ipairs(ports.of_instance(service, index)) do
       add("listens", ("%s:%s/%s"):format(port.host_ip, port.host == 0 and "any" or port.host, port.protocol),
         ("port %d of %s-%d"):format(port.guest, service.name, index))
     end
