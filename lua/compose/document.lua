@@ -169,10 +169,12 @@ local function tagged(builder, index, mark, value)
 end
 
 local function put_scalar(builder, index, mark, value)
+  local frame = builder.top
+  if builder.is_bare then return frame.put(builder, frame, value, mark) end
   if builder.tags[index] then value = tagged(builder, index, mark, value) end
-  local anchor, frame = builder.anchor_names[index], builder.top
+  local anchor = builder.anchor_names[index]
   if anchor then builder.anchors[anchor] = { value = value } end
-  frame.put(builder, frame, value, mark)
+  return frame.put(builder, frame, value, mark)
 end
 
 -- Most words of a file occur many times.
@@ -189,11 +191,11 @@ on[M.kinds.plain] = function(builder, index, mark)
   if text == "<<" and frame.put == put.key then return start_merge(builder, frame, mark) end
   local value = builder.resolved[text]
   if value == nil then value = resolve(builder, text) end
-  put_scalar(builder, index, mark, value)
+  return put_scalar(builder, index, mark, value)
 end
 
 on[M.kinds.quoted] = function(builder, index, mark)
-  put_scalar(builder, index, mark, builder.texts[index])
+  return put_scalar(builder, index, mark, builder.texts[index])
 end
 
 on[M.kinds.alias] = function(builder, index, mark)
@@ -236,7 +238,7 @@ end
 local function make_builder(events)
   local builder = {
     texts = events.texts, tags = events.tags, anchor_names = events.anchors, marks = {}, anchors = {}, findings = {},
-    resolved = {}, frames = {}, depth = 0,
+    is_bare = next(events.tags) == nil and next(events.anchors) == nil, resolved = {}, frames = {}, depth = 0,
   }
   push_frame(builder, tables.list {}, false)
   return builder

@@ -14,33 +14,33 @@ function M.resolve(text, directory, environment)
   return path.absolute("." .. text:sub(2), home)
 end
 
--- Every place of a service that holds a path, as {container, key, keys of the place}.
-local function places(name, service)
-  local found = { { service, "image", { "services", name, "image" } } }
+-- Calls visit(container, key, …) for every place of a service that can hold a path; … are the keys that lead there.
+local function each_place(service, visit)
+  visit(service, "image", "image")
   for position, mount in ipairs(service.volumes) do
-    if mount and mount.kind == "bind" then
-      found[#found + 1] = { mount, "source", { "services", name, "volumes", position } }
-    end
+    if mount and mount.kind == "bind" then visit(mount, "source", "volumes", position) end
   end
   for position in ipairs(service.vm.allow_paths) do
-    found[#found + 1] = { service.vm.allow_paths, position, { "services", name, "vm", "allow_paths", position } }
+    visit(service.vm.allow_paths, position, "vm", "allow_paths", position)
   end
-  found[#found + 1] = { service.cloud_init, "user_data", { "services", name, "cloud_init", "user_data" } }
-  return found
+  visit(service.cloud_init, "user_data", "cloud_init", "user_data")
 end
 
 --- Makes all paths of a checked tree absolute, in place.
 ---@param report fun(keys: table, message: string)
 function M.resolve_all(tree, directory, environment, report)
+  local service_name
+  local resolved = {} -- many services share an image
+  local function resolve(container, key, ...)
+    local text, message = container[key], nil
+    if not text then return end
+    if not resolved[text] then resolved[text], message = M.resolve(text, directory, environment) end
+    if message then report({ "services", service_name, ... }, message) end
+    container[key] = resolved[text]
+  end
   for name, service in pairs(tree.services) do
-    for _, place in ipairs(places(name, service)) do
-      local container, key = place[1], place[2]
-      if container[key] then
-        local absolute, message = M.resolve(container[key], directory, environment)
-        if not absolute then report(place[3], message) end
-        container[key] = absolute
-      end
-    end
+    service_name = name
+    each_place(service, resolve)
   end
 end
 

@@ -1,8 +1,14 @@
 --- Paths as text: nothing is looked up. Pure.
 local M = {}
 
+-- Whether an absolute path is in its shortest form already, as most are. Names that begin with a dot say no.
+local function is_normal(name)
+  return name:find("^/.*[^/]$") and not name:find("//", 1, true) and not name:find("/.", 1, true)
+end
+
 --- Removes "//", "." and ".." as far as the text alone allows; no slash at the end but for the root.
 function M.normalize(name)
+  if is_normal(name) then return name end
   local absolute = name:sub(1, 1) == "/"
   local parts = {}
   for part in name:gmatch("[^/]+") do

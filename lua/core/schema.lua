@@ -65,19 +65,19 @@ M.parsed = rule "parsed"
 --- `canonical = function(value, at) → value` brings the alternatives into one form afterwards.
 M.either = rule "either"
 
---- A mapping with known keys: a list of {name, rule, …further fields of holos.Field}, and `options.canonical` as for
---- `either`. Keys that start with "x-" are always admitted and never read.
+--- A mapping with known keys: a list of {name, rule, …further fields of holos.Field}, which become the fields, and
+--- `options.canonical` as for `either`. Keys that start with "x-" are always admitted and never read.
 function M.record(list, options)
-  local fields, completed = {}, {}
-  for position, given in ipairs(list) do
-    local field = { name = given[1], rule = given[2], class = given.class or "works" }
-    for name, value in pairs(given) do
-      if type(name) == "string" then field[name] = value end
-    end
+  local fields, required, defaults = {}, {}, {}
+  for position, field in ipairs(list) do
+    field.name, field.rule, field.class = field[1], field[2], field.class or "works"
+    field[1], field[2] = nil, nil
     fields[position], fields[field.name] = field, field
-    if field.required or field.default ~= nil then completed[#completed + 1] = field end
+    if field.required then required[#required + 1] = field end
+    if field.default ~= nil then defaults[#defaults + 1] = field end
   end
-  return { kind = "record", fields = fields, completed = completed, canonical = options and options.canonical }
+  return { kind = "record", fields = fields, required = required, defaults = defaults,
+    canonical = options and options.canonical }
 end
 
 --- The kind of a value as the rules name it: text, integer, number, boolean, null, list, map.

@@ -220,11 +220,21 @@ local function check_odd_field(rule, key, value, at)
 end
 
 -- A default that is a mapping is checked like something written, so that its own defaults come in.
-local function default_of(field, at)
-  local default = field.default
-  if type(default) ~= "table" then return default end
-  if field.rule.kind == "list" then return tables.list(tables.copy(default)) end
-  return M.value(field.rule, tables.copy(default), at)
+local function fresh_default(field, at)
+  local rule, default = field.rule, next(field.default) and tables.copy(field.default) or {}
+  return rule.kind == "list" and tables.list(default) or checkers[rule.kind](rule, default, at)
+end
+
+local function add_defaults(rule, value, at)
+  local defaults = rule.defaults
+  for position = 1, #defaults do
+    local field = defaults[position]
+    local name, default = field.name, field.default
+    if value[name] == nil then
+      if type(default) == "table" then default = fresh_default(field, at) end
+      value[name] = default
+    end
+  end
 end
 
 local function is_required(field, value)
@@ -232,15 +242,14 @@ local function is_required(field, value)
   return field.required
 end
 
--- Brings the defaults in, and asks for what is missing; not for what was just refused.
-local function complete(rule, value, at, refused)
-  for _, field in ipairs(rule.completed) do
+-- Asks for what is missing; not for what was just refused.
+local function ask_for_missing(rule, value, at, refused)
+  local required = rule.required
+  for position = 1, #required do
+    local field = required[position]
     local name = field.name
-    if value[name] == nil then
-      if field.required and not (refused and refused[name]) and is_required(field, value) then
-        at:report(('"%s" is missing'):format(name), field.hint)
-      end
-      if field.default ~= nil then value[name] = default_of(field, at) end
+    if value[name] == nil and not (refused and refused[name]) and is_required(field, value) then
+      at:report(('"%s" is missing'):format(name), field.hint)
     end
   end
 end
@@ -248,8 +257,8 @@ end
 function checkers.record(rule, value, at)
   if schema.kind_of(value) ~= "map" then return wrong(rule, value, at) end
   local refused
-  at:enter(value)
-  local fields, keys, depth = rule.fields, at.keys, at.depth
+  local depth, fields, keys = at.depth + 1, rule.fields, at.keys
+  at.depth, at.containers[depth] = depth, value
   for key, item in next, value do
     keys[depth] = key
     local field, result = fields[key]
@@ -265,8 +274,9 @@ function checkers.record(rule, value, at)
       refused[key] = true
     end
   end
-  at:leave()
-  complete(rule, value, at, refused)
+  at.depth = depth - 1
+  ask_for_missing(rule, value, at, refused)
+  add_defaults(rule, value, at)
   if rule.canonical then return rule.canonical(value, at) end
   return value
 end
