@@ -66,7 +66,8 @@ M.parsed = rule "parsed"
 M.either = rule "either"
 
 --- A mapping with known keys: a list of {name, rule, …further fields of holos.Field}, which become the fields, and
---- `options.canonical` as for `either`. Keys that start with "x-" are always admitted and never read.
+--- `options.canonical` as for `either`. Keys that start with "x-" are always admitted and never read; `options.open`
+--- admits and keeps all others.
 function M.record(list, options)
   local fields, required, defaults = {}, {}, {}
   for position, field in ipairs(list) do
@@ -77,7 +78,7 @@ function M.record(list, options)
     if field.default ~= nil then defaults[#defaults + 1] = field end
   end
   return { kind = "record", fields = fields, required = required, defaults = defaults,
-    canonical = options and options.canonical }
+    canonical = options and options.canonical, open = options and options.open }
 end
 
 --- The kind of a value as the rules name it: text, integer, number, boolean, null, list, map.

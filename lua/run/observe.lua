@@ -12,7 +12,8 @@ local M = {}
 --- A report is a few lines; a guest that writes more is not believed further.
 local MAX_REPORT_BYTES = 256 * 1024
 --- A QEMU that answers at all does so within a millisecond or two; so many are asked at a time.
-local ASK_MS, ASK_AT_ONCE = 300, 256
+local ASK_MS = 300
+M.AT_ONCE = 256
 
 --- What the guest has reported since its launch.
 function M.report(world, state, project, name, now)
@@ -80,7 +81,7 @@ end
 ---@return table<string, table>
 function M.instances(world, state, record)
   local names, seen = table_.keys(record.instances), {}
-  local list = task.map(names, ASK_AT_ONCE, function(name) return M.instance(world, state, record, name) end)
+  local list = task.map(names, M.AT_ONCE, function(name) return M.instance(world, state, record, name) end)
   for position, name in ipairs(names) do seen[name] = list[position] end
   return seen
 end

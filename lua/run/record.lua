@@ -2,6 +2,7 @@
 --- files. One damaged record spoils only its project. Minor versions add fields; older binaries keep what they do not
 --- know.
 local err = require "holos.core.err"
+local record_schema = require "holos.plan.record_schema"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -9,7 +10,6 @@ local M = {}
 M.MAJOR, M.MINOR = 1, 0
 --- A record of 253 instances with large seeds is well below this; more is no record of ours.
 local MAX_BYTES = 32 << 20
-local INSTANCE_NAME = "^[a-z0-9][a-z0-9-]*%-%d+$"
 local FORBIDDEN_NAME = "[^a-z0-9_-]"
 
 --- An empty record for a new project.
@@ -18,9 +18,11 @@ function M.new(name, directory, files)
     files = table_.list(files), leases = { addresses = {} }, instances = {}, volumes = {} }
 end
 
-local function damaged(file, reason)
-  return { message = ("%s: the record is damaged: %s"):format(file, reason), code = "EDAMAGED",
-    hint = "the disks are untouched; put a copy back, or move the file away and run `holos up` again" }
+local MEND = "the disks are untouched; put a copy back, or move the file away and run `holos up` again"
+
+local function newer_minor(version)
+  if version.minor <= M.MINOR then return "" end
+  return (" (a newer holos wrote it: schema %d.%d; this one knows %d.%d)"):format(version.major, version.minor, M.MAJOR, M.MINOR)
 end
 
 --- The reason why `value` is no record that this binary can use, nil when it is one.
@@ -30,29 +32,32 @@ function M.complaint(value, name)
   if math.type(major) ~= "integer" then return "it has no schema version" end
   if major > M.MAJOR then return ("it was written by a newer holos (schema %d; this one knows %d)"):format(major, M.MAJOR) end
   if value.name ~= name then return ("it is of another project (%q)"):format(tostring(value.name)) end
-  for _, field in ipairs { "instances", "leases", "volumes" } do
-    if type(value[field]) ~= "table" then return ("it has no %s"):format(field) end
-  end
+  local complaint = record_schema.complaint(record_schema.record, value)
+  if complaint then return complaint .. newer_minor(value.schema) end
   for instance, entry in pairs(value.instances) do
-    if type(entry) ~= "table" or type(entry.spec) ~= "table" then return ("instance %s has no spec"):format(instance) end
-    if not instance:find(INSTANCE_NAME) or entry.spec.name ~= instance then
-      return ("%q is no instance's name"):format(instance)
+    if entry.spec.name ~= instance or entry.spec.project ~= name then
+      return ("%s holds the spec of %s/%s"):format(instance, entry.spec.project, entry.spec.name)
     end
   end
 end
 
---- The record of `name`, nil when there is none; raises when it cannot be read or is damaged.
-function M.load(world, state, name)
-  local file = state:record(name)
+--- The record of `name` in `file`, nil when there is none; raises when it cannot be read or is damaged.
+---@param hint string?  how to mend a damaged one
+function M.read(world, file, name, hint)
   local text, message, code = world.fs.read(file, { max_bytes = MAX_BYTES })
   if not text and code == "ENOENT" then return nil end
   err.check("record", text, message, code)
   local value, reason = world.json.decode(text, {})
   reason = reason or M.complaint(value, name)
-  if reason then err.raise(damaged(file, reason)) end
+  if reason then
+    err.raise { message = ("%s: the record is damaged: %s"):format(file, reason), code = "EDAMAGED", hint = hint or MEND }
+  end
   value.leases.addresses = value.leases.addresses or {}
   return value
 end
+
+--- The record of project `name`, as `read` gives it.
+function M.load(world, state, name) return M.read(world, state:record(name), name) end
 
 --- Writes the record: temporary file, fsync, rename, fsync of the directory.
 function M.save(world, state, record)

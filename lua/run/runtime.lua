@@ -1,6 +1,7 @@
 --- runtime.json of an instance: what is true until the host reboots (pid, ports, how far its logs go).
 --- Effects: reads and writes one file, by rename and without fsync: after a crash of the host it is worthless anyway.
 local err = require "holos.core.err"
+local record_schema = require "holos.plan.record_schema"
 
 local M = {}
 
@@ -8,12 +9,15 @@ local MAX_BYTES = 1 << 20
 
 local function file_of(state, project, name) return state:instance(project, name) .. "/runtime.json" end
 
---- Whether a value is what this module writes: whoever else writes here must not make us signal a stranger.
-function M.is_sound(value)
-  if type(value) ~= "table" or type(value.boot_id) ~= "string" then return false end
-  if value.pid == nil then return true end
-  return math.type(value.pid) == "integer" and math.type(value.start_time) == "integer"
+--- Why a value is not what this module writes, nil when it is: whoever else writes here must not make us signal a
+--- stranger.
+function M.complaint(value)
+  if value and value.pid and not value.start_time then return "start_time: is missing" end
+  return record_schema.complaint(record_schema.runtime, value)
 end
+
+--- A power cut leaves a file that was not flushed empty or full of zeros; whoever had a pid in it is gone with the boot.
+local function is_lost(text) return not text:find("[^%z]") end
 
 --- What was written in this boot of the host; nil when there is nothing or the host was rebooted since.
 ---@return table? runtime
@@ -23,9 +27,11 @@ function M.load(world, state, project, name)
   local text, message, code = world.fs.read(file, { max_bytes = MAX_BYTES })
   if not text and code == "ENOENT" then return nil, "absent" end
   err.check(name, text, message, code)
-  local value = world.json.decode(text, {})
-  if not M.is_sound(value) then
-    err.raise { message = ("%s: damaged; whether %s runs cannot be told"):format(file, name), code = "EDAMAGED",
+  if is_lost(text) then return nil, "rebooted" end
+  local value, reason = world.json.decode(text, {})
+  reason = reason or M.complaint(value)
+  if reason then
+    err.raise { message = ("%s: damaged, so whether %s runs cannot be told: %s"):format(file, name, reason), code = "EDAMAGED",
       hint = "look for its QEMU (its -name is guest=project/instance); when there is none, remove the file" }
   end
   if value.boot_id ~= world.proc.boot_id() then return nil, "rebooted" end

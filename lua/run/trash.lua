@@ -1,6 +1,7 @@
 --- The trash: instance directories (and volumes) that were taken away, kept for a time. Effects: renames, removes.
 --- trash/<project>/<UTC time>/ holds what one command took: instances/<name>, volumes/<file>, record.json.
 local err = require "holos.core.err"
+local record_ = require "holos.run.record"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -9,7 +10,6 @@ M.KEEP_DAYS = 7
 local DAY_MS = 24 * 60 * 60 * 1000
 local FIRST_SANE_MS = 1704067200000 -- 2024-01-01, before the first holos
 local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
-local MAX_RECORD_BYTES = 32 << 20
 
 --- A name for a batch that sorts by time: "20261121T010203.456Z".
 function M.batch_name(world)
@@ -85,8 +85,11 @@ end
 
 --- The record as it was when the batch was taken.
 function M.record_of(world, batch)
-  local text = err.check("trash", world.fs.read(batch.directory .. "/record.json", { max_bytes = MAX_RECORD_BYTES }))
-  return err.check("trash", world.json.decode(text, {}))
+  local known = record_.read(world, batch.directory .. "/record.json", batch.project,
+    "the disks are there, beside it: instances/*/root.qcow2")
+  if known then return known end
+  err.raise { message = ("%s has no record.json, so what its disks belong to cannot be told"):format(batch.directory),
+    code = "EDAMAGED", hint = "the disks are there: instances/*/root.qcow2" }
 end
 
 --- Refuses when something is in the way of what a batch would put back.

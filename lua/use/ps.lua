@@ -1,4 +1,5 @@
 --- ps and ls: what is, without locks and without the network. Effects: reads; asks monitors.
+local err = require "holos.core.err"
 local observe = require "holos.run.observe"
 local record_ = require "holos.run.record"
 local table_ = require "holos.core.table"
@@ -23,36 +24,53 @@ function M.row(world, state, record, name, seen)
     directory = state:instance(record.name, name) }
 end
 
---- The instances of one record, in order of name.
-function M.instances(world, state, record)
-  local rows, seen = table_.list {}, observe.instances(world, state, record)
-  for _, name in ipairs(table_.keys(record.instances)) do
-    rows[#rows + 1] = M.row(world, state, record, name, seen[name])
-  end
-  return rows
+--- What is seen of an instance; one that cannot be looked at spoils no list.
+local function look(world, state, record, name)
+  local ok, seen = pcall(observe.instance, world, state, record, name)
+  if ok then return seen end
+  if not err.is(seen) or err.is(seen, "ECANCELED") then error(seen, 0) end
+  return { running = false, state = "damaged", text = "damaged: " .. seen.message, problem = seen }
 end
 
---- All projects: {name, instances, running, directory} and those whose record is damaged.
+--- The instances of some records, all looked at side by side; those of a project in order of name.
+local function rows_of(world, state, records)
+  local wanted = {}
+  for _, project in ipairs(table_.keys(records)) do
+    for _, name in ipairs(table_.keys(records[project].instances)) do wanted[#wanted + 1] = { records[project], name } end
+  end
+  return table_.list(task.map(wanted, observe.AT_ONCE, function(item)
+    return M.row(world, state, item[1], item[2], look(world, state, item[1], item[2]))
+  end))
+end
+
+--- The instances of one record, in order of name.
+function M.instances(world, state, record) return rows_of(world, state, { [record.name] = record }) end
+
+--- The instances of all projects, and the projects whose record is damaged.
+function M.everything(world, state)
+  local records, damaged = record_.all(world, state)
+  return rows_of(world, state, records), damaged
+end
+
+local function count_running(world, state, record, damaged)
+  local running, count = 0, 0
+  for name in pairs(record.instances) do
+    local ok, is_running = pcall(observe.is_running, world, state, record.name, name)
+    count, running = count + 1, running + (ok and is_running and 1 or 0)
+    if not ok and not err.is(is_running) then error(is_running, 0) end
+    if not ok then damaged[#damaged + 1] = { name = record.name, message = is_running.message } end
+  end
+  return running, count
+end
+
+--- All projects: {name, instances, running, directory}, and those of which something is damaged.
 function M.projects(world, state)
   local records, damaged = record_.all(world, state)
   local rows = table_.list {}
   for _, name in ipairs(table_.keys(records)) do
-    local running, count = 0, 0
-    for instance in pairs(records[name].instances) do
-      count = count + 1
-      if observe.is_running(world, state, name, instance) then running = running + 1 end
-    end
+    local running, count = count_running(world, state, records[name], damaged)
     rows[#rows + 1] = { name = name, instances = count, running = running, directory = records[name].directory }
   end
-  return rows, damaged
-end
-
---- The instances of all projects.
-function M.everything(world, state)
-  local records, damaged = record_.all(world, state)
-  local names, rows = table_.keys(records), table_.list {}
-  local lists = task.map(names, math.max(1, #names), function(name) return M.instances(world, state, records[name]) end)
-  for _, list in ipairs(lists) do table_.extend(rows, list) end
   return rows, damaged
 end
 

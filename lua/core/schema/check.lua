@@ -215,7 +215,7 @@ end
 local function check_odd_field(rule, key, value, at)
   local field = rule.fields[key]
   if field and field.class ~= "works" then return classes[field.class](field, at) end
-  if not field and not is_extension(key) then unknown_key(rule, key, at) end
+  if not field and not rule.open and not is_extension(key) then unknown_key(rule, key, at) end
   return not field and value or nil -- a known key without a value says nothing
 end
 

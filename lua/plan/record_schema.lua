@@ -1,0 +1,125 @@
+--- What a project's record and an instance's runtime.json must hold: what is read back is believed, so it is held
+--- against this first. Fields that this version does not know are kept as they are. Pure.
+local check = require "holos.core.schema.check"
+local schema = require "holos.core.schema"
+local tables = require "holos.core.table"
+
+local M = {}
+
+local ADDRESS = "%d%d?%d?%.%d%d?%d?%.%d%d?%d?%.%d%d?%d?"
+local INSTANCE = "[a-z0-9][a-z0-9-]*%-%d+"
+
+local text, line = schema.text { empty = true }, schema.text {}
+local flag, any = schema.boolean {}, schema.any {}
+local address = schema.text { pattern = ADDRESS, wanted = "an IPv4 address" }
+local instance_name = schema.text { pattern = INSTANCE, wanted = "the name of an instance" }
+-- Names and tags become parts of paths and of QEMU's options.
+local volume_name = schema.text { pattern = "[%w][%w_.-]*", wanted = "the name of a volume" }
+local word = schema.text { pattern = "[%w_-]+", wanted = "a word" }
+local path = schema.text { pattern = "/.*", wanted = "an absolute path" }
+local port = schema.integer { least = 1, most = 65535 }
+local count = schema.integer { least = 0 }
+local id = schema.integer { least = 1 }
+
+--- A list; JSON made of an empty Lua table that nobody called a list is one too.
+local function list(of)
+  return schema.either { list = schema.list { of = of }, map = schema.parsed { accepts = { map = true },
+    parse = function(value)
+      if next(value) == nil then return tables.list {} end
+      return nil, "expected a list, got a mapping"
+    end } }
+end
+
+local function map(of, key) return schema.map { of = of, key = key } end
+
+local function is_host(host)
+  if type(host) ~= "table" or type(host.address) ~= "string" or type(host.names) ~= "table" then return false end
+  for _, name in ipairs(host.names) do
+    if type(name) ~= "string" then return false end
+  end
+  return true
+end
+
+-- By far the most values of a record, each instance knowing all others: held against no rules, but by hand.
+local hosts = schema.parsed { accepts = { list = true }, parse = function(value)
+  for position, host in ipairs(value) do
+    if not is_host(host) then return nil, ("[%d] is no {address, names}"):format(position) end
+  end
+  return value
+end }
+
+--- {name = rule, …}: absent fields are no damage. Those of `must` have to be there.
+local function record(must, may)
+  local fields = {}
+  for name, rule in tables.sorted_pairs(must) do fields[#fields + 1] = { name, rule, required = true } end
+  for name, rule in tables.sorted_pairs(may or {}) do fields[#fields + 1] = { name, rule } end
+  return schema.record(fields, { open = true })
+end
+
+local image = record({ path = path, format = schema.choice { values = { "qcow2", "raw" } }, os = line },
+  { size_bytes = count, mtime_ns = schema.integer {}, inode = schema.integer {} })
+
+local vm = record({ vcpu = id, memory_mib = id, accel = schema.choice { values = { "kvm", "tcg" } }, machine = line,
+  cpu_model = line, extra_args = list(line), allow_paths = list(path) },
+  { uefi = flag, run_as_root = flag, machine_wanted = line, cpu_model_wanted = line })
+
+local nic = record({ kind = schema.choice { values = { "user", "mcast" } },
+  mac = schema.text { pattern = ("%x%x:"):rep(5) .. "%x%x", wanted = "a MAC address" } },
+  { network = word, address = address, group = address, port = port, prefix = schema.integer { least = 1, most = 32 } })
+
+local protocol = schema.choice { values = { "tcp", "udp" } }
+local forward = record { protocol = protocol, host_ip = address, guest = port,
+  host = schema.integer { least = 0, most = 65535 } }
+
+local mount = record({ kind = schema.choice { values = { "volume", "bind" } }, target = path },
+  { volume = volume_name, source = path, serial = schema.text { pattern = "[%w_.-]+", most = 20 }, tag = word,
+    driver = schema.choice { values = { "9p", "virtiofs" } }, read_only = flag })
+
+local commands = list(schema.either { text = text, list = schema.list { of = text } })
+
+local cloud_init = record({}, { user = line, ssh_authorized_keys = list(text), packages = list(line), bootcmd = commands,
+  runcmd = commands, extra = map(any), user_data = text,
+  write_files = list(record({ path = path, content = text, permissions = line, owner = line }, { defer = flag })) })
+
+local healthcheck = record { test = list(text), interval_ms = count, timeout_ms = count, retries = id,
+  start_period_ms = count }
+
+M.spec = record({
+  project = line, service = line, index = count, name = instance_name, hostname = line, uuid = line, instance_id = line,
+  user = line, image = image, disk_bytes = id, vm = vm, nics = list(nic), ports = list(forward), mounts = list(mount),
+  hosts = hosts, cloud_init = cloud_init, stop_grace_ms = count,
+  depends_on = list(record { service = line, condition = line }), labels = map(text),
+}, { generation = id, healthcheck = healthcheck, protect = flag, console_login = word })
+
+local entry = record({ spec = M.spec, desired = schema.choice { values = { "running", "stopped", "removed" } } },
+  { leased = map(port), disk_made = flag })
+
+local network = record { subnet = schema.text { pattern = ADDRESS .. "/%d%d?", wanted = "a subnet" }, group = address,
+  port = port }
+
+--- projects/<p>.json
+M.record = record({
+  schema = record { major = id, minor = count }, name = line, directory = path,
+  instances = map(entry, instance_name), volumes = map(record({}, { size_bytes = id, made = flag, desired = schema.choice { values = { "removed" } } }), volume_name),
+  leases = record({}, { network = network, uid = id, addresses = map(address, instance_name) }),
+}, { files = list(path) })
+
+--- runtime.json
+M.runtime = record({ boot_id = line }, {
+  pid = id, start_time = count, launched_ms = count, report_from_bytes = count, console_from_bytes = count,
+  shares = list(record({ pid = id, start_time = count }, { tag = word })), ports = list(forward), spec = M.spec,
+  health = word, exit = line,
+})
+
+--- What is wrong with `value`, nil when nothing is. Brings empty lists into their form.
+---@return string? complaint  "instances.web-0.spec.nics[2].port: expected a whole number from 1 to 65535, got 0"
+function M.complaint(rule, value)
+  local at = check.new()
+  check.value(rule, value, at)
+  local first = at.findings[1]
+  if not first then return nil end
+  local more = #at.findings > 1 and (" (and %d more)"):format(#at.findings - 1) or ""
+  return (first.path ~= "" and first.path .. ": " or "") .. first.message .. more
+end
+
+return M

@@ -1,0 +1,90 @@
+-- Damaged state files: one spoils only what it is about, and says how it is mended.
+local fake_qemu = require "tests.support.fake_qemu"
+local files = require "tests.support.files"
+local fs = require "sys.fs"
+local json = require "sys.json"
+local qcow2 = require "sys.qcow2"
+local stack_ = require "tests.support.stack"
+
+local YAML = [[
+name: pair
+services:
+  db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
+  web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
+]]
+
+local function running_stack()
+  local stack = stack_.new { yaml = YAML }
+  stack.qemu = fake_qemu.install()
+  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  stack:expect { "up" }
+  return stack
+end
+
+--- Edits a JSON file of the state directory.
+local function edit(stack, name, change)
+  local file = stack.state .. "/" .. name
+  local value = assert(json.decode(assert(fs.read(file)), {}))
+  change(value)
+  assert(fs.write_atomic(file, json.encode(value, { indent = 1 }), { mode = 384 }))
+end
+
+test("a record with a value of the wrong type is refused with its place and how to mend it; others go on", function()
+  local stack <close> = running_stack()
+  files.write(stack.directory .. "/other/holos.yaml", (YAML:gsub("name: pair", "name: other"):gsub("%./image", "../image")))
+  stack:expect { "-f", "other/holos.yaml", "up" }
+  local kept = assert(fs.read(stack.state .. "/projects/pair.json"))
+  edit(stack, "projects/pair.json", function(record) record.instances["web-0"].spec.nics[2].port = "many" end)
+  local refused = stack:expect({ "stop", "-p", "pair" }, 1)
+  ok(refused.stderr:find("instances.web-0.spec.nics[2].port: expected a whole number", 1, true), refused.stderr)
+  ok(refused.stderr:find("put a copy back", 1, true), refused.stderr)
+  local listed = stack:expect { "ps", "--all" }
+  ok(listed.stdout:find("other", 1, true) and listed.stderr:find("pair.json", 1, true), listed.stderr)
+  assert(fs.write_atomic(stack.state .. "/projects/pair.json", kept, { mode = 384 }))
+  stack:expect { "down", "-p", "other" }
+end)
+
+test("a damaged runtime.json spoils no list; what would act on it is refused", function()
+  local stack <close> = running_stack()
+  local file = stack.state .. "/instances/pair/web-0/runtime.json"
+  local kept = assert(fs.read(file))
+  local _mended <close> = setmetatable({}, { __close = function() assert(fs.write_atomic(file, kept, { mode = 384 })) end })
+  edit(stack, "instances/pair/web-0/runtime.json", function(runtime) runtime.pid = "1; rm" end)
+  local rows = stack:ps()
+  equal({ rows["db-0"].state, rows["web-0"].state, rows["web-0"].running }, { "provisioned", "damaged", false })
+  ok(rows["web-0"].status:find("pid: expected a whole number", 1, true), rows["web-0"].status)
+  local listed = stack:expect { "ls" }
+  ok(listed.stdout:find("1/2", 1, true) and listed.stderr:find("runtime.json", 1, true), listed.stdout .. listed.stderr)
+  local refused = stack:expect({ "stop" }, 1)
+  ok(refused.stderr:find("guest=project/instance", 1, true), refused.stderr)
+  edit(stack, "instances/pair/web-0/runtime.json", function(runtime)
+    runtime.pid, runtime.start_time = rows["db-0"].pid, 1 -- another process by now
+  end)
+  equal(stack:ps()["web-0"].running, false)
+end)
+
+test("a runtime.json that a power cut left empty is one of before the reboot", function()
+  local stack <close> = running_stack()
+  stack:expect { "stop" }
+  for _, left in ipairs { "", ("\0"):rep(4096) } do
+    assert(fs.write_atomic(stack.state .. "/instances/pair/web-0/runtime.json", left, { mode = 384 }))
+    equal(stack:ps()["web-0"].status, "stopped")
+    stack:expect { "start" }
+    equal(#stack:pids(), 2)
+    stack:expect { "stop" }
+  end
+end)
+
+test("what a newer holos has added to the record is still there after this one wrote it", function()
+  local stack <close> = running_stack()
+  edit(stack, "projects/pair.json", function(record)
+    record.schema.minor, record.of_tomorrow = 7, { "kept" }
+    record.instances["web-0"].of_tomorrow, record.instances["web-0"].spec.of_tomorrow = 1, { a = "b" }
+  end)
+  stack:expect { "stop" }
+  stack:expect { "start" }
+  edit(stack, "projects/pair.json", function(record)
+    local entry = record.instances["web-0"]
+    equal({ record.schema.minor, record.of_tomorrow[1], entry.of_tomorrow, entry.spec.of_tomorrow.a }, { 7, "kept", 1, "b" })
+  end)
+end)
