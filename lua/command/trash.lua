@@ -13,7 +13,7 @@ local M = {
     { name = "PROJECT", optional = true, help = "the project; restore needs it" },
     { name = "BATCH", optional = true, help = "an older batch, as `ls` names it" },
   },
-  options = { shared.FORMAT, { "-y", "--yes", help = "empty: do not ask" } },
+  options = { shared.FORMAT, { "-y", "--yes", help = "empty: do not ask" }, shared.LOCK_TIMEOUT, shared.NO_WAIT },
 }
 
 local actions = {}
@@ -30,9 +30,10 @@ function actions.ls(world, state, options, project)
   for _, line in ipairs(text.columns(cells)) do out.result(line) end
 end
 
-function actions.restore(world, state, _, project, batch_name)
+function actions.restore(world, state, options, project, batch_name)
   if not project then err.raise { message = "restore what?", exit = 64, hint = "holos trash restore PROJECT" } end
-  local batch = trash.restore(world, state, project, batch_name)
+  local context = { world = world, state = state, options = options, name = project }
+  local batch = trash.restore(context, batch_name, { notice = out.talk })
   out.talk(("%s: put back %s %s"):format(project, table.concat(batch.instances, " "), table.concat(batch.volumes, " ")))
   out.talk(("they are stopped; next: holos start -p %s"):format(project))
 end
@@ -42,18 +43,15 @@ function actions.empty(world, state, options, project)
     err.raise { message = "this deletes disks for good", code = "ECONSENT", exit = 3,
       hint = "say so: holos trash empty --yes" .. (project and " " .. project or "") }
   end
-  for _, batch in ipairs(trash.empty(world, state, project)) do
+  local context = { world = world, state = state, options = options, name = project }
+  trash.empty(context, { notice = out.talk }, function(batch)
     out.talk(("deleted %s %s: %s"):format(batch.project, batch.batch, table.concat(batch.instances, " ")))
-  end
+  end)
 end
 
 function M.run(world, options)
   local words = options.arguments
-  local action = actions[words[1] or "ls"]
-  if not action then
-    err.raise { message = ("trash knows ls, restore and empty, not %q"):format(words[1]), exit = 64 }
-  end
-  action(world, state_.locate(world, options), options, words[2] or options.project_name, words[3])
+  actions[words[1]](world, state_.locate(world, options), options, words[2] or options.project_name, words[3])
   return 0
 end
 

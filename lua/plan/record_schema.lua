@@ -94,13 +94,15 @@ M.spec = record({
 local entry = record({ spec = M.spec, desired = schema.choice { values = { "running", "stopped", "removed" } } },
   { leased = map(port), disk_made = flag })
 
+local volume = record({}, { size_bytes = id, made = flag, desired = schema.choice { values = { "removed" } } })
+
 local network = record { subnet = schema.text { pattern = ADDRESS .. "/%d%d?", wanted = "a subnet" }, group = address,
   port = port }
 
 --- projects/<p>.json
 M.record = record({
   schema = record { major = id, minor = count }, name = line, directory = path,
-  instances = map(entry, instance_name), volumes = map(record({}, { size_bytes = id, made = flag, desired = schema.choice { values = { "removed" } } }), volume_name),
+  instances = map(entry, instance_name), volumes = map(volume, volume_name),
   leases = record({}, { network = network, uid = id, addresses = map(address, instance_name) }),
 }, { files = list(path) })
 

@@ -56,8 +56,11 @@ function M.read(world, file, name, hint)
   return value
 end
 
---- The record of project `name`, as `read` gives it.
-function M.load(world, state, name) return M.read(world, state:record(name), name) end
+--- The record of project `name`, as `read` gives it. What cannot be a name is never part of a path.
+function M.load(world, state, name)
+  if name == "" or name:find(FORBIDDEN_NAME) then return nil end
+  return M.read(world, state:record(name), name)
+end
 
 --- Writes the record: temporary file, fsync, rename, fsync of the directory.
 function M.save(world, state, record)

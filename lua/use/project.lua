@@ -4,6 +4,8 @@ local err = require "holos.core.err"
 local path = require "holos.core.path"
 local record = require "holos.run.record"
 local state_ = require "holos.run.state"
+local table_ = require "holos.core.table"
+local text_ = require "holos.core.text"
 
 local M = {}
 
@@ -82,7 +84,9 @@ end
 local function require_record(world, state, name)
   local known = record.load(world, state, name)
   if known then return known end
-  err.raise { message = ("there is no project %q"):format(name), code = "ENOPROJECT", hint = "holos ls lists what there is" }
+  local near = text_.nearest(name, table_.keys((record.all(world, state))))
+  err.raise { message = ("there is no project %q"):format(name), code = "ENOPROJECT",
+    hint = near and ("did you mean %q?"):format(near) or "holos ls lists what there is" }
 end
 
 --- The project of a command that works from the record: -p NAME, else the file's name, also when the file is broken.

@@ -1,8 +1,9 @@
 --- trash ls, restore, empty. Effects through run/trash.
 local err = require "holos.core.err"
-local lock = require "holos.run.lock"
 local record_ = require "holos.run.record"
+local restore = require "holos.plan.restore"
 local table_ = require "holos.core.table"
+local text = require "holos.core.text"
 local trash = require "holos.run.trash"
 local up = require "holos.use.up"
 
@@ -10,13 +11,29 @@ local M = {}
 
 M.KEEP_DAYS = trash.KEEP_DAYS
 
+--- What a name that somebody typed must be among, before anything is looked up by it.
+local function require_known(names, project)
+  if not project or names[project] then return end
+  local near = text.nearest(project, table_.keys(names))
+  err.raise { message = ("the trash holds nothing of %s"):format(project), code = "ENOENT",
+    hint = near and ("did you mean %q?"):format(near) or "holos trash ls" }
+end
+
+local function in_trash(world, state)
+  local names = {}
+  for _, batch in ipairs(trash.list(world, state)) do names[batch.project] = true end
+  return names
+end
+
 --- Batches of all projects, or of one.
 function M.list(world, state, project)
+  local names = in_trash(world, state)
+  for name in pairs((record_.all(world, state))) do names[name] = true end
+  require_known(names, project)
   return table_.filter(trash.list(world, state), function(batch) return not project or batch.project == project end)
 end
 
-local function newest(world, state, project, name)
-  local batches = M.list(world, state, project)
+local function newest(batches, project, name)
   for i = #batches, 1, -1 do
     local is_empty = #batches[i].instances + #batches[i].volumes == 0
     if batches[i].batch == name or (not name and not is_empty) then return batches[i] end
@@ -25,43 +42,57 @@ local function newest(world, state, project, name)
     code = "ENOENT", hint = "holos trash ls" }
 end
 
---- Lays what comes back over the living record, or over an empty one.
-local function merged_record(living, old, batch)
-  local record = living or table_.merge(old, {})
-  if not living then record.instances = {} end
-  for _, name in ipairs(batch.volumes) do
-    record.volumes[name] = old.volumes[name] or {}
-    record.volumes[name].desired = nil
-  end
-  for _, name in ipairs(batch.instances) do
-    record.instances[name] = old.instances[name]
-    record.instances[name].desired = "stopped"
-    record.leases.addresses[name] = old.leases.addresses[name]
-  end
-  return record
+local function refuse(refusals)
+  if #refusals == 0 then return end
+  local lines, owner = {}, nil
+  for i, refusal in ipairs(refusals) do lines[i], owner = refusal.message, owner or refusal.owner end
+  err.raise { message = table.concat(lines, "\n"), code = "ECLASH", exit = 3, hint = owner and
+    ("nothing was put back; first: holos stop -p %s %s"):format(owner:match("^(.*)/(.*)$")) or "nothing was put back" }
+end
+
+--- The record as it will be; what has to be leased anew is told.
+local function merged(context, batch, talk)
+  local world, state = context.world, context.state
+  local others = record_.all(world, state)
+  others[context.name] = nil
+  local result = restore.merge { living = record_.load(world, state, context.name), old = trash.record_of(world, batch),
+    instances = batch.instances, volumes = batch.volumes, others = others, sha256 = world.hash.sha256 }
+  refuse(result.refusals)
+  for _, notice in ipairs(result.notices) do talk.notice(notice) end
+  return result.record
 end
 
 --- Puts the newest (or the named) batch of a project back; its instances are stopped afterwards.
+---@param context table  {world, state, options, name: the project}
+---@param talk table     notice(text)
 ---@return table batch
-function M.restore(world, state, project, batch_name)
-  state:prepare(world, project)
-  local _held <close> = lock.take(world, state:project_lock(project), { timeout_ms = up.LOCK_TIMEOUT_MS,
-    owner_text = "holos trash restore", name = "project " .. project })
-  local batch = newest(world, state, project, batch_name)
-  local record = merged_record(record_.load(world, state, project), trash.record_of(world, batch), batch)
+function M.restore(context, batch_name, talk)
+  local world, state = context.world, context.state
+  require_known(in_trash(world, state), context.name)
+  state:prepare(world, context.name)
+  local _held <close> = up.take_lock(context, talk)
+  local batch = newest(M.list(world, state, context.name), context.name, batch_name)
   trash.require_room(world, state, batch)
-  record_.save(world, state, record) -- first, so that another restore finishes one that was cut off
+  record_.save(world, state, merged(context, batch, talk)) -- first, so that another restore finishes one that was cut off
   trash.restore(world, state, batch)
   trash.remove(world, batch)
   return batch
 end
 
---- Deletes batches for good.
----@return table[] removed
-function M.empty(world, state, project)
-  local removed = M.list(world, state, project)
-  for _, batch in ipairs(removed) do trash.remove(world, batch) end
-  return removed
+--- Deletes the batches of a project, or of all, for good; each project's under its lock.
+---@param context table  {world, state, options, name: the project, nil for all}
+---@param on_removed fun(batch: table)
+function M.empty(context, talk, on_removed)
+  local world, state = context.world, context.state
+  local names = in_trash(world, state)
+  require_known(names, context.name)
+  for _, name in ipairs(context.name and { context.name } or table_.keys(names)) do
+    local _held <close> = up.take_lock({ world = world, state = state, options = context.options, name = name }, talk)
+    for _, batch in ipairs(M.list(world, state, name)) do
+      trash.remove(world, batch)
+      on_removed(batch)
+    end
+  end
 end
 
 return M

@@ -1,0 +1,182 @@
+--- What comes back from the trash, laid beside what was leased since. Pure.
+--- Addresses, the multicast group, picked ports and QEMU's uid are only leased: where another has them by now, new ones
+--- are taken, and said. A published port of a fixed number is the user's: where it is in use, nothing is put back.
+local lease = require "holos.plan.lease"
+local table_ = require "holos.core.table"
+
+local M = {}
+
+---@class holos.Restoring
+---@field living table?     the project's record as it is
+---@field old table         its record as it was when the batch was taken
+---@field instances string[]  of the batch
+---@field volumes string[]
+---@field others table<string, table>  the records of all other projects
+---@field sha256 function
+
+--- Every host port that a record has for its instances: {protocol, ip, host, owner, running, key}.
+local function ports_of(record, visit)
+  for name, entry in table_.sorted_pairs(record.instances) do
+    local function claim(protocol, ip, host, key)
+      visit { protocol = protocol, ip = ip, host = host, key = key, owner = record.name .. "/" .. name, instance = name,
+        running = entry.desired == "running" }
+    end
+    local leased = entry.leased or {}
+    if leased.ssh then claim("tcp", "127.0.0.1", leased.ssh, "ssh") end
+    for _, port in ipairs(entry.spec.ports) do
+      local key = ("%s:%d"):format(port.protocol, port.guest)
+      if port.host > 0 then
+        claim(port.protocol, port.host_ip, port.host)
+      elseif leased[key] then
+        claim(port.protocol, port.host_ip, leased[key], key)
+      end
+    end
+  end
+end
+
+local function overlap(a, b)
+  return a.protocol == b.protocol and a.host == b.host and (a.ip == b.ip or a.ip == "0.0.0.0" or b.ip == "0.0.0.0")
+end
+
+--- The claims of all but the instances that come back.
+local function claims_beside(context, record)
+  local claims = {}
+  local function keep(port) claims[#claims + 1] = port end
+  for _, other in table_.sorted_pairs(context.others) do ports_of(other, keep) end
+  ports_of(record, function(port)
+    if not table_.index_of(context.instances, port.instance) then keep(port) end
+  end)
+  return claims
+end
+
+local function check_ports(context, record, result)
+  local claims = claims_beside(context, record)
+  local function compare(port)
+    if not table_.index_of(context.instances, port.instance) then return end
+    for _, claim in ipairs(claims) do
+      if overlap(port, claim) and port.key then
+        record.instances[port.instance].leased[port.key] = nil
+        result.notices[#result.notices + 1] = ("%s: host port %d is %s's by now; it gets another when it starts")
+          :format(port.instance, port.host, claim.owner)
+      elseif overlap(port, claim) and claim.running then
+        result.refusals[#result.refusals + 1] = { owner = claim.owner, message = ("%s publishes %s:%d/%s, which %s has by now")
+          :format(port.instance, port.ip, port.host, port.protocol, claim.owner) }
+      end
+    end
+  end
+  ports_of(record, compare)
+end
+
+local function network_holder(context, network)
+  for name, other in table_.sorted_pairs(context.others) do
+    local its = other.leases.network
+    if its and its.group == network.group and its.port == network.port then return name end
+  end
+end
+
+local function lease_network(context, record, result)
+  local network = record.leases.network
+  local holder = network and network_holder(context, network)
+  if not holder then return end
+  network.group, network.port = lease.multicast(context.sha256, record.name, context.others)
+  result.notices[#result.notices + 1] = ("its multicast group is %s's by now; it gets %s:%d"):format(holder, network.group,
+    network.port)
+end
+
+local function lease_uid(context, record)
+  for _, other in pairs(context.others) do
+    if other.leases.uid and other.leases.uid == record.leases.uid then record.leases.uid = nil end
+  end
+  record.leases.uid = lease.uid({ name = record.name }, record, { sha256 = context.sha256, records = context.others })
+end
+
+--- Its old address, when that lies in the subnet and nobody has it.
+local function free_address(record, name, wanted)
+  local network = record.leases.network
+  local prefix = network and network.subnet:match("^%d+%.%d+%.%d+%.")
+  if not wanted or not prefix or wanted:sub(1, #prefix) ~= prefix then return nil end
+  for other, address in pairs(record.leases.addresses) do
+    if address == wanted and other ~= name then return nil end
+  end
+  return wanted
+end
+
+local function lease_addresses(context, record, result)
+  local addresses, before = record.leases.addresses, {}
+  for _, name in ipairs(context.instances) do
+    before[name] = addresses[name] or context.old.leases.addresses[name]
+    addresses[name] = free_address(record, name, before[name])
+  end
+  if not record.leases.network then return end
+  local all, message = lease.addresses(context.instances, addresses, record.leases.network.subnet)
+  if not all then
+    result.refusals[#result.refusals + 1] = { message = message }
+    return
+  end
+  record.leases.addresses = all
+  for _, name in ipairs(context.instances) do
+    if before[name] and before[name] ~= all[name] then
+      result.notices[#result.notices + 1] = ("%s: its address %s is not free by now; it gets %s"):format(name, before[name],
+        all[name])
+    end
+  end
+end
+
+local function set_network(spec, record)
+  for _, nic in ipairs(spec.nics) do
+    local network = nic.kind == "mcast" and record.leases.network
+    if network then nic.address, nic.group, nic.port = record.leases.addresses[spec.name], network.group, network.port end
+  end
+end
+
+--- Names and addresses that each guest gets: changed where an address has changed, more where somebody came back.
+local function set_hosts(spec, record)
+  local known = {}
+  for _, host in ipairs(spec.hosts) do
+    local name = host.names[1] or ""
+    host.address, known[name] = record.leases.addresses[name] or host.address, true
+  end
+  for name, entry in table_.sorted_pairs(record.instances) do
+    if not known[name] and record.leases.addresses[name] then
+      table.insert(spec.hosts, { address = record.leases.addresses[name], names = table_.list { name, entry.spec.service } })
+    end
+  end
+end
+
+--- The living record with what comes back; without one, the old record with nothing but that.
+local function laid(context)
+  local old, record = table_.copy(context.old), context.living
+  if not record then
+    record = table_.copy(context.old)
+    record.instances, record.leases.addresses = {}, {}
+  end
+  record.leases.network = record.leases.network or table_.copy(old.leases.network)
+  for _, name in ipairs(context.volumes) do
+    record.volumes[name] = old.volumes[name] or {}
+    record.volumes[name].desired = nil
+  end
+  for _, name in ipairs(context.instances) do
+    record.instances[name] = old.instances[name]
+    record.instances[name].desired = "stopped"
+  end
+  return record
+end
+
+--- The record after a restore. The living record is changed in place.
+---@param context holos.Restoring
+---@return {record: table, notices: string[], refusals: {message: string, owner: string?}[]} result
+function M.merge(context)
+  local result = { notices = {}, refusals = {} }
+  local had_network = context.living and context.living.leases.network
+  local record = laid(context)
+  if not had_network then lease_network(context, record, result) end
+  if not context.living then lease_uid(context, record) end
+  lease_addresses(context, record, result)
+  for _, name in ipairs(context.instances) do set_network(record.instances[name].spec, record) end
+  for _, entry in pairs(record.instances) do set_hosts(entry.spec, record) end
+  check_ports(context, record, result)
+  result.record = record
+  return result
+end
+
+return M

@@ -1,0 +1,95 @@
+-- The trash beside what has happened since.
+local fake_qemu = require "tests.support.fake_qemu"
+local files = require "tests.support.files"
+local fs = require "sys.fs"
+local json = require "sys.json"
+local qcow2 = require "sys.qcow2"
+local stack_ = require "tests.support.stack"
+
+local YAML = [[
+name: pair
+services:
+  db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
+  web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s, ports: ["0:80"]}
+]]
+
+local function stack_of(yaml)
+  local stack = stack_.new { yaml = yaml or YAML }
+  stack.qemu = fake_qemu.install()
+  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  return stack
+end
+
+test("names in the trash: a near miss is told, a path is none, and nothing is made for it", function()
+  local stack <close> = stack_of()
+  stack:expect { "up" }
+  stack:expect { "down" }
+  for _, words in ipairs { { "restore", "pari" }, { "ls", "pari" }, { "empty", "--yes", "pari" } } do
+    local refused = stack:expect({ "trash", table.unpack(words) }, 1)
+    ok(refused.stderr:find('did you mean "pair"?', 1, true), refused.stderr)
+  end
+  files.write(stack.directory .. "/outside/instances/x-0/root.qcow2", "precious")
+  for _, name in ipairs { "../../outside", "..", ".", "", "a/b" } do
+    equal(stack:run({ "trash", "restore", name }).status, 1)
+    equal(stack:run({ "trash", "empty", "--yes", name }).status, 1)
+    equal(stack:run({ "down", "-p", name }).status ~= 0, true)
+  end
+  ok(fs.stat(stack.directory .. "/outside/instances/x-0/root.qcow2"))
+  equal(fs.list(stack.state .. "/instances/a"), nil)
+  equal(#fs.list(stack.state .. "/volumes"), 1)
+  ok(stack:expect({ "trash", "ls" }).stdout:find("web-0", 1, true))
+  local near = stack:expect({ "logs", "-p", "pair2" }, 1)
+  ok(near.stderr:find("holos ls", 1, true), near.stderr)
+end)
+
+test("an address that another instance got meanwhile is leased anew, and said", function()
+  local stack <close> = stack_of((YAML:gsub("services:", "services:\n  zoo: {image: ./image.qcow2, image_os: plain}")))
+  stack:expect { "up", "-d" }
+  local before = stack:ps()["web-0"].address
+  stack:expect { "down", "web" }
+  stack:write((YAML:gsub("\n  web:.*$", "\n  zoo: {image: ./image.qcow2, image_os: plain}\n"
+    .. "  api: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}\n")))
+  stack:expect { "up", "-d" }
+  equal(stack:ps()["api-0"].address, before)
+  local restored = stack:expect { "trash", "restore", "pair" }
+  ok(restored.stderr:find(("web-0: its address %s is not free by now"):format(before), 1, true), restored.stderr)
+  local rows, seen = stack:ps(), {}
+  for name, row in pairs(rows) do
+    ok(not seen[row.address], name .. " shares an address with " .. tostring(seen[row.address]))
+    seen[row.address] = name
+  end
+  equal({ rows["web-0"].state, rows["api-0"].state }, { "exited", "provisioned" })
+  stack:expect { "start", "-p", "pair", "web" }
+  local record = assert(json.decode(assert(fs.read(stack.state .. "/projects/pair.json")), {}))
+  equal(record.instances["web-0"].spec.nics[2].address, rows["web-0"].address)
+end)
+
+test("a published port that another project runs on by now: nothing is put back, and who has it is told", function()
+  local text = YAML:gsub('"0:80"', '"28471:80"')
+  local stack <close> = stack_of(text)
+  stack:expect { "up", "-d" }
+  stack:expect { "down" }
+  files.write(stack.directory .. "/other/holos.yaml", (text:gsub("name: pair", "name: other"):gsub("%./image", "../image")))
+  stack:expect { "-f", "other/holos.yaml", "up", "-d" }
+  local refused = stack:expect({ "trash", "restore", "pair" }, 3)
+  ok(refused.stderr:find("web-0 publishes 127.0.0.1:28471/tcp, which other/web-0 has by now", 1, true), refused.stderr)
+  ok(refused.stderr:find("holos stop -p other web-0", 1, true), refused.stderr)
+  equal(fs.stat(stack.state .. "/instances/pair/web-0"), nil)
+  stack:expect { "stop", "-p", "other", "web-0" }
+  stack:expect { "trash", "restore", "pair" }
+  stack:expect { "start", "-d", "-p", "pair" }
+  stack:expect { "down", "-p", "other" }
+end)
+
+test("trash empty and restore wait for the project's lock, or do not", function()
+  local stack <close> = stack_of()
+  stack:expect { "up", "-d" }
+  stack:expect { "down" }
+  local lock <close> = assert(require("sys.lock").open(stack.state .. "/locks/pair.lock"))
+  assert(lock:try_take())
+  equal(stack:run({ "trash", "empty", "--yes", "--no-wait" }).status, 5)
+  equal(stack:run({ "trash", "restore", "pair", "--lock-timeout", "50ms" }).status, 5)
+  lock:release()
+  stack:expect { "trash", "empty", "--yes" }
+  equal(stack:expect({ "trash", "ls", "--format", "json" }).stdout, "")
+end)
