@@ -1,9 +1,9 @@
 --- holos plan
 local out = require "holos.command.out"
+local prepare = require "holos.use.prepare"
 local project = require "holos.use.project"
 local render = require "holos.plan.render"
 local shared = require "holos.command.shared"
-local up = require "holos.use.up"
 
 local M = {
   summary = "show what `up` would do, and change nothing",
@@ -18,7 +18,7 @@ local CHANGES = 10
 
 function M.run(world, options)
   local context = project.from_file(world, options)
-  local plan = up.prepare(context, options.arguments).plan
+  local plan = prepare.make(context, options.arguments).plan
   for _, warning in ipairs(plan.warnings) do out.warn(warning) end
   if options.format == "json" then
     out.result(world.json.encode(render.data(plan), {}))

@@ -1,6 +1,7 @@
 --- holos up
 local err = require "holos.core.err"
 local out = require "holos.command.out"
+local prepare = require "holos.use.prepare"
 local project = require "holos.use.project"
 local render = require "holos.plan.render"
 local shared = require "holos.command.shared"
@@ -44,7 +45,7 @@ function M.run(world, options)
   local context = project.from_file(world, options)
   for _, warning in ipairs(context.project.warnings) do out.warn(warning) end
   if options.dry_run then
-    local plan = up.prepare(context, options.arguments).plan
+    local plan = prepare.make(context, options.arguments).plan
     for _, warning in ipairs(plan.warnings) do out.warn(warning) end
     for _, line in ipairs(render.plan(plan)) do out.result(line) end
     up.refuse(plan)

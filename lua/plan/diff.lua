@@ -61,7 +61,7 @@ M.FIELDS = {
   { name = "stop_grace_period", class = "live", key = "stop_grace_period", get = function(s) return s.stop_grace_ms end,
     show = units.format_duration },
   { name = "labels", class = "live", key = "labels", get = function(s) return s.labels end,
-    show = function(labels) return table_.count(labels) .. " labels" end },
+    show = function(labels) return #table_.keys(labels) .. " labels" end },
   { name = "protect", class = "live", key = "protect", get = function(s) return s.protect end },
   { name = "cloud_init", class = "reprovision", key = "cloud_init", get = seed.first_hash_input,
     show = function() return "first steps" end },

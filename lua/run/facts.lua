@@ -45,12 +45,9 @@ function M.gather(world, state, project)
   else
     findings[1] = { message = message, hint = "install it: sudo apt install qemu-system-x86 (or your system's package)" }
   end
-  local images = base.of_project(world, project)
-  for _, image in pairs(images) do
-    if image.error then findings[#findings + 1] = { message = image.error } end
-  end
-  return { sha256 = world.hash.sha256, uid = world.host.uid(), records = records, qemu = qemu, images = images,
-    kvm = world.qemu.kvm_status(), routes = world.net.routes() or {}, firmware = M.firmware(world),
+  return { sha256 = world.hash.sha256, uid = world.host.uid(), records = records, qemu = qemu,
+    images = base.of_project(world, project), kvm = world.qemu.kvm_status(), routes = world.net.routes() or {},
+    firmware = M.firmware(world),
     virtiofsd = M.virtiofsd(world), memory = world.host.memory() }, findings
 end
 

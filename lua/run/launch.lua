@@ -68,9 +68,29 @@ local function open_descriptors(world, launching, directory, command)
   error(problem, 0)
 end
 
-local function port_taken(spec, port, message)
-  err.raise { message = ("%s: host port %s:%d/%s cannot be used: %s"):format(spec.name, port.host_ip, port.host,
-    port.protocol, message), code = "EADDRINUSE", hint = "choose another host port, or 0 for any free one" }
+local function ports_taken(problems)
+  err.raise { message = table.concat(problems, "\n"), code = "EADDRINUSE",
+    hint = "choose another host port, or 0 for any free one" }
+end
+
+local function port_problem(spec, port, message)
+  return ("%s: host port %s:%d/%s cannot be used: %s"):format(spec.name, port.host_ip, port.host, port.protocol, message)
+end
+
+--- Raises all host ports of specs that somebody else has, before anything is made; at its launch each is asked for again.
+---@param specs table[]  of instances that do not run
+---@param ours table<integer, boolean>  ports of instances that do: a plan may free them
+function M.require_ports(world, specs, ours)
+  local problems = {}
+  for _, spec in ipairs(specs) do
+    for _, port in ipairs(spec.ports) do
+      if port.host > 0 and not ours[port.host] then
+        local fd, message = world.net.reserve_port(port.protocol, port.host_ip, port.host)
+        if fd then fd:close() else problems[#problems + 1] = port_problem(spec, port, message) end
+      end
+    end
+  end
+  if #problems > 0 then ports_taken(problems) end
 end
 
 --- Reserves the fixed ports until QEMU listens. A leased port that somebody took meanwhile becomes "any free one".
@@ -84,7 +104,7 @@ local function reserve_ports(world, launching, opened)
         launching.warn(("%s: port %d was taken meanwhile; another is used"):format(launching.spec.name, port.host))
         port.host = 0
       else
-        port_taken(launching.spec, port, message)
+        ports_taken { port_problem(launching.spec, port, message) }
       end
     end
   end

@@ -1,20 +1,16 @@
---- up and plan: load → lock → observe → plan → record the intent → execute. Effects through run/*; prints
---- nothing.
+--- up: lock → prepare → record the intent → execute. Effects through run/*; prints nothing.
 local err = require "holos.core.err"
 local execute = require "holos.run.execute"
-local facts_ = require "holos.run.facts"
 local hooks = require "holos.use.hooks"
-local instance = require "holos.plan.instance"
 local journal = require "holos.run.journal"
 local keys = require "holos.run.keys"
 local lease = require "holos.plan.lease"
 local lock = require "holos.run.lock"
-local observe = require "holos.run.observe"
+local prepare = require "holos.use.prepare"
 local record_ = require "holos.run.record"
 local render = require "holos.plan.render"
 local task = require "holos.core.task"
 local trash = require "holos.run.trash"
-local up = require "holos.plan.up"
 
 local M = {}
 
@@ -29,72 +25,6 @@ function M.take_lock(context, talk)
     timeout_ms = options.no_wait and 0 or options.lock_timeout or M.LOCK_TIMEOUT_MS, name = "project " .. context.name,
     owner_text = "holos", no_wait = options.no_wait,
     on_wait = function(owner) talk.notice(("waiting for the lock of %s (held by %s)"):format(context.name, owner)) end })
-end
-
-local function host_findings(findings)
-  if #findings == 0 then return end
-  if #findings == 1 then err.raise { message = findings[1].message, hint = findings[1].hint } end
-  local messages, hints = {}, {}
-  for i, finding in ipairs(findings) do messages[i], hints[#hints + 1] = finding.message, finding.hint end
-  err.raise { message = table.concat(messages, "\n"), hint = table.concat(hints, "\n") }
-end
-
---- The specs of the services that were asked for, with what they depend on.
-local function selected(project, specs, words)
-  if #words == 0 then return specs end
-  local wanted = {}
-  local function want(name)
-    if wanted[name] then return end
-    local service = project.services[name]
-    if not service then
-      err.raise { message = ("there is no service %q"):format(name), code = "ENOENT", exit = 64,
-        hint = "services: " .. table.concat(project.order, " ") }
-    end
-    wanted[name] = true
-    for _, dependency in ipairs(service.depends_on) do want(dependency.service) end
-  end
-  for _, word in ipairs(words) do want(word) end
-  local chosen = {}
-  for _, spec in ipairs(specs) do
-    if wanted[spec.service] then chosen[#chosen + 1] = spec end
-  end
-  return chosen
-end
-
-local function where_of(project)
-  return function(path) return project.marks[path] end
-end
-
---- Two directories with one project name would take each other's disks.
-local function refuse_other_directory(context, known)
-  local project = context.project
-  if not known or known.directory == project.directory or context.options.project_name then return end
-  err.raise { message = ("project %s belongs to %s, not to %s"):format(context.name, known.directory, project.directory),
-    code = "ECONSENT", exit = 3, hint = ("give this one another name, or say that it is the same: -p %s"):format(context.name) }
-end
-
---- Observes and plans. Reads only.
----@return table prepared  {plan, specs, facts, record, leases}
-function M.prepare(context, words)
-  local world, state, project = context.world, context.state, context.project
-  local known = record_.load(world, state, context.name)
-  refuse_other_directory(context, known)
-  local now = known or record_.new(context.name, project.directory, project.files)
-  trash.forget_taken(world, state, now)
-  local facts, findings = facts_.gather(world, state, project)
-  host_findings(findings)
-  local wanted, refusals = instance.specs(project, now, facts)
-  host_findings(refusals or {})
-  local specs = selected(project, wanted.specs, words)
-  local observed = observe.project(world, state, now)
-  local plan = up.make { specs = specs, record = now, observed = observed,
-    volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0,
-    directory = project.directory,
-    goal = context.options.goal }
-  for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
-  plan = hooks.plan(plan)
-  return { plan = plan, specs = specs, facts = facts, record = now, observed = observed, network = wanted.network,
-    addresses = wanted.addresses, is_new = known == nil }
 end
 
 --- Raises when a plan holds changes that need a decision.
@@ -185,7 +115,7 @@ function M.run(context, words, talk)
   local world, state = context.world, context.state
   state:prepare(world, context.name)
   local _held <close> = M.take_lock(context, talk)
-  local prepared = M.prepare(context, words)
+  local prepared = prepare.make(context, words)
   for _, warning in ipairs(prepared.plan.warnings) do talk.warn(warning) end
   M.refuse(prepared.plan)
   M.sweep_trash(context, talk)

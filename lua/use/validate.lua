@@ -6,17 +6,18 @@ local table_ = require "holos.core.table"
 
 local M = {}
 
---- Problems with images that only reading them shows: not there, hostile, of another format.
-function M.image_findings(world, project)
-  local findings, images = {}, base.of_project(world, project)
+--- Raises all problems with images that only reading them shows: hostile, of another format.
+---@param images table<string, table>  by path, as run/base gives them
+function M.require_images(project, images)
+  local findings = {}
   for _, name in ipairs(project.order) do
-    local image = images[project.services[name].image.path]
+    local key, image = ("services.%s.image"):format(name), images[project.services[name].image.path]
     if image.error then
-      findings[#findings + 1] = { path = ("services.%s.image"):format(name), message = image.error,
-        where = project.marks[("services.%s.image"):format(name)] }
+      local file, line, column = (project.marks[key] or ""):match("^(.*):(%d+):(%d+)$")
+      findings[#findings + 1] = { path = key, message = image.error, file = file, line = line, column = column }
     end
   end
-  return findings
+  if #findings > 0 then err.findings(findings) end
 end
 
 local function service_effects(service, add)
@@ -51,13 +52,7 @@ end
 
 --- Raises when images cannot be used; gives the project and its effects.
 function M.run(context)
-  local findings = M.image_findings(context.world, context.project)
-  if #findings > 0 then
-    for _, finding in ipairs(findings) do
-      if finding.where then finding.file, finding.line, finding.column = finding.where:match("^(.*):(%d+):(%d+)$") end
-    end
-    err.findings(findings)
-  end
+  M.require_images(context.project, base.of_project(context.world, context.project))
   return { project = context.project, effects = M.effects(context.project) }
 end
 

@@ -51,3 +51,31 @@ test("a clock that stands at 1970, jumps and goes back loses nothing", function(
   equal(select(2, result.stdout:gsub("\nbare ", "")), 3, result.stdout) -- batches in the trash
   equal(#tree:qemus(), 0)
 end)
+
+--- `up` in a tree ends with `status`, says `words`, and starts nothing.
+local function refused(tree, status, words, options, ...)
+  local result = tree:run("user", { { "up", ... } }, options)
+  equal({ result.status, result.stderr:find(words, 1, true) and words or result.stderr }, { status, words })
+  equal(#tree:qemus(), 0)
+end
+
+test("a KVM that is there and not permitted is an error with its cure; vm.accel: tcg goes without", function()
+  local tree <close> = tree_with_stand_in()
+  tree:write("/dev/kvm", "")
+  assert(fs.chmod(tree.directory .. "/dev/kvm", 0))
+  tree:write("/cpuinfo", "processor\t: 0\nflags\t\t: fpu vmx svm\n")
+  local options = { cpuinfo = tree.directory .. "/cpuinfo" }
+  refused(tree, 1, "/dev/kvm: permission denied", options)
+  refused(tree, 1, "usermod -aG kvm", options)
+  equal(fs.list(tree.state .. "/instances/bare"), {})
+  tree:write("/holos.yaml", (YAML:gsub("image_os: plain", "image_os: plain, vm: {accel: tcg}")))
+  equal(tree:run("user", { { "up" }, { "down" } }, options).status, 0)
+end)
+
+test("a state directory that is read-only, or cannot be made", function()
+  local tree <close> = tree_with_stand_in()
+  refused(tree, 1, "Read-only file system", {}, "--state-dir", "/new")
+  refused(tree, 1, "state directory: /holos.yaml", {}, "--state-dir", "/holos.yaml/state")
+  assert(fs.chmod(tree.state, 320)) -- 0500
+  refused(tree, 1, "Permission denied")
+end)

@@ -1,5 +1,6 @@
 -- Run wrong on purpose: one clear sentence each, the right exit status, and nothing created.
 local fake_qemu = require "tests.support.fake_qemu"
+local files = require "tests.support.files"
 local fs = require "sys.fs"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
@@ -13,13 +14,27 @@ local function stack_of(yaml, settings)
   return stack
 end
 
---- `up` ends with `status`, its standard error holds `words`, and no instance came to be.
-local function refused(stack, status, words)
-  local result = stack:run { "up" }
+local MOST_LINES = 4 -- warning or place, sentence, "nothing was changed", next step
+
+local function line_count(text) return select(2, text:gsub("\n", "")) end
+
+--- What a refused `up` must not have made: records, disks, volumes, keys.
+local function things_made(stack)
+  local made = {}
+  for _, file in ipairs(files.below(stack.state, "")) do
+    local name = file:sub(#stack.state + 2)
+    if not name:find("^locks/") and not name:find("^probes/") then made[#made + 1] = name end
+  end
+  return made
+end
+
+--- `up` ends with `status` and a sentence that holds `words`, and nothing came to be.
+local function refused(stack, status, words, arguments)
+  local result = stack:run { "up", table.unpack(arguments or {}) }
   equal({ result.status, result.stderr:find(words, 1, true) and words or result.stderr }, { status, words })
-  equal(result.stdout, "")
-  equal(#stack:pids(), 0)
-  equal(#(fs.list(stack.state .. "/instances/one") or {}), 0)
+  ok(line_count(result.stderr) <= MOST_LINES, result.stderr)
+  equal({ result.stdout, #stack:pids(), things_made(stack) }, { "", 0, {} })
+  return result
 end
 
 local FILES = {
@@ -36,6 +51,7 @@ for name, case in pairs(FILES) do
   test(name .. " is a finding with its place, exit 2", function()
     local stack <close> = stack_of(case[1])
     refused(stack, 2, case[2])
+    equal(fs.lstat(stack.state), nil)
   end)
 end
 
@@ -43,6 +59,7 @@ test("no file at all", function()
   local stack <close> = stack_of()
   assert(fs.remove(stack.directory .. "/holos.yaml"))
   refused(stack, 2, "no holos.yaml")
+  refused(stack, 2, "other.yaml: No such file or directory", { "-f", "other.yaml" })
 end)
 
 test("a directory as image", function()
@@ -57,7 +74,16 @@ test("an image whose backing file would leak a file of the host", function()
   assert(fs.remove(stack.directory .. "/image.qcow2"))
   assert(qcow2.create(stack.directory .. "/image.qcow2",
     { size_bytes = 1 << 20, backing = "/etc/passwd", backing_format = "raw" }))
-  refused(stack, 1, "backing file")
+  refused(stack, 2, "holos.yaml:3:8: services.vm.image: ")
+  refused(stack, 2, "has the backing file /etc/passwd")
+end)
+
+test("an image that is no image, or is cut off", function()
+  local stack <close> = stack_of()
+  for _, bytes in ipairs { "", "QFI\xfb", "QFI\xfb" .. ("\0"):rep(100), ("text\n"):rep(1000) } do
+    assert(fs.write_atomic(stack.directory .. "/image.qcow2", bytes, { mode = 384 }))
+    refused(stack, 2, "image.qcow2")
+  end
 end)
 
 test("no QEMU", function()
@@ -87,26 +113,54 @@ test("a state directory that cannot be written", function()
   refused(stack, 1, "state directory")
 end)
 
-test("a host port that somebody else has", function()
+test("host ports that somebody else has, all of them, before anything is made", function()
   local net = require "sys.net"
-  local taken <close> = assert(net.listen_tcp("127.0.0.1", 0))
-  local port = assert(net.bound_port(taken))
-  local stack <close> = stack_of((GOOD:gsub("image_os: plain", ('image_os: plain, ports: ["%d:80"]'):format(port))))
-  local result = stack:run { "up" }
-  equal(result.status, 1)
-  ok(result.stderr:find(("host port 127.0.0.1:%d/tcp cannot be used"):format(port), 1, true), result.stderr)
-  equal(#stack:pids(), 0)
+  local one <close> = assert(net.listen_tcp("127.0.0.1", 0))
+  local other <close> = assert(net.listen_tcp("127.0.0.1", 0))
+  local ports = { assert(net.bound_port(one)), assert(net.bound_port(other)) }
+  local stack <close> = stack_of((GOOD:gsub("image_os: plain", ('image_os: plain, ports: ["%d:80", "%d:81"]')
+    :format(table.unpack(ports)))))
+  for _, port in ipairs(ports) do refused(stack, 1, ("host port 127.0.0.1:%d/tcp cannot be used"):format(port)) end
+  one:close()
+  other:close()
+  stack:expect { "up" }
+  stack:write((GOOD:gsub("image_os: plain", ('image_os: plain, ports: ["%d:80", "%d:81"], labels: {a: b}')
+    :format(table.unpack(ports)))))
+  stack:expect { "up" } -- they are our own now
 end)
 
-test("a full disk", function()
-  local stack <close> = stack_of()
+-- -- full disks ------------------------------------------------------------------------------------------------------------
+
+--- A small file system in place of the state directory, until the scope is left.
+local function small_state(stack, kib)
   assert(fs.mkdir_all(stack.state, 448))
-  local mounted = run_tool { "mount", "-t", "tmpfs", "-o", "size=64k", "holos-test", stack.state }
-  if mounted.status ~= 0 then skip("no right to mount a small file system") end
+  local mounted = run_tool { "mount", "-t", "tmpfs", "-o", ("size=%dk,mode=700"):format(kib), "holos-test", stack.state }
+  if mounted.status ~= 0 then skip("no right to mount a small file system: " .. mounted.stderr) end
+  return setmetatable({}, { __close = function() run_tool { "umount", "--lazy", stack.state } end })
+end
+
+--- `up` on a disk of so many KiB, then on one that has room. Whether it was too small.
+local function grow_out_of(kib)
+  local stack = stack_of()
+  local _mounted <close> = small_state(stack, kib)
+  local _taken_down <close> = stack
   local result = stack:run { "up" }
-  run_tool { "umount", stack.state }
-  equal(result.status, 1)
-  ok(result.stderr:find("No space left on device", 1, true), result.stderr)
+  if result.status == 0 then return false end
+  equal({ result.status, #stack:pids() }, { 1, 0 }, ("%d KiB: %s"):format(kib, result.stderr))
+  ok(result.stderr:find("No space left on device", 1, true) and not result.stderr:find("internal error", 1, true),
+    ("%d KiB: %s"):format(kib, result.stderr))
+  equal(files.below(stack.state, "%.tmp$"), {})
+  equal(run_tool({ "mount", "-o", "remount,size=64m", stack.state }).status, 0)
+  stack:expect { "up" }
+  equal(#stack:pids(), 1)
+  stack:expect { "down" }
+  return true
+end
+
+test("a disk that gets full at any point of up is told; with room again, up finishes", function()
+  local kib = 4
+  while grow_out_of(kib) do kib = kib + (kib < 64 and 4 or 32) end
+  ok(kib > 64, "up needs more than 64 KiB")
 end)
 
 test("a wrong command line is exit 64 with a near miss", function()

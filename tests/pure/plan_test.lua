@@ -1,4 +1,5 @@
 local accel = require "holos.plan.accel"
+local diff = require "holos.plan.diff"
 local down = require "holos.plan.down"
 local identity = require "holos.plan.identity"
 local lease = require "holos.plan.lease"
@@ -167,6 +168,23 @@ test("a disk that was never made is made; one that was made and is gone is refus
   local lost = make({ spec("a-0") }, { spec("a-0") }, {}, {}, { ["a-0"] = true })
   equal(lost.refusals[1].change.to, "gone")
   equal(#lost.rows, 0)
+end)
+
+test("a change of every field there is can be shown", function()
+  local recorded = spec("a-0")
+  local changed = spec("a-0", { image = { path = "/other.raw", format = "raw", os = "plain" }, disk_bytes = 1 << 31,
+    ports = { { host_ip = "127.0.0.1", host = 1, guest = 2, protocol = "tcp" } },
+    mounts = { { kind = "bind", source = "/a", target = "/b", read_only = true } }, nics = { {}, { address = "10.10.0.2" } },
+    hosts = { {} }, healthcheck = { test = { "CMD", "true" } }, stop_grace_ms = 1, labels = { a = "b" }, protect = true,
+    console_login = "none", cloud_init = { bootcmd = { "true" }, runcmd = { "true" } }, memory_mib = 1024 })
+  changed.vm = { memory_mib = 1024, vcpu = 2, machine = "pc-q35-8.0", cpu_model = "host", accel = "kvm", uefi = true,
+    extra_args = { "-x" }, allow_paths = { "/x" }, run_as_root = true }
+  local shown = {}
+  for _, change in ipairs(diff.changes(recorded, changed)) do
+    shown[change.name] = true
+    ok(#change.from > 0 and #change.to > 0, change.name)
+  end
+  for _, field in ipairs(diff.FIELDS) do ok(shown[field.name], field.name .. " is not changed by this test") end
 end)
 
 test("fewer replicas stop and go to the trash; an orphan is left alone and named", function()

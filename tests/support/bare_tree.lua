@@ -27,6 +27,7 @@ put --bind "$tree" "$tree"
 for device in null urandom; do put --bind "/dev/$device" "$tree/dev/$device"; done
 put --bind "$state" "$tree/var/lib/holos"
 put --rbind /proc "$tree/proc"
+[ -z "$HOLOS_TEST_CPUINFO" ] || put --bind "$HOLOS_TEST_CPUINFO" "$tree/proc/cpuinfo"
 put -o remount,bind,ro "$tree"
 exec "$@"
 ]]
@@ -90,7 +91,8 @@ end
 --- Runs holos commands one after the other until one fails. Skips where the namespaces cannot be made.
 ---@param who "root"|"user"  as which user holos finds itself; "root" only when the tests run as root
 ---@param commands string[][]  words of each command
----@param options {trace: string?, timeout_ms: integer?}?  trace: file for the names of all programs that are started
+---@param options {trace: string?, cpuinfo: string?, timeout_ms: integer?}?  trace: file for the names of all programs that
+---  are started; cpuinfo: file that the tree has as /proc/cpuinfo
 ---@return table result  as run_tool gives it, for all commands together
 function M:run(who, commands, options)
   options = options or {}
@@ -101,7 +103,8 @@ function M:run(who, commands, options)
   add("sh", "-c", MOUNT_AND_RUN, "sh", self.directory, self.state)
   if options.trace then add("strace", "-f", "--seccomp-bpf", "-e", "trace=execve,execveat", "-o", options.trace) end
   add("sh", "-c", script_of(commands, enter, who))
-  local result = tool.run(argv, { timeout_ms = options.timeout_ms or 60000 })
+  local result = tool.run(argv, { timeout_ms = options.timeout_ms or 60000,
+    env = { "HOLOS_TEST_CPUINFO=" .. (options.cpuinfo or "") } })
   local problem = result.stderr:match("unshare: [^\n]*") or (result.status == NO_MOUNTS and result.stderr)
   if problem then skip("a tree cannot be mounted here: " .. problem:gsub("\n", " ")) end
   return result

@@ -1,0 +1,98 @@
+--- What `up` would do: load → observe → plan, and every reason why it could not. Effects: reads only.
+local err = require "holos.core.err"
+local facts_ = require "holos.run.facts"
+local hooks = require "holos.use.hooks"
+local instance = require "holos.plan.instance"
+local launch = require "holos.run.launch"
+local observe = require "holos.run.observe"
+local record_ = require "holos.run.record"
+local render = require "holos.plan.render"
+local trash = require "holos.run.trash"
+local up = require "holos.plan.up"
+local validate = require "holos.use.validate"
+
+local M = {}
+
+local function host_findings(findings)
+  if #findings == 0 then return end
+  if #findings == 1 then err.raise { message = findings[1].message, hint = findings[1].hint } end
+  local messages, hints = {}, {}
+  for i, finding in ipairs(findings) do messages[i], hints[#hints + 1] = finding.message, finding.hint end
+  err.raise { message = table.concat(messages, "\n"), hint = table.concat(hints, "\n") }
+end
+
+--- The specs of the services that were asked for, with what they depend on.
+local function selected(project, specs, words)
+  if #words == 0 then return specs end
+  local wanted = {}
+  local function want(name)
+    if wanted[name] then return end
+    local service = project.services[name]
+    if not service then
+      err.raise { message = ("there is no service %q"):format(name), code = "ENOENT", exit = 64,
+        hint = "services: " .. table.concat(project.order, " ") }
+    end
+    wanted[name] = true
+    for _, dependency in ipairs(service.depends_on) do want(dependency.service) end
+  end
+  for _, word in ipairs(words) do want(word) end
+  local chosen = {}
+  for _, spec in ipairs(specs) do
+    if wanted[spec.service] then chosen[#chosen + 1] = spec end
+  end
+  return chosen
+end
+
+--- Refuses host ports that are taken by others than this project's own VMs.
+local function require_ports(world, specs, observed)
+  local stopped, ours = {}, {}
+  for _, spec in ipairs(specs) do
+    local seen = observed.instances[spec.name]
+    if not (seen and seen.running) then stopped[#stopped + 1] = spec end
+  end
+  for _, seen in pairs(observed.instances) do
+    for _, port in ipairs(seen.running and seen.runtime.ports or {}) do ours[port.host] = true end
+  end
+  launch.require_ports(world, stopped, ours)
+end
+
+local function where_of(project)
+  return function(path) return project.marks[path] end
+end
+
+--- Two directories with one project name would take each other's disks.
+local function refuse_other_directory(context, known)
+  local project = context.project
+  if not known or known.directory == project.directory or context.options.project_name then return end
+  err.raise { message = ("project %s belongs to %s, not to %s"):format(context.name, known.directory, project.directory),
+    code = "ECONSENT", exit = 3, hint = ("give this one another name, or say that it is the same: -p %s"):format(context.name) }
+end
+
+--- Observes and plans. Reads only.
+---@param words string[]  services; none = all
+---@return table prepared  {plan, specs, facts, record, observed, network, addresses, is_new}
+function M.make(context, words)
+  local world, state, project = context.world, context.state, context.project
+  local known = record_.load(world, state, context.name)
+  refuse_other_directory(context, known)
+  local now = known or record_.new(context.name, project.directory, project.files)
+  trash.forget_taken(world, state, now)
+  local facts, findings = facts_.gather(world, state, project)
+  host_findings(findings)
+  validate.require_images(project, facts.images)
+  local wanted, refusals = instance.specs(project, now, facts)
+  host_findings(refusals or {})
+  local specs = selected(project, wanted.specs, words)
+  local observed = observe.project(world, state, now)
+  require_ports(world, specs, observed)
+  local plan = up.make { specs = specs, record = now, observed = observed,
+    volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0,
+    directory = project.directory,
+    goal = context.options.goal }
+  for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
+  plan = hooks.plan(plan)
+  return { plan = plan, specs = specs, facts = facts, record = now, observed = observed, network = wanted.network,
+    addresses = wanted.addresses, is_new = known == nil }
+end
+
+return M
