@@ -5,7 +5,6 @@ local await = require "holos.run.await"
 local disk = require "holos.run.disk"
 local journal = require "holos.run.journal"
 local launch = require "holos.run.launch"
-local lock = require "holos.run.lock"
 local monitor = require "holos.run.monitor"
 local runtime = require "holos.run.runtime"
 local stop = require "holos.run.stop"
@@ -38,11 +37,6 @@ M.actions["disk.grow"] = function(world, job, action)
   return "grown"
 end
 
-local function take_instance_lock(world, job, name)
-  return lock.take(world, job.state:instance_lock(job.record.name, name),
-    { timeout_ms = job.lock_timeout_ms, owner_text = "instance " .. name, name = name })
-end
-
 --- The ports that the record keeps for an instance, so that it gets the same ones at every launch.
 local function remember_ports(entry, spec, ports)
   entry.leased = { ssh = ports[1].host }
@@ -52,7 +46,7 @@ local function remember_ports(entry, spec, ports)
 end
 
 M.actions["instance.launch"] = function(world, job, action)
-  local _held <close> = take_instance_lock(world, job, action.instance)
+  local _held <close> = job.take_lock(action.instance)
   local entry, spec = job.record.instances[action.instance], spec_of(job, action)
   local known = runtime.load(world, job.state, job.record.name, action.instance)
   local process <close> = runtime.process(world, known)
@@ -69,7 +63,7 @@ end
 
 --- A guest that was paused, by somebody or because the host's disk was full, goes on.
 M.actions["instance.resume"] = function(world, job, action)
-  local _held <close> = take_instance_lock(world, job, action.instance)
+  local _held <close> = job.take_lock(action.instance)
   local session <close> = err.check(action.instance, monitor.try_connect(world,
     job.state:instance(job.record.name, action.instance), RESUME_MS))
   monitor.resume(session)
@@ -84,7 +78,7 @@ M.actions["instance.await"] = function(world, job, action)
 end
 
 M.actions["instance.stop"] = function(world, job, action)
-  local _held <close> = take_instance_lock(world, job, action.instance)
+  local _held <close> = job.take_lock(action.instance)
   return stop.stop(world, { state = job.state, project = job.record.name, name = action.instance,
     grace_ms = job.grace_ms or spec_of(job, action).stop_grace_ms })
 end
@@ -98,7 +92,7 @@ local function require_ended(world, job, name)
 end
 
 M.actions["instance.trash"] = function(world, job, action)
-  local _held <close> = take_instance_lock(world, job, action.instance)
+  local _held <close> = job.take_lock(action.instance)
   require_ended(world, job, action.instance)
   trash.take_instance(world, job.state, job.record.name, action.instance, job.batch)
   job.record.instances[action.instance] = nil
@@ -124,7 +118,7 @@ function M.perform(world, job, action)
 end
 
 --- Runs all actions.
----@param job table  {state, record, facts, batch?, lock_timeout_ms, wait_timeout_ms, grace_ms?, warn(text),
+---@param job table  {state, record, facts, batch?, take_lock(instance), wait_timeout_ms, grace_ms?, warn(text),
 ---                  on_start(action), on_change(instance, told), on_end(action, ok, result, took_ms), and from
 --- use/hooks
 ---                  before(action), which may refuse it, and after(action, result, took_ms)}

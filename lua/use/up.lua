@@ -18,13 +18,22 @@ M.LOCK_TIMEOUT_MS = 5 * 60 * 1000
 M.WAIT_TIMEOUT_MS = 30 * 60 * 1000
 local RECORD_MS = 10000
 
+--- Takes a lock, waiting for it as the command line says.
+local function take(context, talk, path, name, owner_text)
+  local options = context.options
+  return lock.take(context.world, path, { timeout_ms = options.lock_timeout or M.LOCK_TIMEOUT_MS, no_wait = options.no_wait,
+    name = name, owner_text = owner_text,
+    on_wait = function(owner) talk.notice(("waiting for the lock of %s (held by %s)"):format(name, owner)) end })
+end
+
 --- Waits for the project's lock.
 function M.take_lock(context, talk)
-  local options = context.options
-  return lock.take(context.world, context.state:project_lock(context.name), {
-    timeout_ms = options.no_wait and 0 or options.lock_timeout or M.LOCK_TIMEOUT_MS, name = "project " .. context.name,
-    owner_text = "holos", no_wait = options.no_wait,
-    on_wait = function(owner) talk.notice(("waiting for the lock of %s (held by %s)"):format(context.name, owner)) end })
+  return take(context, talk, context.state:project_lock(context.name), "project " .. context.name, "holos")
+end
+
+--- Waits for the lock of one instance.
+function M.take_instance_lock(context, talk, name)
+  return take(context, talk, context.state:instance_lock(context.name, name), name, "instance " .. name)
 end
 
 --- Raises when a plan holds changes that need a decision.
@@ -64,7 +73,7 @@ end
 --- What the executor gets.
 function M.job(context, prepared, talk)
   return hooks.attach { state = context.state, record = prepared.record, facts = prepared.facts, batch = prepared.batch,
-    lock_timeout_ms = M.LOCK_TIMEOUT_MS, wait_timeout_ms = context.options.wait_timeout or M.WAIT_TIMEOUT_MS,
+    take_lock = function(name) return M.take_instance_lock(context, talk, name) end, wait_timeout_ms = context.options.wait_timeout or M.WAIT_TIMEOUT_MS,
     grace_ms = context.options.timeout, warn = talk.warn, on_start = talk.on_start, on_change = talk.on_change,
     on_end = talk.on_end }
 end

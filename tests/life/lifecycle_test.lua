@@ -134,6 +134,21 @@ test("one of two concurrent ups waits for the other, and there is one set of VMs
   equal(stack:run({ "up", "--no-wait" }).status, 0)
 end)
 
+test("the lock of one instance is waited for as the command line says", function()
+  local stack <close> = stack_of(TWO)
+  stack:expect { "up", "-d" }
+  local lock <close> = assert(require("sys.lock").open(stack.state .. "/locks/pair.db-0.lock"))
+  assert(lock:try_take())
+  assert(lock:write_owner("somebody"))
+  for _, words in ipairs { { "--no-wait" }, { "--lock-timeout", "50ms" } } do
+    local refused = stack:expect({ "stop", "db", table.unpack(words) }, 5)
+    ok(refused.stderr:find("db-0 is locked by somebody", 1, true), refused.stderr)
+  end
+  equal(#stack:pids(), 3)
+  lock:release()
+  stack:expect { "stop", "--no-wait" }
+end)
+
 test("a damaged record spoils its project and no other", function()
   local stack <close> = stack_of(TWO)
   stack:expect { "up" }
