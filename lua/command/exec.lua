@@ -1,5 +1,7 @@
 --- holos exec
+local args = require "holos.core.args"
 local choose = require "holos.use.choose"
+local err = require "holos.core.err"
 local exec = require "holos.use.exec"
 local out = require "holos.command.out"
 local project = require "holos.use.project"
@@ -19,6 +21,8 @@ local M = {
   },
 }
 
+local NOT_TRIED, LOST = 125, 255
+
 --- 128 + the number of the signal, as a shell gives it.
 local SIGNALS = { HUP = 1, INT = 2, QUIT = 3, ILL = 4, ABRT = 6, FPE = 8, KILL = 9, SEGV = 11, PIPE = 13, ALRM = 14,
   TERM = 15 }
@@ -26,7 +30,7 @@ local SIGNALS = { HUP = 1, INT = 2, QUIT = 3, ILL = 4, ABRT = 6, FPE = 8, KILL =
 --- The exit status of holos for the result of a guest's command.
 function M.status_of(result)
   if result.signal then return 128 + (SIGNALS[result.signal] or 0) end
-  return result.status or 255
+  return result.status or LOST
 end
 
 --- Says once that a guest is waited for; why it does not answer yet is for --no-wait and the end of the wait to tell.
@@ -38,14 +42,25 @@ local function waiting(name)
   end
 end
 
-function M.run(world, options)
+--- Connects and runs the command; `on_try()` is called in between.
+local function connect_and_run(world, options, on_try)
   local context = project.from_record(world, options, options.arguments)
   local name, words = choose.instance_and_rest(context.record, context.words)
   local wants_tty = options.tty or (#words == 0 and not options.no_tty)
   local streams <close> = tty.streams(world, wants_tty and not options.no_tty)
-  local result = exec.run(context, name, words, streams, { user = options.user, wait = not options.no_wait,
+  local session <close> = exec.session(context, name, { user = options.user, wait = not options.no_wait,
     on_progress = waiting(name) })
-  return M.status_of(result)
+  on_try()
+  return exec.run(session, words, streams)
+end
+
+--- The statuses below 64 are the guest's: a failure of ours must not look like one of its command.
+function M.run(world, options)
+  local was_tried = false
+  local ok, result = xpcall(connect_and_run, err.trace, world, options, function() was_tried = true end)
+  if ok then return M.status_of(result) end
+  if err.is(result) and result.exit < args.USAGE then result.exit = was_tried and LOST or NOT_TRIED end
+  error(result, 0)
 end
 
 return M

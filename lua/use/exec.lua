@@ -9,6 +9,8 @@ local task = require "holos.core.task"
 local M = {}
 
 M.READY_TIMEOUT_MS = 120000
+--- A guest that is up greets and lets us in within so long, also an emulated one.
+M.TRY_TIMEOUT_MS = 10000
 local CONSOLE_BYTES = 65536
 local DETACH = "\29" -- Ctrl-]
 
@@ -29,16 +31,15 @@ end
 function M.session(context, name, options)
   local spec, now = context.record.instances[name].spec, M.running(context, name)
   local connect = options.wait and remote.wait or remote.connect
-  return connect(context.world, context.state, spec, now, { user = options.user, timeout_ms = M.READY_TIMEOUT_MS,
-    on_progress = options.on_progress })
+  return connect(context.world, context.state, spec, now, { user = options.user, on_progress = options.on_progress,
+    timeout_ms = options.wait and M.READY_TIMEOUT_MS or M.TRY_TIMEOUT_MS })
 end
 
---- Runs a command in an instance, with our standard streams.
+--- Runs a command in a session, with our standard streams.
 ---@param words string[]  the command's argv; none = an interactive shell
 ---@param streams table   {stdin, stdout(chunk), stderr(chunk), terminal: boolean, enter(): the other side is there}
 ---@return {status: integer?, signal: string?} result
-function M.run(context, name, words, streams, options)
-  local session <close> = M.session(context, name, options)
+function M.run(session, words, streams)
   streams:enter()
   if #words == 0 and streams.terminal then return session:shell(streams) end
   if #words == 0 then return session:shell { stdin = streams.stdin, stdout = streams.stdout, stderr = streams.stderr } end

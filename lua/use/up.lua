@@ -73,7 +73,8 @@ end
 --- What the executor gets.
 function M.job(context, prepared, talk)
   return hooks.attach { state = context.state, record = prepared.record, facts = prepared.facts, batch = prepared.batch,
-    take_lock = function(name) return M.take_instance_lock(context, talk, name) end, wait_timeout_ms = context.options.wait_timeout or M.WAIT_TIMEOUT_MS,
+    take_lock = function(name) return M.take_instance_lock(context, talk, name) end,
+    wait_timeout_ms = context.options.wait_timeout or M.WAIT_TIMEOUT_MS,
     grace_ms = context.options.timeout, warn = talk.warn, on_start = talk.on_start, on_change = talk.on_change,
     on_end = talk.on_end }
 end

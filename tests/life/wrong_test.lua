@@ -163,6 +163,22 @@ test("a disk that gets full at any point of up is told; with room again, up fini
   ok(kib > 64, "up needs more than 64 KiB")
 end)
 
+test("exec that cannot try is exit 125, whatever the reason; a wrong command line is 64", function()
+  local stack <close> = stack_of()
+  local function status(...) return stack:run({ "exec", ... }).status end
+  equal(status("vm", "true"), 125) -- no such project
+  stack:expect { "up" }
+  equal({ status("nobody", "true"), status("-p", "nobody", "vm", "true"), status("-f", "none.yaml", "vm", "true") },
+    { 125, 125, 125 })
+  equal({ status(), status("--nonsense", "vm") }, { 64, 64 })
+  stack:expect { "stop" }
+  equal(status("vm", "true"), 125)
+  assert(fs.write_atomic(stack.state .. "/projects/one.json", "{", { mode = 384 }))
+  equal(status("vm", "true"), 125)
+  assert(fs.remove(stack.directory .. "/holos.yaml"))
+  equal(status("vm", "true"), 125) -- no file, and no project of the name "vm"
+end)
+
 test("a wrong command line is exit 64 with a near miss", function()
   local stack <close> = stack_of()
   equal(stack:run({ "upp" }).status, 64)
