@@ -108,18 +108,25 @@ function M.from_record(world, options, words)
   return context
 end
 
+local function made_from(world, file, options)
+  local names = table_.list {}
+  for name, known in table_.sorted_pairs((record.all(world, state_.locate(world, options)))) do
+    if table_.index_of(known.files or {}, file) then names[#names + 1] = name end
+  end
+  return names
+end
+
 --- The project's name as its file says it. A file that cannot be loaded must not stand in the way of stop and down:
---- then the record that names this file is taken.
+--- then the record that names this file is taken, when there is one only.
 function M.name_of(world, file, options)
   local ok, loaded = pcall(M.load, world, file, options)
   if ok then return loaded.name end
   if not err.is(loaded) then error(loaded, 0) end
-  for name, known in pairs((record.all(world, state_.locate(world, options)))) do
-    for _, recorded in ipairs(known.files or {}) do
-      if recorded == file then return name end
-    end
-  end
-  error(loaded, 0)
+  local names = made_from(world, file, options)
+  if #names == 1 then return names[1] end
+  if #names == 0 then error(loaded, 0) end
+  err.raise { message = ("%s cannot be loaded, and several projects were made from it: %s"):format(M.shown(world, file),
+    table.concat(names, " ")), code = "EAMBIGUOUS", exit = 64, hint = "name one: -p " .. names[1] }
 end
 
 return M

@@ -134,6 +134,22 @@ test("one of two concurrent ups waits for the other, and there is one set of VMs
   equal(stack:run({ "up", "--no-wait" }).status, 0)
 end)
 
+test("a broken file stops nobody from stopping what was made from it; of several, one has to be named", function()
+  local stack <close> = stack_of(TWO)
+  stack:expect { "up", "-d" }
+  stack:write("services: [broken")
+  stack:expect { "stop", "web" }
+  stack:write(TWO)
+  stack:expect { "up", "-d", "-p", "second" }
+  stack:write("services: [broken")
+  local refused = stack:expect({ "stop" }, 64)
+  ok(refused.stderr:find("several projects were made from it: pair second", 1, true), refused.stderr)
+  stack:expect { "stop", "-p", "pair" }
+  stack:expect { "down", "-p", "second" }
+  equal(#stack:pids(), 0)
+  stack:write(TWO)
+end)
+
 test("the lock of one instance is waited for as the command line says", function()
   local stack <close> = stack_of(TWO)
   stack:expect { "up", "-d" }
