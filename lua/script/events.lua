@@ -7,7 +7,7 @@ return {
   { name = "instance.before_launch", kind = "veto", help = "an instance is about to be launched" },
   { name = "instance.launched", kind = "notice", help = "its QEMU runs" },
   { name = "instance.ready", kind = "notice", help = "it was waited for, and is what `result` says" },
-  { name = "instance.before_stop", kind = "veto", help = "an instance is about to be stopped" },
+  { name = "instance.before_stop", kind = "veto", help = "it is to be stopped; asked for all before anything is done" },
   { name = "instance.stopped", kind = "notice", help = "its QEMU has ended" },
   { name = "instance.removed", kind = "notice", help = "its directory was moved to the trash" },
 }

@@ -4,12 +4,12 @@ local err = require "holos.core.err"
 
 local M = {}
 
--- kind of action -> events before it (may refuse) and after it
+-- kind of action -> events before all actions and before this one (they may refuse), and after it
 local EVENTS = {
   ["volume.create"] = { after = "volume.created" },
   ["instance.launch"] = { before = "instance.before_launch", after = "instance.launched" },
   ["instance.await"] = { after = "instance.ready" },
-  ["instance.stop"] = { before = "instance.before_stop", after = "instance.stopped" },
+  ["instance.stop"] = { before_all = "instance.before_stop", after = "instance.stopped" },
   ["instance.trash"] = { after = "instance.removed" },
 }
 
@@ -22,6 +22,15 @@ end
 
 --- The plan as scripts leave it.
 function M.plan(plan) return api.emit("plan.ready", plan) end
+
+--- Asks scripts whether the instances may be stopped that `actions` stop. Comes before anything is written down or done:
+--- one refusal, and nothing has changed.
+function M.ask(project, actions)
+  for _, action in ipairs(actions) do
+    local event = (EVENTS[action.kind] or {}).before_all
+    if event then api.emit(event, payload_of(project, action)) end
+  end
+end
 
 --- Lets scripts hear of a job's actions: job.before(action) raises when one refuses; job.after(action, result, took_ms)
 --- keeps what handlers raise for `finish`, as what is done stays done.

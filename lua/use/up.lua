@@ -128,6 +128,7 @@ function M.run(context, words, talk)
   local prepared = prepare.make(context, words)
   for _, warning in ipairs(prepared.plan.warnings) do talk.warn(warning) end
   M.refuse(prepared.plan)
+  hooks.ask(context.name, prepared.plan.actions)
   M.sweep_trash(context, talk)
   talk.planned(prepared.plan)
   record_intent(context, prepared)
