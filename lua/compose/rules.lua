@@ -29,6 +29,7 @@ function M.list()
     { "targets mounted twice", storage, "check_targets" },
     { "guests without cloud-init", host, "check_plain" },
     { "image files", host, "check_images" },
+    { "names of shared directories", host, "check_source_names" },
     { "shared directories", host, "check_sources" },
   }
 end

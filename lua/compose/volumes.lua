@@ -121,4 +121,9 @@ function M.from_long(long)
   return mount
 end
 
+--- How a directory is shared: as the file says, else by what guests of this kind have: Debian's cloud kernels lack 9p.
+---@param os string  of the image
+---@return "9p"|"virtiofs"
+function M.driver(mount, os) return mount.driver or (os == "plain" and "9p" or "virtiofs") end
+
 return M

@@ -6,6 +6,7 @@ local lease = require "holos.plan.lease"
 local ports = require "holos.plan.ports"
 local seed = require "holos.plan.seed"
 local table_ = require "holos.core.table"
+local volumes = require "holos.compose.volumes"
 
 local M = {}
 
@@ -42,7 +43,7 @@ local function mounts_of(service, facts)
       copy.serial = identity.volume_serial(facts.sha256, mount.volume)
     else
       copy.tag = "share" .. (position - 1)
-      copy.driver = mount.driver or (service.image.os == "plain" and "9p" or "virtiofs")
+      copy.driver = volumes.driver(mount, service.image.os)
     end
     mounts[position] = copy
   end

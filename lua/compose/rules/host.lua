@@ -1,5 +1,6 @@
 --- Checks against what the host has, and what the guest can do. Pure: the facts are handed in.
 local text = require "holos.core.text"
+local volumes = require "holos.compose.volumes"
 
 local M = {}
 
@@ -48,6 +49,26 @@ local function check_source(keys, mount, report, facts)
       "share the directory that holds it, or write the file with cloud_init.write_files")
   elseif mount.source == "/" and not mount.read_only then
     facts.warn(keys, "the guest can change the whole file system of the host", 'add ":ro"')
+  end
+end
+
+--- virtiofsd reads its options as a list with commas and backslashes of its own; some versions have no way around that.
+local function check_virtiofs(keys, mount, os, report)
+  if volumes.driver(mount, os) ~= "virtiofs" or not mount.source:find("[,\\]") then return end
+  report(keys, ("virtiofsd cannot share %s: in a path it takes %s for a sign of its own"):format(mount.source,
+    mount.source:find(",", 1, true) and "a comma" or "a backslash"),
+    "share it under another name (a symbolic link will do), or by 9p where the guest has it (driver: 9p)")
+end
+
+--- Shared directories have names that whoever shares them can take.
+function M.check_source_names(project, report)
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    for position, mount in ipairs(service.mounts) do
+      if mount and mount.kind == "bind" and mount.source and service.image then
+        check_virtiofs({ "services", name, "volumes", position }, mount, service.image.os, report)
+      end
+    end
   end
 end
 
