@@ -13,16 +13,25 @@ local function missing(spec)
     hint = "sudo apt install virtiofsd (QEMU 7.2 brings it along); or driver: 9p where the guest's kernel has it" }
 end
 
---- The daemon's arguments: everything by descriptors, no sandbox of its own that needs root.
+--- Where a directory really is: virtiofsd of QEMU 7.2 takes no symbolic link for one.
+local function real_path(world, launching, what)
+  local path = err.check(launching.spec.name, world.fs.realpath(what.path))
+  if not path:find("[,\\]") then return path end
+  err.raise { message = ("%s: virtiofsd cannot share %s, as its name has a comma or a backslash"):format(launching.spec.name,
+    path), code = "EINVAL", hint = "rename it, or share it by 9p where the guest has that (driver: 9p)" }
+end
+
+--- The daemon's arguments: everything by descriptors, no sandbox of its own that needs root. `source` has no comma.
 function M.argv(source) return { "--fd=3", "-o", "source=" .. source, "-o", "sandbox=chroot", "-o", "cache=auto" } end
 
 local function start(world, launching, directory, what, listener)
+  local source = real_path(world, launching, what)
   local log <close> = err.check(what.tag, world.fs.open(("%s/%s.log"):format(directory, what.tag),
     { write = true, create = true, truncate = true, mode = FILE_MODE }))
   return err.check(launching.spec.name, world.launch.prepare {
-    program = launching.virtiofsd, argv = M.argv(what.path), fds = { [3] = listener },
+    program = launching.virtiofsd, argv = M.argv(source), fds = { [3] = listener },
     env = confine.environment(directory), stdout = log, stderr = log, session = true, core_bytes = 0,
-    namespace = { { source = what.path, target = what.path, read_only = what.read_only } },
+    namespace = { { source = source, target = source, read_only = what.read_only } },
   })
 end
 

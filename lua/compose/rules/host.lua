@@ -57,7 +57,7 @@ local function check_virtiofs(keys, mount, os, report)
   if volumes.driver(mount, os) ~= "virtiofs" or not mount.source:find("[,\\]") then return end
   report(keys, ("virtiofsd cannot share %s: in a path it takes %s for a sign of its own"):format(mount.source,
     mount.source:find(",", 1, true) and "a comma" or "a backslash"),
-    "share it under another name (a symbolic link will do), or by 9p where the guest has it (driver: 9p)")
+    "rename it, or share it by 9p where the guest has that (driver: 9p)")
 end
 
 --- Shared directories have names that whoever shares them can take.
