@@ -262,5 +262,8 @@ test("sys: calls that a signal interrupts are made again", function()
     "inject=read,write,pread64,pwrite64,getrandom,flock,copy_file_range:error=EINTR:when=1+2",
     host.executable(), "lua", directory .. "/script.lua", directory }
   if result.stderr:find("strace:", 1, true) then skip("strace cannot inject here: " .. result.stderr) end
+  if result.stderr:find("error while loading shared libraries", 1, true) then
+    skip "a dynamic build: the C library's loader does not try again"
+  end
   equal(result.stdout, "true\ttrue\ttextmore\t9\n8\ttextmore\ttrue\n8\n")
 end)
