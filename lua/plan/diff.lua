@@ -1,5 +1,7 @@
 --- What differs between the recorded spec of an instance and the wanted one, field by field. Pure.
+local schema = require "holos.core.schema"
 local seed = require "holos.plan.seed"
+local service = require "holos.compose.schema.service"
 local table_ = require "holos.core.table"
 local units = require "holos.core.units"
 
@@ -29,48 +31,74 @@ local function mount_words(mounts)
 end
 
 --- Version 1 of the explicit field list: the recorded and the wanted spec are compared here and nowhere else.
---- class: live | restart | reprovision | recreate (DESIGN §4); key: where the file says it.
+--- key: where the file says it; what a change of it needs is written there, in compose/schema. Only what follows from
+--- other services has its class here.
 M.FIELDS = {
-  { name = "image", class = "recreate", key = "image", get = function(s)
+  { name = "image", key = "image", get = function(s)
       return { s.image.path, s.image.format, s.image.mtime_ns, s.image.inode }
     end, show = function(image) return image[1] end },
-  { name = "memory", class = "restart", key = "vm.memory_mb", get = function(s) return s.vm.memory_mib end, show = mib },
-  { name = "vcpu", class = "restart", key = "vm.vcpu", get = function(s) return s.vm.vcpu end },
-  { name = "disk", class = "restart", key = "vm.disk_size", get = function(s) return s.disk_bytes end,
+  { name = "image_os", key = "image_os", get = function(s) return s.image.os end },
+  { name = "memory", key = "vm.memory_mb", get = function(s) return s.vm.memory_mib end, show = mib },
+  { name = "vcpu", key = "vm.vcpu", get = function(s) return s.vm.vcpu end },
+  { name = "disk", key = "vm.disk_size", get = function(s) return s.disk_bytes end,
     show = units.format_bytes },
-  { name = "machine", class = "restart", key = "vm.machine", get = function(s) return s.vm.machine end },
-  { name = "cpu model", class = "restart", key = "vm.cpu_model", get = function(s) return s.vm.cpu_model end },
-  { name = "accelerator", class = "restart", key = "vm.accel", get = function(s) return s.vm.accel end },
-  { name = "uefi", class = "restart", key = "vm.uefi", get = function(s) return s.vm.uefi end },
-  { name = "extra_args", class = "restart", key = "vm.extra_args", get = function(s) return s.vm.extra_args end,
+  { name = "machine", key = "vm.machine", get = function(s) return s.vm.machine end },
+  { name = "cpu model", key = "vm.cpu_model", get = function(s) return s.vm.cpu_model end },
+  { name = "accelerator", key = "vm.accel", get = function(s) return s.vm.accel end },
+  { name = "uefi", key = "vm.uefi", get = function(s) return s.vm.uefi end },
+  { name = "extra_args", key = "vm.extra_args", get = function(s) return s.vm.extra_args end,
     show = words },
-  { name = "allow_paths", class = "restart", key = "vm.allow_paths", get = function(s) return s.vm.allow_paths end,
+  { name = "allow_paths", key = "vm.allow_paths", get = function(s) return s.vm.allow_paths end,
     show = words },
-  { name = "run_as_root", class = "restart", key = "vm.run_as_root", get = function(s) return s.vm.run_as_root end },
-  { name = "ports", class = "restart", key = "ports", get = function(s) return s.ports end, show = port_words },
-  { name = "volumes", class = "restart", key = "volumes", get = function(s) return s.mounts end, show = mount_words },
+  { name = "run_as_root", key = "vm.run_as_root", get = function(s) return s.vm.run_as_root end },
+  { name = "ports", key = "ports", get = function(s) return s.ports end, show = port_words },
+  { name = "volumes", key = "volumes", get = function(s) return s.mounts end, show = mount_words },
   { name = "network", class = "restart", key = "networks", get = function(s) return s.nics end,
     show = function(nics) return words { nics[2] and nics[2].address } end },
-  { name = "bootcmd", class = "restart", key = "cloud_init.bootcmd", get = function(s) return s.cloud_init.bootcmd or {} end,
+  { name = "bootcmd", key = "cloud_init.bootcmd", get = function(s) return s.cloud_init.bootcmd or {} end,
     show = function(commands) return #commands .. " commands" end },
-  { name = "console_login", class = "restart", key = "console_login", get = function(s) return s.console_login end },
+  { name = "console_login", key = "console_login", get = function(s) return s.console_login end },
   { name = "hosts", class = "live", key = "services", get = function(s) return s.hosts end,
     show = function(hosts) return #hosts .. " names" end },
-  { name = "healthcheck", class = "live", key = "healthcheck", get = function(s) return s.healthcheck end,
+  { name = "healthcheck", key = "healthcheck", get = function(s) return s.healthcheck end,
     show = function(check) return check and words(check.test) or "none" end },
-  { name = "stop_grace_period", class = "live", key = "stop_grace_period", get = function(s) return s.stop_grace_ms end,
+  { name = "stop_grace_period", key = "stop_grace_period", get = function(s) return s.stop_grace_ms end,
     show = units.format_duration },
-  { name = "labels", class = "live", key = "labels", get = function(s) return s.labels end,
+  { name = "labels", key = "labels", get = function(s) return s.labels end,
     show = function(labels) return #table_.keys(labels) .. " labels" end },
-  { name = "protect", class = "live", key = "protect", get = function(s) return s.protect end },
-  { name = "cloud_init", class = "reprovision", key = "cloud_init", get = seed.first_hash_input,
+  { name = "protect", key = "protect", get = function(s) return s.protect end },
+  { name = "cloud_init", key = "cloud_init", get = seed.first_hash_input,
     show = function() return "first steps" end },
 }
+
+local RANK = { live = 1, restart = 2, reprovision = 3, recreate = 4 }
+
+local function graver(a, b)
+  if not a or not b then return a or b end
+  return RANK[a] >= RANK[b] and a or b
+end
+
+local classes -- by key of a service; made when it is first asked for
+
+--- What a change of a service's key needs, as the compose schema has it; of a key that groups others, the gravest.
+---@param key string  "vm.memory_mb", "cloud_init"
+---@return "live"|"restart"|"reprovision"|"recreate" class
+function M.class_of(key)
+  if not classes then
+    classes = {}
+    for _, entry in ipairs(schema.fields(service)) do
+      local group = entry.path:match("^([%w_]+)%.")
+      classes[entry.path] = graver(classes[entry.path], entry.field.change)
+      if group then classes[group] = graver(classes[group], entry.field.change) end
+    end
+  end
+  return classes[key] or error("the compose schema has no kind of change for " .. key)
+end
 
 --- A disk can only grow; less is another disk.
 local function class_of(field, recorded, wanted)
   if field.name == "disk" and wanted.disk_bytes < recorded.disk_bytes then return "recreate" end
-  return field.class
+  return field.class or M.class_of(field.key)
 end
 
 --- The changes from `recorded` to `wanted`.
@@ -88,14 +116,10 @@ function M.changes(recorded, wanted)
   return changes
 end
 
-local RANK = { live = 1, restart = 2, reprovision = 3, recreate = 4 }
-
 --- The gravest class among changes, nil for none.
 function M.gravest(changes)
   local gravest
-  for _, change in ipairs(changes) do
-    if not gravest or RANK[change.class] > RANK[gravest] then gravest = change.class end
-  end
+  for _, change in ipairs(changes) do gravest = graver(gravest, change.class) end
   return gravest
 end
 

@@ -157,6 +157,22 @@ test("another image and other first steps are refused, never carried out", funct
   for _, action in ipairs(plan.actions) do ok(action.kind == "instance.await") end
 end)
 
+test("what a change needs is what the compose schema says, for every key of a service", function()
+  local schema, service = require "holos.core.schema", require "holos.compose.schema.service"
+  local compared = {}
+  for _, field in ipairs(diff.FIELDS) do compared[field.key] = diff.class_of end
+  local elsewhere = { replicas = true, depends_on = true, image_format = true, networks = true, services = true }
+  for _, entry in ipairs(schema.fields(service)) do
+    local group = entry.path:match("^([%w_]+)%.")
+    local is_compared = compared[entry.path] or compared[group]
+    if entry.field.change and not elsewhere[entry.path] then ok(is_compared, entry.path .. " is compared nowhere") end
+    if entry.field.change and compared[entry.path] then equal(diff.class_of(entry.path), entry.field.change) end
+  end
+  equal({ diff.class_of "cloud_init", diff.class_of "cloud_init.bootcmd", diff.class_of "healthcheck", diff.class_of "image" },
+    { "reprovision", "restart", "live", "recreate" })
+  raises("no kind of change", diff.class_of, "colour")
+end)
+
 test("a smaller disk is another disk, a larger one grows", function()
   equal(make({ spec("a-0", { disk_bytes = 1 << 20 }) }, { spec("a-0") }, {}).refusals[1].change.class, "recreate")
   local plan = make({ spec("a-0", { disk_bytes = 1 << 31 }) }, { spec("a-0") }, {})
@@ -172,7 +188,7 @@ end)
 
 test("a change of every field there is can be shown", function()
   local recorded = spec("a-0")
-  local changed = spec("a-0", { image = { path = "/other.raw", format = "raw", os = "plain" }, disk_bytes = 1 << 31,
+  local changed = spec("a-0", { image = { path = "/other.raw", format = "raw", os = "openrc" }, disk_bytes = 1 << 31,
     ports = { { host_ip = "127.0.0.1", host = 1, guest = 2, protocol = "tcp" } },
     mounts = { { kind = "bind", source = "/a", target = "/b", read_only = true } }, nics = { {}, { address = "10.10.0.2" } },
     hosts = { {} }, healthcheck = { test = { "CMD", "true" } }, stop_grace_ms = 1, labels = { a = "b" }, protect = true,

@@ -82,7 +82,7 @@ local fields = {
   { "replicas", schema.integer { least = 1, most = 253 }, default = 1, change = "live",
     meaning = "Number of instances, called web-0, web-1, …; adding or removing some never touches the others." },
   { "vm", vm, default = {}, meaning = "The machine." },
-  { "ports", schema.list { of = port }, default = {}, change = "live",
+  { "ports", schema.list { of = port }, default = {}, change = "restart",
     meaning = "Published ports: [[IP:]HOST:]GUEST[/udp]. Replicas take the following host ports, one each." },
   { "volumes", schema.list { of = mount }, default = {}, change = "restart",
     meaning = "Mounts: SOURCE:TARGET[:ro]. A source that starts with \".\", \"/\" or \"~\" is a directory of the host, "
