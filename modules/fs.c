@@ -2,7 +2,7 @@
  *
  * No function waits for a fifo or a device. Which symbolic links are followed is said at each function; a path always
  * follows those before its last component. What a path named can be kept by opening it (open, open_beneath); read, list
- * and stat take "/proc/self/fd/<fileno>" for it. Modes are exact unless said otherwise: the umask is not asked. */
+ * and stat take "/proc/self/fd/<fileno>" for it. Modes are exact: the umask is not asked. */
 #include "fs.h"
 
 #include <errno.h>
@@ -168,7 +168,7 @@ static int l_tail(lua_State *L)
 
 /* fs.open(path [, {read, write, append, create, exclusive, truncate, directory, nofollow = false, mode = 0600}])
  * -> sys.fd | nil, message, code. Reads unless only write or append is asked for; does not block. A file it creates
- * gets `mode` less the umask. */
+ * gets `mode`; where a symbolic link leads, none is created ("ENOENT"). */
 static int l_open(lua_State *L)
 {
     static const struct { const char *name; int flag; } flags[] = {
@@ -185,9 +185,9 @@ static int l_open(lua_State *L)
         if (sys_option_boolean(L, 2, flags[i].name, false))
             wanted |= flags[i].flag;
     mode_t mode = option_mode(L, 2, 0600);
-    int *slot = sys_fd_new(L), fd = open(path, wanted, mode);
-    *slot = fd;
-    return fd < 0 ? sys_fail(L, errno, "%s", path) : 1;
+    int *slot = sys_fd_new(L), fd = fs_open_exact(path, wanted, mode);
+    *slot = fd < 0 ? -1 : fd;
+    return fd < 0 ? sys_fail(L, -fd, "%s", path) : 1;
 }
 
 /* fs.open_beneath(directory, relative_path [, {directory = false}]) -> sys.fd for reading | nil, message, code
@@ -205,7 +205,7 @@ static int l_open_beneath(lua_State *L)
 
 /* fs.write_atomic(path, text [, {mode = 0600, sync = true}]) -> true | nil, message, code
  * The file has its old or its new contents, through power loss when `sync`. Replaces a symbolic link, never follows it.
- * Works in ".<name>.<16 hex digits>.tmp" beside it, which only a killed process leaves behind. */
+ * Works in ".<16 hex digits>.tmp" beside it, which only a killed process leaves behind. */
 static int l_write_atomic(lua_State *L)
 {
     size_t length;
@@ -217,7 +217,7 @@ static int l_write_atomic(lua_State *L)
 }
 
 /* fs.append(path, text [, {mode = 0600}]) -> true | nil, message, code
- * One write at the end, so that the lines of several processes do not mix. Creates the file (`mode` less the umask); no
+ * One write at the end, so that the lines of several processes do not mix. Creates the file with `mode`; no
  * symbolic link ("ELOOP"), regular files only. */
 static int l_append(lua_State *L)
 {

@@ -12,6 +12,9 @@
 
 /* -- fs_open.c: opening without being tricked or made to wait ------------------------------------------------------ */
 
+/* open(2), but what it creates gets exactly `mode`: the umask is not asked. Creates nothing where a symbolic link leads. */
+int fs_open_exact(const char *path, int flags, mode_t mode);
+
 /* Opens for reading; `flags` adds O_NOFOLLOW. -EISDIR for a directory, -EINVAL for a fifo, a socket or a device. */
 int fs_open_regular(const char *path, int flags);
 
@@ -33,19 +36,9 @@ ssize_t fs_read_some(int fd, void *space, size_t size);
 
 /* -- fs_write.c ---------------------------------------------------------------------------------------------------- */
 
-/* A new file beside its target, ".<name>.<16 hex digits>.tmp", until it is committed. */
-struct fs_staged {
-    int directory, file;
-    char name[FS_NAME_SIZE], target[FS_NAME_SIZE];
-};
-
-int fs_stage(const char *path, mode_t mode, bool sync, struct fs_staged *staged);
-
-/* Puts the new file in place of its target, through power loss when `sync`. Whatever it gives, nothing is left over. */
-int fs_commit(struct fs_staged *staged, bool sync);
-void fs_discard(struct fs_staged *staged);
-
 int fs_write_all(int fd, const char *data, size_t length);
+
+/* The file has its old or its new contents, through power loss when `sync`; see newfile.h. */
 int fs_write_atomic(const char *path, const char *data, size_t length, mode_t mode, bool sync);
 
 /* One write to the end, so that lines of several writers do not mix. Never through a symbolic link. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "newfile.h"
+
 enum { BUFFER_BYTES = 128 * 1024 };
 #define RANGE_BYTES ((size_t)1 << 30) /* most that one copy_file_range is asked for */
 
@@ -89,23 +91,22 @@ static off_t copy_contents(int from, int to)
     return ftruncate(to, size) < 0 ? -errno : size;
 }
 
+static long long copy_into(int source, const char *to, mode_t mode, bool sync)
+{
+    cleanup_new_file struct new_file file;
+    long long result = new_file_begin(&file, to, mode);
+    if (!result)
+        result = copy_contents(source, file.fd);
+    int ended = result < 0 ? 0 : new_file_commit(&file, NEW_FILE_REPLACE | (sync ? NEW_FILE_SYNC : 0));
+    return ended < 0 ? ended : result;
+}
+
 long long fs_copy(const char *from, const char *to, mode_t mode, bool sync)
 {
-    struct fs_staged staged;
     int source = fs_open_regular(from, 0);
     if (source < 0)
         return source;
-    long long result = fs_stage(to, mode, sync, &staged);
-    if (!result) {
-        result = copy_contents(source, staged.file);
-        int ended = 0;
-        if (result < 0)
-            fs_discard(&staged);
-        else
-            ended = fs_commit(&staged, sync);
-        if (ended < 0)
-            result = ended;
-    }
+    long long result = copy_into(source, to, mode, sync);
     close(source);
     return result;
 }

@@ -44,6 +44,31 @@ static int result_of(int fd)
     return fd < 0 ? -errno : fd;
 }
 
+static int create_exact(const char *path, int flags, mode_t mode)
+{
+    int fd = result_of(open(path, flags | O_EXCL, mode));
+    if (fd < 0 || fchmod(fd, mode) == 0)
+        return fd;
+    int error = errno;
+    close(fd);
+    return -error;
+}
+
+int fs_open_exact(const char *path, int flags, mode_t mode)
+{
+    if ((flags & O_CREAT) && (flags & O_EXCL))
+        return create_exact(path, flags, mode);
+    int fd = result_of(open(path, flags & ~O_CREAT));
+    /* Others may make it and remove it between the two. */
+    for (int i = 0; i < RACE_TRIES && fd == -ENOENT && (flags & O_CREAT); i++) {
+        fd = create_exact(path, flags, mode);
+        if (fd != -EEXIST)
+            return fd;
+        fd = result_of(open(path, flags & ~O_CREAT));
+    }
+    return fd;
+}
+
 static int require_regular(int fd)
 {
     struct stat status;

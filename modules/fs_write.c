@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include "newfile.h"
 
 int fs_write_all(int fd, const char *data, size_t length)
 {
@@ -38,96 +38,21 @@ static int close_checked(int *fd)
     return close(number) < 0 && errno != EINTR ? -errno : 0;
 }
 
-/* -- staging ------------------------------------------------------------------------------------------------------- */
-
-static int create_staged(struct fs_staged *staged)
-{
-    for (int i = 0; i < 8; i++) {
-        uint64_t suffix;
-        ssize_t got = getrandom(&suffix, sizeof suffix, 0);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got != sizeof suffix)
-            return -EIO;
-        int length = snprintf(staged->name, sizeof staged->name, ".%s.%016llx.tmp", staged->target,
-                              (unsigned long long)suffix);
-        if (length >= (int)sizeof staged->name)
-            return -ENAMETOOLONG;
-        int flags = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC;
-        staged->file = openat(staged->directory, staged->name, flags, 0600);
-        if (staged->file >= 0 || errno != EEXIST)
-            return staged->file < 0 ? -errno : 0;
-    }
-    return -EEXIST;
-}
-
-int fs_stage(const char *path, mode_t mode, bool sync, struct fs_staged *staged)
-{
-    size_t length = strlen(path);
-    if (length && path[length - 1] == '/')
-        return -EISDIR;
-    staged->file = -1;
-    /* fsync needs a readable directory; without it, being allowed to write there is enough. */
-    staged->directory = fs_open_parent(path, sync ? O_RDONLY : O_PATH, staged->target);
-    if (staged->directory < 0)
-        return staged->directory;
-    int result = create_staged(staged);
-    if (result < 0)
-        close(staged->directory);
-    else if (fchmod(staged->file, mode) < 0) { /* exactly: the umask is not asked */
-        result = -errno;
-        fs_discard(staged);
-    }
-    return result;
-}
-
-void fs_discard(struct fs_staged *staged)
-{
-    unlinkat(staged->directory, staged->name, 0);
-    if (staged->file >= 0)
-        close(staged->file);
-    close(staged->directory);
-}
-
-int fs_commit(struct fs_staged *staged, bool sync)
-{
-    int result = sync && fsync(staged->file) < 0 ? -errno : 0;
-    int closed = close_checked(&staged->file);
-    if (!result)
-        result = closed;
-    if (!result && renameat(staged->directory, staged->name, staged->directory, staged->target) < 0)
-        result = -errno;
-    if (result < 0) {
-        fs_discard(staged);
-        return result;
-    }
-    if (sync)
-        result = sync_directory(staged->directory);
-    close(staged->directory);
-    return result;
-}
-
 int fs_write_atomic(const char *path, const char *data, size_t length, mode_t mode, bool sync)
 {
-    struct fs_staged staged;
-    int result = fs_stage(path, mode, sync, &staged);
-    if (result < 0)
-        return result;
-    result = fs_write_all(staged.file, data, length);
+    cleanup_new_file struct new_file file;
+    int result = new_file_begin(&file, path, mode);
     if (!result)
-        return fs_commit(&staged, sync);
-    fs_discard(&staged);
-    return result;
+        result = fs_write_all(file.fd, data, length);
+    return result ? result : new_file_commit(&file, NEW_FILE_REPLACE | (sync ? NEW_FILE_SYNC : 0));
 }
 
 /* -- in place ------------------------------------------------------------------------------------------------------ */
 
 static int open_in_place(const char *path, int flags, mode_t mode)
 {
-    int fd = open(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags, mode);
-    if (fd < 0)
-        return errno == ENXIO ? -EINVAL : -errno; /* a fifo nobody reads */
-    return fs_keep_regular(fd);
+    int fd = fs_open_exact(path, O_WRONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC | flags, mode);
+    return fd == -ENXIO ? -EINVAL : fs_keep_regular(fd); /* ENXIO: a fifo nobody reads */
 }
 
 int fs_append(const char *path, const char *data, size_t length, mode_t mode)

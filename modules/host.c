@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/utsname.h>
 
@@ -42,17 +41,6 @@ static int read_memory(struct memory *memory)
     }
     fclose(file);
     return memory->total_bytes < 0 || memory->available_bytes < 0 ? -EPROTO : 0;
-}
-
-static int fill_random(unsigned char *bytes, size_t count)
-{
-    for (size_t done = 0; done < count;) {
-        ssize_t got = getrandom(bytes + done, count - done, 0);
-        if (got < 0 && errno != EINTR)
-            return -errno;
-        done += got > 0 ? (size_t)got : 0;
-    }
-    return 0;
 }
 
 /* The path of the program that runs; of the one that took its place when it was replaced or removed meanwhile. */
@@ -201,7 +189,7 @@ static int l_random(lua_State *L)
     luaL_argcheck(L, count > 0 && count <= RANDOM_LIMIT_BYTES, 1, "1 byte to 1 MiB");
     luaL_Buffer bytes;
     unsigned char *space = (unsigned char *)luaL_buffinitsize(L, &bytes, (size_t)count);
-    int result = fill_random(space, (size_t)count);
+    int result = sys_random(space, (size_t)count);
     if (result < 0)
         return sys_fail(L, -result, "random numbers");
     luaL_pushresultsize(&bytes, (size_t)count);

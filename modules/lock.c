@@ -2,6 +2,7 @@
  *
  * A waiter is woken by inotify on the lock file: a holder that lets go touches it, one that is killed has it closed.
  * The kernel tells of that close just *before* it drops the lock, so a waiter tries again a little later as well. */
+#include "fs.h"
 #include "sys.h"
 
 #include <fcntl.h>
@@ -26,9 +27,9 @@ struct lock {
 static int open_file(const char *path)
 {
     struct stat status;
-    int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
+    int fd = fs_open_exact(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0600);
     if (fd < 0)
-        return -errno;
+        return fd;
     if (fstat(fd, &status) == 0 && S_ISREG(status.st_mode))
         return fd;
     close(fd);

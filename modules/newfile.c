@@ -2,58 +2,43 @@
 #include "newfile.h"
 
 #include <fcntl.h>
-#include <limits.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "fs.h"
 #include "sys.h"
 
 /* linux/fs.h; named here because that header clashes with sys/mount.h of some C libraries. */
 #define RENAME_ONLY_NEW 1U
 
-static int open_directory_of(const char *path, size_t directory_length)
-{
-    if (!directory_length)
-        return open(".", O_PATH | O_DIRECTORY | O_CLOEXEC);
-    char directory[PATH_MAX];
-    if (directory_length >= sizeof directory) {
-        errno = ENAMETOOLONG;
-        return -1;
-    }
-    memcpy(directory, path, directory_length);
-    directory[directory_length] = '\0';
-    return open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
-}
-
 static int name_randomly(char *name, size_t size)
 {
     uint64_t number;
-    if (getrandom(&number, sizeof number, 0) != (ssize_t)sizeof number)
-        return -EIO;
+    int result = sys_random(&number, sizeof number);
     snprintf(name, size, ".%016llx.tmp", (unsigned long long)number);
-    return 0;
+    return result;
 }
 
 int new_file_begin(struct new_file *file, const char *path, mode_t mode)
 {
-    const char *slash = strrchr(path, '/');
+    char name[FS_NAME_SIZE];
+    size_t length = strlen(path);
     file->fd = -1;
     file->directory_fd = -1;
     file->temporary[0] = '\0';
-    file->name = slash ? slash + 1 : path;
-    if (!*file->name || !strcmp(file->name, ".") || !strcmp(file->name, ".."))
+    if (length && path[length - 1] == '/')
         return -EISDIR;
-    if (strlen(file->name) > NAME_MAX)
-        return -ENAMETOOLONG;
-    file->directory_fd = open_directory_of(path, (size_t)(file->name - path));
-    if (file->directory_fd < 0)
-        return -errno;
+    int directory = fs_open_parent(path, O_PATH, name);
+    if (directory < 0)
+        return directory;
+    file->directory_fd = directory;
+    file->name = path + length - strlen(name);
     char temporary[sizeof file->temporary];
-    if (name_randomly(temporary, sizeof temporary) < 0)
-        return -EIO;
+    int result = name_randomly(temporary, sizeof temporary);
+    if (result < 0)
+        return result;
     file->fd = openat(file->directory_fd, temporary, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     if (file->fd < 0)
         return -errno;

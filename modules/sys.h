@@ -51,6 +51,11 @@ static inline int sys_steal_fd(int *fd)
     return stolen;
 }
 
+/* -- randomness ------------------------------------------------------------------------------------------------------ */
+
+/* Fills `bytes`, fit for keys; 0 or -errno. See sys_random.c. */
+int sys_random(void *bytes, size_t count);
+
 /* -- results -------------------------------------------------------------------------------------------------------- */
 
 /* Pushes nil, "<formatted text>: <reason>", "ENOENT" for a positive errno value; gives 3. */

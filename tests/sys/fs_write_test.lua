@@ -75,13 +75,14 @@ test("fs.write_atomic: refusals name the path and leave nothing", function()
   local directory = tmpdir()
   assert(fs.mkdir_all(directory .. "/full/x"))
   for path, code in pairs { ["/full"] = "EISDIR", ["/none/x"] = "ENOENT", ["/new/"] = "EISDIR", ["/."] = "EINVAL",
-    ["/" .. ("n"):rep(240)] = "ENAMETOOLONG", ["/" .. ("n"):rep(300)] = "ENAMETOOLONG" } do
+    ["/" .. ("n"):rep(256)] = "ENAMETOOLONG" } do
     local value, message, got = fs.write_atomic(directory .. path, "text")
     equal({ value, got }, { nil, code }, path)
     ok(message:find(directory .. path, 1, true), message)
   end
   equal(names(directory), { "full" })
   equal(select(3, fs.write_atomic("", "text")), "ENOENT")
+  assert(fs.write_atomic(directory .. "/" .. ("n"):rep(255), "text"))
 end)
 
 test("fs: a full disk is told, and what was there stays", function()
@@ -225,6 +226,27 @@ test("fs.link, fs.symlink, fs.remove, fs.chmod, fs.chown", function()
   equal(fs.read(path), "text")
   equal(select(3, fs.remove(directory)), "ENOTEMPTY")
   equal(select(3, fs.remove(directory .. "/none")), "ENOENT")
+end)
+
+test("fs.open, fs.append, lock.open: what they create has the mode that was asked for, whatever the umask", function()
+  local directory = tmpdir()
+  assert(fs.write_atomic(directory .. "/script.lua", [[
+    local fs, lock, directory = require "sys.fs", require "sys.lock", ...
+    for _, name in ipairs { "/opened", "/exclusive" } do
+      assert(fs.open(directory .. name, { write = true, create = true, exclusive = name == "/exclusive", mode = 420 })):close()
+    end
+    assert(fs.append(directory .. "/appended", "text", { mode = 432 }))
+    assert(lock.open(directory .. "/locked")):close()
+    assert(fs.open(directory .. "/opened", { write = true, create = true, mode = 511 })):close()
+  ]]))
+  local result = run_tool { "sh", "-c", 'umask 0777; exec "$@"', "sh", host.executable(), "lua", directory .. "/script.lua", directory }
+  equal(result.status, 0, result.stderr)
+  local modes = {}
+  for _, name in ipairs { "opened", "exclusive", "appended", "locked" } do modes[name] = mode_of(directory .. "/" .. name) end
+  equal(modes, { opened = "644", exclusive = "644", appended = "660", locked = "600" })
+  assert(fs.symlink("nowhere", directory .. "/dangling"))
+  equal(select(3, fs.open(directory .. "/dangling", { write = true, create = true })), "ENOENT")
+  equal(fs.lstat(directory .. "/nowhere"), nil)
 end)
 
 test("fs.open: what was asked for", function()
