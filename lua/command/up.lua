@@ -1,4 +1,5 @@
 --- holos up
+local change = require "holos.use.change"
 local err = require "holos.core.err"
 local out = require "holos.command.out"
 local prepare = require "holos.use.prepare"
@@ -48,7 +49,7 @@ function M.run(world, options)
     local plan = prepare.make(context, options.arguments).plan
     for _, warning in ipairs(plan.warnings) do out.warn(warning) end
     for _, line in ipairs(render.plan(plan)) do out.result(line) end
-    up.refuse(plan)
+    change.refuse(plan)
     return 0
   end
   local talk <close> = talk_.new(world, "up")

@@ -1,4 +1,5 @@
 --- stop, start and down: work from the record, need no compose file. Effects through run/*; prints nothing.
+local change = require "holos.use.change"
 local choose = require "holos.use.choose"
 local dag = require "holos.core.dag"
 local down = require "holos.plan.down"
@@ -12,13 +13,9 @@ local probe = require "holos.run.probe"
 local record_ = require "holos.run.record"
 local render = require "holos.plan.render"
 local table_ = require "holos.core.table"
-local task = require "holos.core.task"
 local trash = require "holos.run.trash"
-local up = require "holos.use.up"
 
 local M = {}
-
-local RECORD_MS = 10000
 
 local function refuse_protected(record, chosen)
   for name in pairs(chosen) do
@@ -42,29 +39,27 @@ local function set_desired(context, chosen, desired)
   record_.save(context.world, context.state, context.record)
 end
 
-local function locked(context, talk)
-  context.state:prepare(context.world, context.name)
-  local held = up.take_lock(context, talk)
+--- The record as it is now that we hold the lock.
+local function reload(context)
   context.record = record_.load(context.world, context.state, context.name)
   if not context.record then
-    held:release()
     err.raise { message = ("project %s is gone; another command took it down"):format(context.name), code = "ENOENT" }
   end
   trash.forget_taken(context.world, context.state, context.record)
-  return held
 end
 
 --- Stops instances; their disks stay.
 ---@param words string[]  services or instances; none = all
 ---@return table<string, boolean> chosen
 function M.stop(context, words, talk)
-  local _held <close> = locked(context, talk)
+  local _held <close> = change.begin(context, talk)
+  reload(context)
   local chosen = choose.instances(context.record, words)
   local actions = down.make(context.record, chosen, running_of(context, chosen), false)
   hooks.ask(context.name, actions)
   set_desired(context, chosen, "stopped")
   talk.planned { actions = actions, rows = {} }
-  up.perform(context, { record = context.record }, talk, actions)
+  change.perform(context, { record = context.record }, talk, actions)
   return chosen
 end
 
@@ -94,31 +89,21 @@ end
 --- Starts stopped instances from the record, as they were created.
 function M.start(context, words, talk)
   local world, state = context.world, context.state
-  local _held <close> = locked(context, talk)
+  local _held <close> = change.begin(context, talk)
+  reload(context)
   local chosen = choose.instances(context.record, words)
   local plan = hooks.plan(start_plan(context, chosen))
   for _, warning in ipairs(plan.warnings) do talk.warn(warning) end
-  up.refuse(plan)
+  change.refuse(plan)
   hooks.ask(context.name, plan.actions)
   local program = err.check("QEMU", probe.find(world))
   set_desired(context, chosen, "running")
   talk.planned(plan)
   local facts = { qemu = { program = program }, firmware = facts_.firmware(world), virtiofsd = facts_.virtiofsd(world) }
-  local _saved <close> = M.saved_at_end(context)
-  up.perform(context, { record = context.record, facts = facts }, talk, plan.actions)
+  local _saved <close> = change.saved_at_end(context, context.record)
+  change.perform(context, { record = context.record, facts = facts }, talk, plan.actions)
   journal.append(world, state, context.name, { type = "project.start" })
   return chosen
-end
-
---- Writes the record when the scope is left, also by an error or a Ctrl-C.
-function M.saved_at_end(context)
-  return setmetatable({}, { __close = function()
-    if context.is_dropped then return end
-    task.shield(RECORD_MS, function()
-      record_.save(context.world, context.state, context.record)
-      up.write_known_hosts(context, context.record)
-    end)
-  end })
 end
 
 --- A project with kept volumes keeps its record, so that `down -v` and the next `up` find them.
@@ -146,17 +131,18 @@ end
 ---@return {chosen: table<string, boolean>, kept: table<string, table>, batch: string} result
 function M.down(context, words, talk)
   local world, state = context.world, context.state
-  local _held <close> = locked(context, talk)
+  local _held <close> = change.begin(context, talk)
+  reload(context)
   local chosen = choose.instances(context.record, words)
   refuse_protected(context.record, chosen)
   local actions = down.make(context.record, chosen, running_of(context, chosen), true)
   hooks.ask(context.name, actions)
-  up.sweep_trash(context, talk)
+  change.sweep_trash(context, talk)
   set_desired(context, chosen, "removed")
   talk.planned { actions = actions, rows = {} }
-  local _saved <close> = M.saved_at_end(context)
+  local _saved <close> = change.saved_at_end(context, context.record)
   local batch = trash.open_batch(world, state, context.record)
-  up.perform(context, { record = context.record, batch = batch }, talk, actions)
+  change.perform(context, { record = context.record, batch = batch }, talk, actions)
   local kept = observe.volumes(world, state, context.name)
   if context.options.volumes and not next(context.record.instances) then
     take_volumes(context, batch)

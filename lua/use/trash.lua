@@ -1,11 +1,11 @@
 --- trash ls, restore, empty. Effects through run/trash.
+local change = require "holos.use.change"
 local err = require "holos.core.err"
 local record_ = require "holos.run.record"
 local restore = require "holos.plan.restore"
 local table_ = require "holos.core.table"
 local text = require "holos.core.text"
 local trash = require "holos.run.trash"
-local up = require "holos.use.up"
 
 local M = {}
 
@@ -69,8 +69,7 @@ end
 function M.restore(context, batch_name, talk)
   local world, state = context.world, context.state
   require_known(in_trash(world, state), context.name)
-  state:prepare(world, context.name)
-  local _held <close> = up.take_lock(context, talk)
+  local _held <close> = change.begin(context, talk)
   local batch = newest(M.list(world, state, context.name), context.name, batch_name)
   trash.require_room(world, state, batch)
   record_.save(world, state, merged(context, batch, talk)) -- first, so that another restore finishes one that was cut off
@@ -87,7 +86,7 @@ function M.empty(context, talk, on_removed)
   local names = in_trash(world, state)
   require_known(names, context.name)
   for _, name in ipairs(context.name and { context.name } or table_.keys(names)) do
-    local _held <close> = up.take_lock({ world = world, state = state, options = context.options, name = name }, talk)
+    local _held <close> = change.take_lock({ world = world, state = state, options = context.options, name = name }, talk)
     for _, batch in ipairs(M.list(world, state, name)) do
       trash.remove(world, batch)
       on_removed(batch)

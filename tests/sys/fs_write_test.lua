@@ -239,7 +239,8 @@ test("fs.open, fs.append, lock.open: what they create has the mode that was aske
     assert(lock.open(directory .. "/locked")):close()
     assert(fs.open(directory .. "/opened", { write = true, create = true, mode = 511 })):close()
   ]]))
-  local result = run_tool { "sh", "-c", 'umask 0777; exec "$@"', "sh", host.executable(), "lua", directory .. "/script.lua", directory }
+  local result = run_tool { "sh", "-c", 'umask 0777; exec "$@"', "sh", host.executable(), "lua", directory .. "/script.lua",
+    directory }
   equal(result.status, 0, result.stderr)
   local modes = {}
   for _, name in ipairs { "opened", "exclusive", "appended", "locked" } do modes[name] = mode_of(directory .. "/" .. name) end

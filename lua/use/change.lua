@@ -1,0 +1,97 @@
+--- What commands that change something share: locks, the executor's job, the record that is written at the end, the
+--- trash. Effects through run/*; prints nothing.
+local err = require "holos.core.err"
+local execute = require "holos.run.execute"
+local hooks = require "holos.use.hooks"
+local journal = require "holos.run.journal"
+local keys = require "holos.run.keys"
+local lock = require "holos.run.lock"
+local record_ = require "holos.run.record"
+local render = require "holos.plan.render"
+local sweep = require "holos.run.sweep"
+local task = require "holos.core.task"
+local trash = require "holos.run.trash"
+
+local M = {}
+
+M.LOCK_TIMEOUT_MS = 5 * 60 * 1000
+M.WAIT_TIMEOUT_MS = 30 * 60 * 1000
+local RECORD_MS = 10000
+
+--- Takes a lock, waiting for it as the command line says.
+local function take(context, talk, path, name, owner_text)
+  local options = context.options
+  return lock.take(context.world, path, { timeout_ms = options.lock_timeout or M.LOCK_TIMEOUT_MS, no_wait = options.no_wait,
+    name = name, owner_text = owner_text,
+    on_wait = function(owner) talk.notice(("waiting for the lock of %s (held by %s)"):format(name, owner)) end })
+end
+
+--- Waits for the project's lock.
+function M.take_lock(context, talk)
+  return take(context, talk, context.state:project_lock(context.name), "project " .. context.name, "holos")
+end
+
+--- Waits for the lock of one instance.
+function M.take_instance_lock(context, talk, name)
+  return take(context, talk, context.state:instance_lock(context.name, name), name, "instance " .. name)
+end
+
+--- Makes the project's directories, takes its lock, and removes what writers that were killed have left.
+---@return table lock  let go by <close>
+function M.begin(context, talk)
+  context.state:prepare(context.world, context.name)
+  local held = M.take_lock(context, talk)
+  sweep.temporaries(context.world, context.state, context.name)
+  return held
+end
+
+--- Raises when a plan holds changes that need a decision.
+function M.refuse(plan)
+  if #plan.refusals == 0 then return end
+  err.raise { message = render.refusals(plan), code = "ECONSENT", exit = 3, hint = "nothing was changed" }
+end
+
+--- What the executor gets.
+function M.job(context, prepared, talk)
+  return hooks.attach { state = context.state, record = prepared.record, facts = prepared.facts, batch = prepared.batch,
+    take_lock = function(name) return M.take_instance_lock(context, talk, name) end,
+    wait_timeout_ms = context.options.wait_timeout or M.WAIT_TIMEOUT_MS,
+    grace_ms = context.options.timeout, warn = talk.warn, on_start = talk.on_start, on_change = talk.on_change,
+    on_end = talk.on_end }
+end
+
+--- Runs a job's actions; what handlers of scripts raised afterwards is raised at the end.
+function M.perform(context, prepared, talk, actions)
+  local job = M.job(context, prepared, talk)
+  execute.run(context.world, job, actions)
+  hooks.finish(job)
+end
+
+--- known_hosts for ssh(1), from the leased ports.
+function M.write_known_hosts(context, record)
+  local ports = {}
+  for name, entry in pairs(record.instances) do ports[name] = entry.leased and entry.leased.ssh end
+  keys.write_known_hosts(context.world, context.state, context.name, ports)
+end
+
+--- Writes the record when the scope is left, also by an error or a Ctrl-C; not when it was dropped meanwhile.
+function M.saved_at_end(context, record)
+  return setmetatable({}, { __close = function()
+    if context.is_dropped then return end
+    task.shield(RECORD_MS, function()
+      record_.save(context.world, context.state, record)
+      M.write_known_hosts(context, record)
+    end)
+  end })
+end
+
+--- Empties the project's part of the trash of what is over, and says so.
+function M.sweep_trash(context, talk)
+  trash.sweep(context.world, context.state, context.name, function(batch)
+    talk.notice(("trash: deleting %s of %s (%s), older than %d days or the disk is nearly full"):format(batch.batch,
+      batch.project, table.concat(batch.instances, " "), trash.KEEP_DAYS))
+    journal.append(context.world, context.state, context.name, { type = "trash.deleted", batch = batch.batch })
+  end)
+end
+
+return M

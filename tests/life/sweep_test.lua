@@ -1,0 +1,60 @@
+-- Hidden files of writes that were killed: swept by the next command that changes something, when they are old.
+local fake_qemu = require "tests.support.fake_qemu"
+local fs = require "sys.fs"
+local qcow2 = require "sys.qcow2"
+local stack_ = require "tests.support.stack"
+local sweep = require "holos.run.sweep"
+
+local YAML = [[
+name: pair
+services:
+  web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s, volumes: ["data:/data"]}
+volumes: {data: {size: 1M}}
+]]
+local LEFT = ".0123456789abcdef.tmp"
+
+test("what killed writers left goes, when it is old and has a name of ours", function()
+  local stack <close> = stack_.new { yaml = YAML }
+  stack.qemu = fake_qemu.install()
+  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  stack:expect { "up", "-d" }
+  stack:expect { "down" }
+  stack:expect { "up", "-d" }
+  local batch = fs.list(stack.state .. "/trash/pair")[1].name
+  local places = { "projects", "probes", "instances/pair/web-0", "volumes/pair", "ssh/pair", "trash/pair/" .. batch }
+  local kept = { ".0123456789abcdef.tmp.txt", ".0123456789ABCDEF.tmp", "x.0123456789abcdef.tmp", ".0123456789abcde.tmp" }
+  for _, place in ipairs(places) do
+    for _, name in ipairs { LEFT, ".1111111111111111.tmp", table.unpack(kept) } do
+      assert(fs.write_atomic(("%s/%s/%s"):format(stack.state, place, name), "x"))
+      local date = name == ".1111111111111111.tmp" and "1 minute ago" or "61 minutes ago"
+      equal(run_tool({ "touch", "-d", date, ("%s/%s/%s"):format(stack.state, place, name) }).status, 0)
+    end
+  end
+  assert(fs.mkdir_all(stack.state .. "/volumes/pair/.2222222222222222.tmp"))
+  stack:expect { "ps" }
+  ok(fs.stat(stack.state .. "/projects/" .. LEFT), "a command that only reads removes nothing")
+  stack:expect { "stop" }
+  for _, place in ipairs(places) do
+    equal(fs.lstat(("%s/%s/%s"):format(stack.state, place, LEFT)), nil, place)
+    for _, name in ipairs { ".1111111111111111.tmp", table.unpack(kept) } do
+      ok(fs.lstat(("%s/%s/%s"):format(stack.state, place, name)), place .. "/" .. name)
+    end
+  end
+  ok(fs.lstat(stack.state .. "/volumes/pair/.2222222222222222.tmp"))
+end)
+
+test("a file of before the boot goes, however young; one of the future stays", function()
+  local state = require("holos.run.state").locate({ host = { working_directory = function() return "/" end } },
+    { state_dir = tmpdir() })
+  assert(fs.mkdir_all(state:records()))
+  local function sweep_at(written_ago_ms, up_ms)
+    assert(fs.write_atomic(state:records() .. "/" .. LEFT, "x"))
+    local stat_ms = fs.stat(state:records() .. "/" .. LEFT).mtime_ns // 1000000
+    local now_ms = stat_ms + written_ago_ms
+    sweep.temporaries({ fs = fs, clock = { utc_ms = function() return now_ms end, monotonic_ms = function() return up_ms end } },
+      state, "pair")
+    return fs.lstat(state:records() .. "/" .. LEFT) == nil
+  end
+  equal({ sweep_at(30000, 20000), sweep_at(30000, 40000), sweep_at(-5000, 1000), sweep_at(-5000, 10000000) },
+    { true, false, false, false })
+end)
