@@ -1,6 +1,7 @@
 --- Instance specs: what each VM of a project is to be, from the project, its record and facts about the host. Pure.
 --- A spec is plain data and is kept in the record, so that start, stop and restart need no compose file.
 local accel = require "holos.plan.accel"
+local hosts_ = require "holos.plan.hosts"
 local identity = require "holos.plan.identity"
 local lease = require "holos.plan.lease"
 local ports = require "holos.plan.ports"
@@ -50,18 +51,6 @@ local function mounts_of(service, facts)
   return mounts
 end
 
---- Names in every guest's /etc/hosts: "web-0" for the instance, "web" for all of its replicas.
-function M.hosts(project, addresses)
-  local hosts = table_.list {}
-  for _, service_name in ipairs(project.order) do
-    for index = 0, project.services[service_name].replicas - 1 do
-      local name = service_name .. "-" .. index
-      hosts[#hosts + 1] = { address = addresses[name], names = table_.list { name, service_name } }
-    end
-  end
-  return hosts
-end
-
 local function nics_of(context, name)
   local facts, project = context.facts, context.project
   local network = context.network
@@ -99,7 +88,7 @@ local function instance_id(sha256, spec)
 end
 
 --- The spec of one instance.
----@param context table  {project, record, facts, network, addresses, hosts, accel = {auto=…, kvm=…, tcg=…}}
+---@param context table  {project, record, facts, network, addresses, hosts_id, accel = {auto=…, kvm=…, tcg=…}}
 function M.spec(context, service, index)
   local project, facts = context.project, context.facts
   local name = service.name .. "-" .. index
@@ -115,7 +104,7 @@ function M.spec(context, service, index)
       size_bytes = base.size_bytes, mtime_ns = base.mtime_ns, inode = base.inode },
     disk_bytes = M.disk_bytes(service.vm.disk_bytes, base.size_bytes),
     vm = vm_of(context, service, recorded), nics = nics_of(context, name), ports = ports.of_instance(service, index),
-    mounts = mounts_of(service, facts), hosts = context.hosts, cloud_init = service.cloud_init,
+    mounts = mounts_of(service, facts), hosts_id = context.hosts_id, cloud_init = service.cloud_init,
     healthcheck = service.healthcheck, stop_grace_ms = service.stop_grace_ms, labels = service.labels,
     console_login = service.console_login, protect = service.protect, depends_on = service.depends_on,
   }
@@ -139,7 +128,7 @@ local function accelerators(project, facts, findings, warnings)
 end
 
 --- All specs of a project in start order, with the leases they rest on.
----@return table? result  {specs, network, addresses, warnings}
+---@return table? result  {specs, network, addresses, hosts, warnings}
 ---@return table? findings  {message, hint}[] when the host cannot run it
 function M.specs(project, record, facts)
   local findings, warnings = {}, {}
@@ -156,14 +145,15 @@ function M.specs(project, record, facts)
   local addresses, message = lease.addresses(M.names(project), record.leases.addresses, network.subnet)
   if not addresses then findings[#findings + 1] = { message = message } end
   if #findings > 0 then return nil, findings end
+  local hosts = hosts_.of_project(project, addresses)
   local context = { project = project, record = record, facts = facts, network = network, addresses = addresses,
-    hosts = M.hosts(project, addresses), accel = accel_by_word }
+    hosts_id = hosts_.id(facts.sha256, hosts), accel = accel_by_word }
   local specs = {}
   for _, service_name in ipairs(project.order) do
     local service = project.services[service_name]
     for index = 0, service.replicas - 1 do specs[#specs + 1] = M.spec(context, service, index) end
   end
-  return { specs = specs, network = network, addresses = addresses, warnings = warnings }
+  return { specs = specs, network = network, addresses = addresses, hosts = hosts, warnings = warnings }
 end
 
 return M

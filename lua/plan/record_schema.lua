@@ -32,22 +32,6 @@ end
 
 local function map(of, key) return schema.map { of = of, key = key } end
 
-local function is_host(host)
-  if type(host) ~= "table" or type(host.address) ~= "string" or type(host.names) ~= "table" then return false end
-  for _, name in ipairs(host.names) do
-    if type(name) ~= "string" then return false end
-  end
-  return true
-end
-
--- By far the most values of a record, each instance knowing all others: held against no rules, but by hand.
-local hosts = schema.parsed { accepts = { list = true }, parse = function(value)
-  for position, host in ipairs(value) do
-    if not is_host(host) then return nil, ("[%d] is no {address, names}"):format(position) end
-  end
-  return value
-end }
-
 --- {name = rule, …}: absent fields are no damage. Those of `must` have to be there.
 local function record(must, may)
   local fields = {}
@@ -87,9 +71,9 @@ local healthcheck = record { test = list(text), interval_ms = count, timeout_ms 
 M.spec = record({
   project = line, service = line, index = count, name = instance_name, hostname = line, uuid = line, instance_id = line,
   user = line, image = image, disk_bytes = id, vm = vm, nics = list(nic), ports = list(forward), mounts = list(mount),
-  hosts = hosts, cloud_init = cloud_init, stop_grace_ms = count,
+  cloud_init = cloud_init, stop_grace_ms = count,
   depends_on = list(record { service = line, condition = line }), labels = map(text),
-}, { generation = id, healthcheck = healthcheck, protect = flag, console_login = word })
+}, { generation = id, healthcheck = healthcheck, protect = flag, console_login = word, hosts_id = word })
 
 local entry = record({ spec = M.spec, desired = schema.choice { values = { "running", "stopped", "removed" } } },
   { leased = map(port), disk_made = flag })
@@ -104,7 +88,7 @@ M.record = record({
   schema = record { major = id, minor = count }, name = line, directory = path,
   instances = map(entry, instance_name), volumes = map(volume, volume_name),
   leases = record({}, { network = network, uid = id, addresses = map(address, instance_name) }),
-}, { files = list(path) })
+}, { files = list(path), hosts = list(record { address = address, names = list(line) }) })
 
 --- runtime.json
 M.runtime = record({ boot_id = line }, {

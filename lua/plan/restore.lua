@@ -1,6 +1,7 @@
 --- What comes back from the trash, laid beside what was leased since. Pure.
 --- Addresses, the multicast group, picked ports and QEMU's uid are only leased: where another has them by now, new ones
 --- are taken, and said. A published port of a fixed number is the user's: where it is in use, nothing is put back.
+local hosts = require "holos.plan.hosts"
 local lease = require "holos.plan.lease"
 local table_ = require "holos.core.table"
 
@@ -129,16 +130,17 @@ local function set_network(spec, record)
   end
 end
 
---- Names and addresses that each guest gets: changed where an address has changed, more where somebody came back.
-local function set_hosts(spec, record)
-  local known = {}
-  for _, host in ipairs(spec.hosts) do
+--- Names and addresses that guests get: changed where an address has changed, more where somebody came back.
+local function set_hosts(record)
+  local known, addresses = {}, record.leases.addresses
+  record.hosts = record.hosts or table_.list {}
+  for _, host in ipairs(record.hosts) do
     local name = host.names[1] or ""
-    host.address, known[name] = record.leases.addresses[name] or host.address, true
+    host.address, known[name] = addresses[name] or host.address, true
   end
   for name, entry in table_.sorted_pairs(record.instances) do
-    if not known[name] and record.leases.addresses[name] then
-      table.insert(spec.hosts, { address = record.leases.addresses[name], names = table_.list { name, entry.spec.service } })
+    if not known[name] and addresses[name] then
+      table.insert(record.hosts, hosts.of_instance(name, entry.spec.service, addresses[name]))
     end
   end
 end
@@ -173,7 +175,7 @@ function M.merge(context)
   if not context.living then lease_uid(context, record) end
   lease_addresses(context, record, result)
   for _, name in ipairs(context.instances) do set_network(record.instances[name].spec, record) end
-  for _, entry in pairs(record.instances) do set_hosts(entry.spec, record) end
+  set_hosts(record)
   check_ports(context, record, result)
   result.record = record
   return result

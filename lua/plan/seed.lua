@@ -25,8 +25,9 @@ end
 --- The files of the ISO.
 ---@param spec table  instance spec
 ---@param keys {user_public: string, host_private: string, host_public: string}
+---@param hosts holos.Host[]  all instances of the project
 ---@return {name: string, data: string, mode: integer}[]
-function M.files(spec, keys)
+function M.files(spec, keys, hosts)
   local files = {
     { name = "meta-data", data = cloudinit.meta_data(spec) },
     { name = "user-data", data = cloudinit.user_data(spec, keys) },
@@ -34,7 +35,7 @@ function M.files(spec, keys)
     { name = "holos/lib.sh", data = library.script(spec) },
     { name = "holos/boot.sh", data = boot.script(spec) },
     { name = "holos/first.sh", data = first.script(spec) },
-    { name = "holos/hosts", data = boot.hosts(spec) },
+    { name = "holos/hosts", data = boot.hosts(spec, hosts) },
   }
   table_.extend(files, first.files(spec))
   table_.extend(files, plain.files(spec, keys))

@@ -50,8 +50,9 @@ M.actions["instance.launch"] = function(world, job, action)
   local entry, spec = job.record.instances[action.instance], spec_of(job, action)
   local known = runtime.load(world, job.state, job.record.name, action.instance)
   local process <close> = runtime.process(world, known)
-  local launching = { state = job.state, spec = spec, leased = entry.leased or {}, uid = job.record.leases.uid,
-    program = job.facts.qemu.program, firmware = job.facts.firmware, virtiofsd = job.facts.virtiofsd, warn = job.warn }
+  local launching = { state = job.state, spec = spec, hosts = job.record.hosts or {}, leased = entry.leased or {},
+    uid = job.record.leases.uid, program = job.facts.qemu.program, firmware = job.facts.firmware,
+    virtiofsd = job.facts.virtiofsd, warn = job.warn }
   if not process then
     known = launch.start(world, launching)
   elseif not (known.ports and known.ports[1]) then

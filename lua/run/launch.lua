@@ -216,7 +216,7 @@ function M.resume(world, launching, now)
 end
 
 --- Launches an instance that does not run. The caller holds its lock.
----@param launching table  {state, spec, leased (ports of the record), uid, program, firmware, virtiofsd, warn(text)}
+---@param launching table  {state, spec, hosts and leased (of the record), uid, program, firmware, virtiofsd, warn(text)}
 ---@return table runtime  as in runtime.json, with `ports`
 function M.start(world, launching)
   local spec, state = launching.spec, launching.state
@@ -227,7 +227,7 @@ function M.start(world, launching)
   end
   stop.end_shares(world, runtime.load(world, state, spec.project, spec.name))
   disk.require_same_base(world, spec)
-  disk.write_seed(world, state, spec)
+  disk.write_seed(world, state, spec, launching.hosts)
   if spec.vm.uefi then disk.create_uefi_vars(world, state, spec, launching.firmware) end
   launching.ports = wanted_ports(spec, launching.leased)
   local reserved <close> = setmetatable({ by_number = {}, reserved = {} }, Descriptors)

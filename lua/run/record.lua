@@ -15,7 +15,7 @@ local FORBIDDEN_NAME = "[^a-z0-9_-]"
 --- An empty record for a new project.
 function M.new(name, directory, files)
   return { schema = { major = M.MAJOR, minor = M.MINOR }, name = name, directory = directory,
-    files = table_.list(files), leases = { addresses = {} }, instances = {}, volumes = {} }
+    files = table_.list(files), leases = { addresses = {} }, hosts = table_.list {}, instances = {}, volumes = {} }
 end
 
 local MEND = "the disks are untouched; put a copy back, or move the file away and run `holos up` again"

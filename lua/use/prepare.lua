@@ -70,7 +70,7 @@ end
 
 --- Observes and plans. Reads only.
 ---@param words string[]  services; none = all
----@return table prepared  {plan, specs, facts, record, observed, network, addresses, is_new}
+---@return table prepared  {plan, specs, facts, record, observed, network, addresses, hosts, is_new}
 function M.make(context, words)
   local world, state, project = context.world, context.state, context.project
   local known = record_.load(world, state, context.name)
@@ -92,7 +92,7 @@ function M.make(context, words)
   for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
   plan = hooks.plan(plan)
   return { plan = plan, specs = specs, facts = facts, record = now, observed = observed, network = wanted.network,
-    addresses = wanted.addresses, is_new = known == nil }
+    addresses = wanted.addresses, hosts = wanted.hosts, is_new = known == nil }
 end
 
 return M

@@ -14,6 +14,7 @@ local M = {}
 local function record_intent(context, prepared)
   local record, project = prepared.record, context.project
   record.directory, record.files = project.directory, project.files
+  record.hosts = prepared.hosts
   record.leases.network, record.leases.uid = prepared.network, lease.uid(project, record, prepared.facts)
   for _, spec in ipairs(prepared.specs) do
     local entry = record.instances[spec.name] or { leased = {} }

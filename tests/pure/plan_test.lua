@@ -79,7 +79,7 @@ local function spec(name, changes)
   local made = { name = name, service = name:match("^(.*)%-"), image = { path = "/i.qcow2", format = "qcow2", os = "plain" },
     vm = { memory_mib = 512, vcpu = 1, machine = "pc-q35-7.2", cpu_model = "max", accel = "tcg", extra_args = {},
       allow_paths = {} },
-    disk_bytes = 1 << 30, ports = {}, mounts = {}, nics = {}, hosts = {}, depends_on = {}, stop_grace_ms = 30000, labels = {},
+    disk_bytes = 1 << 30, ports = {}, mounts = {}, nics = {}, hosts_id = "1-a", depends_on = {}, stop_grace_ms = 30000, labels = {},
     cloud_init = {}, uuid = "u-" .. name }
   for key, value in pairs(changes or {}) do
     if key == "memory_mib" then made.vm.memory_mib = value else made[key] = value end
@@ -191,7 +191,7 @@ test("a change of every field there is can be shown", function()
   local changed = spec("a-0", { image = { path = "/other.raw", format = "raw", os = "openrc" }, disk_bytes = 1 << 31,
     ports = { { host_ip = "127.0.0.1", host = 1, guest = 2, protocol = "tcp" } },
     mounts = { { kind = "bind", source = "/a", target = "/b", read_only = true } }, nics = { {}, { address = "10.10.0.2" } },
-    hosts = { {} }, healthcheck = { test = { "CMD", "true" } }, stop_grace_ms = 1, labels = { a = "b" }, protect = true,
+    hosts_id = "2-b", healthcheck = { test = { "CMD", "true" } }, stop_grace_ms = 1, labels = { a = "b" }, protect = true,
     console_login = "none", cloud_init = { bootcmd = { "true" }, runcmd = { "true" } }, memory_mib = 1024 })
   changed.vm = { memory_mib = 1024, vcpu = 2, machine = "pc-q35-8.0", cpu_model = "host", accel = "kvm", uefi = true,
     extra_args = { "-x" }, allow_paths = { "/x" }, run_as_root = true }

@@ -1,5 +1,6 @@
 --- plan/restore: what comes back from the trash beside what was leased since.
 
+local hosts = require "holos.plan.hosts"
 local restore = require "holos.plan.restore"
 local tables = require "holos.core.table"
 
@@ -14,16 +15,18 @@ local NETWORK = { subnet = "10.10.0.0/24", group = "239.192.0.1", port = 5000 }
 local function entry(name, address, more)
   local made = { desired = "running", leased = { ssh = 40000 }, spec = { name = name, service = name:match("^(.*)%-"),
     ports = tables.list {}, nics = tables.list { { kind = "user" }, { kind = "mcast", address = address,
-      group = NETWORK.group, port = NETWORK.port } },
-    hosts = tables.list { { address = address, names = tables.list { name, name:match("^(.*)%-") } } } } }
+      group = NETWORK.group, port = NETWORK.port } } } }
   for key, value in pairs(more or {}) do made[key] = value end
   return made
 end
 
 local function record(name, instances, network)
-  local made = { name = name, volumes = {}, instances = instances,
+  local made = { name = name, volumes = {}, instances = instances, hosts = tables.list {},
     leases = { network = tables.copy(network or NETWORK), uid = 1900000001, addresses = {} } }
-  for instance, one in pairs(instances) do made.leases.addresses[instance] = one.spec.nics[2].address end
+  for instance, one in tables.sorted_pairs(instances) do
+    made.leases.addresses[instance] = one.spec.nics[2].address
+    table.insert(made.hosts, hosts.of_instance(instance, one.spec.service, one.spec.nics[2].address))
+  end
   return made
 end
 
@@ -50,14 +53,9 @@ test("restore: an address that a new instance got is leased anew, in the guest's
   local result = merge(living, record("shop", { ["web-0"] = entry("web-0", "10.10.0.2") }))
   equal(result.record.leases.addresses, { ["api-0"] = "10.10.0.2", ["web-0"] = "10.10.0.3" })
   equal(result.notices, { "web-0: its address 10.10.0.2 is not free by now; it gets 10.10.0.3" })
-  local web, api = result.record.instances["web-0"].spec, result.record.instances["api-0"].spec
+  local web = result.record.instances["web-0"].spec
   equal(web.nics[2].address, "10.10.0.3")
-  local both = { ["api-0"] = "10.10.0.2", ["web-0"] = "10.10.0.3" }
-  for _, spec in ipairs { web, api } do
-    local seen = {}
-    for _, host in ipairs(spec.hosts) do seen[host.names[1]] = host.address end
-    equal(seen, both)
-  end
+  equal(tables.map(result.record.hosts, hosts.line), { "10.10.0.2 api-0 api", "10.10.0.3 web-0 web" })
 end)
 
 test("restore: into a project that has got another network since, it gets that one", function()

@@ -18,18 +18,18 @@ end
 
 for _, os in ipairs { "systemd", "openrc", "plain" } do
   test("the whole seed of a guest with " .. os, function()
-    golden("seed/" .. os .. ".txt", as_text(seed.files(seed_spec.new(os), seed_spec.KEYS)))
+    golden("seed/" .. os .. ".txt", as_text(seed.files(seed_spec.new(os), seed_spec.KEYS, seed_spec.HOSTS)))
   end)
 end
 
 test("one spec makes one seed, byte for byte", function()
   local spec = seed_spec.new("systemd")
-  equal(as_text(seed.files(spec, seed_spec.KEYS)), as_text(seed.files(seed_spec.new("systemd"), seed_spec.KEYS)))
+  equal(as_text(seed.files(spec, seed_spec.KEYS, seed_spec.HOSTS)), as_text(seed.files(seed_spec.new("systemd"), seed_spec.KEYS, seed_spec.HOSTS)))
 end)
 
 test("the first part is what the instance-id hangs on, the boot part is not", function()
   local before = seed.first_hash_input(seed_spec.new("systemd"))
-  local same = { mounts = {}, hosts = {}, console_login = "none", cloud_init = { bootcmd = { "other" } } }
+  local same = { mounts = {}, console_login = "none", cloud_init = { bootcmd = { "other" } } }
   equal(seed.first_hash_input(seed_spec.new("systemd", same)), before)
   for key, value in pairs { packages = { "vim" }, runcmd = { "true" }, extra = { ntp = json.null },
     user_data = "#!/bin/sh\n", write_files = {}, ssh_authorized_keys = {}, user = "me" } do
@@ -59,7 +59,7 @@ test("root may be the login user", function()
 end)
 
 test("a guest that is in no network still knows its own name", function()
-  equal(boot.hosts(seed_spec.new("systemd", { hosts = {} })), "# holos begin\n127.0.1.1 web-0\n# holos end\n")
+  equal(boot.hosts(seed_spec.new("systemd"), {}), "# holos begin\n127.0.1.1 web-0\n# holos end\n")
 end)
 
 test("packages are checked by their bare names", function()

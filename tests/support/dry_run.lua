@@ -57,13 +57,13 @@ end
 local KEYS = { user_public = "ecdsa-sha2-nistp256 AAAAuser shop", host_private = "PRIVATE\nKEY\n",
   host_public = "ecdsa-sha2-nistp256 AAAAhost" }
 
-local function machine(spec)
+local function machine(spec, hosts)
   local directory = "/state/instances/shop/" .. spec.name
   local forwards = { { host_ip = "127.0.0.1", host = 0, guest = 22, protocol = "tcp" } }
   for _, port in ipairs(spec.ports) do forwards[#forwards + 1] = port end
   local command = qemu.command(spec, { directory = directory, volumes_directory = "/state/volumes/shop",
     forwards = forwards })
-  return { argv = qemu.show("qemu-system-x86_64", command.argv), files = seed.files(spec, KEYS) }
+  return { argv = qemu.show("qemu-system-x86_64", command.argv), files = seed.files(spec, KEYS, hosts) }
 end
 
 --- Everything that a dry run makes.
@@ -77,7 +77,7 @@ function M.run(world)
     observed = { instances = {}, volumes = {} }, describe = render.describe,
     where = function(path) return project.marks[path] end }
   local machines = {}
-  for _, spec in ipairs(wanted.specs) do machines[spec.name] = machine(spec) end
+  for _, spec in ipairs(wanted.specs) do machines[spec.name] = machine(spec, wanted.hosts) end
   return { plan = table.concat(render.plan(plan), "\n") .. "\n", machines = machines }
 end
 

@@ -47,7 +47,7 @@ function M:read(name) return fs.read(self:path(name), { max_bytes = 64 << 20 }) 
 --- Puts the seed of a spec into the guest, in place of an older one.
 function M:insert(spec)
   fs.remove_tree(self:path "run/holos/seed")
-  for _, file in ipairs(seed.files(spec, seed_spec.KEYS)) do
+  for _, file in ipairs(seed.files(spec, seed_spec.KEYS, seed_spec.HOSTS)) do
     local is_script = file.name:find("%.sh$") and not file.name:find("/steps/", 1, true)
     self:write("run/holos/seed/" .. file.name, is_script and self:adapt(file.data) or file.data)
   end

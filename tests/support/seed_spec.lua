@@ -7,6 +7,9 @@ M.KEYS = { user_public = "ecdsa-sha2-nistp256 AAAAuser holos-demo",
   host_public = "ecdsa-sha2-nistp256 AAAAhost web-0.demo",
   host_private = "-----BEGIN OPENSSH PRIVATE KEY-----\nb3Blbg==\n-----END OPENSSH PRIVATE KEY-----\n" }
 
+M.HOSTS = { { address = "10.10.0.2", names = { "db-0", "db" } },
+  { address = "10.10.0.3", names = { "web-0", "web" } } }
+
 --- Texts that break careless quoting, and the bytes that no text holds.
 M.NAUGHTY = {
   "", " ", "it's", '"', "\\", "\\n", "a\nb\n", "\n\n", "\t", "$HOME `id` $(id) ${x}", "-n", "--",
@@ -25,8 +28,6 @@ function M.new(os, changes)
     instance_id = "i-0123456789abcdef", user = os == "plain" and "root" or "debian", image = { os = os },
     nics = { { kind = "user", mac = "52:54:01:00:00:01" },
       { kind = "mcast", mac = "52:54:11:00:00:01", address = "10.10.0.3", prefix = 24 } },
-    hosts = { { address = "10.10.0.2", names = { "db-0", "db" } },
-      { address = "10.10.0.3", names = { "web-0", "web" } } },
     mounts = { { kind = "volume", volume = "data", serial = "vol-data", target = "/srv/my data", read_only = false },
       { kind = "bind", tag = "share1", target = "/srv/www", read_only = true, driver = "9p" },
       { kind = "bind", tag = "share2", target = "/srv/rw", read_only = false, driver = "virtiofs" } },

@@ -38,7 +38,7 @@ end
 for _, shell in ipairs(SHELLS) do
   test("every script of every seed is a shell script for " .. shell.name, function()
     for _, os in ipairs { "systemd", "openrc", "plain" } do
-      for _, file in ipairs(seed.files(seed_spec.new(os), KEYS)) do
+      for _, file in ipairs(seed.files(seed_spec.new(os), KEYS, seed_spec.HOSTS)) do
         if file.name:find("%.sh$") then
           local argv = { table.unpack(shell.argv) }
           argv[#argv + 1] = "-n"

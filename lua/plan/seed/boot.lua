@@ -1,6 +1,7 @@
 --- holos/boot.sh: the boot part of a seed, a POSIX shell script for every boot (also busybox's). Pure.
 --- It does all it can: what does not work is reported, and the guest stays there to be looked at.
 local console = require "holos.plan.seed.console"
+local hosts_ = require "holos.plan.hosts"
 local library = require "holos.plan.seed.library"
 
 local M = {}
@@ -183,8 +184,8 @@ function M.script(spec)
     console.FUNCTIONS, "\n", table.concat(M.lines(spec), "\n"), "\n", FINISH }
 end
 
-local function names_itself(spec)
-  for _, host in ipairs(spec.hosts) do
+local function is_among(spec, hosts)
+  for _, host in ipairs(hosts) do
     for _, name in ipairs(host.names) do
       if name == spec.hostname then return true end
     end
@@ -193,11 +194,12 @@ local function names_itself(spec)
 end
 
 --- holos/hosts: the block of /etc/hosts that holos keeps.
-function M.hosts(spec)
+---@param hosts holos.Host[]  all instances of the project
+function M.hosts(spec, hosts)
   local lines = { "# holos begin" }
   -- Debian's way to have a host know its own name without a network (Debian Reference, 5.1.1).
-  if not names_itself(spec) then lines[2] = "127.0.1.1 " .. spec.hostname end
-  for _, host in ipairs(spec.hosts) do lines[#lines + 1] = host.address .. " " .. table.concat(host.names, " ") end
+  if not is_among(spec, hosts) then lines[2] = "127.0.1.1 " .. spec.hostname end
+  for _, host in ipairs(hosts) do lines[#lines + 1] = hosts_.line(host) end
   lines[#lines + 1] = "# holos end"
   return table.concat(lines, "\n") .. "\n"
 end
