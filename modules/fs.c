@@ -73,10 +73,13 @@ static int push_open_text(lua_State *L, int fd, const char *path, size_t limit, 
         return sys_refuse(L, "EFBIG", "%s: larger than %zu bytes", path, limit);
     luaL_Buffer text;
     luaL_buffinit(L, &text);
-    for (ssize_t got = 1; got > 0 && total < limit + whole;) {
-        /* One byte more than expected, so that the end shows; a page at least, as files of /proc/sys give all at once. */
-        size_t wanted = total < expected ? expected - total + 1 : 0, room = limit + whole - total;
-        wanted = wanted > PAGE_BYTES ? wanted : PAGE_BYTES;
+    size_t wanted = 0;
+    /* A file that knows its size gives less than it was asked for at its end only. */
+    for (ssize_t got = 1; got > 0 && total < limit + whole && !(expected && total >= expected && (size_t)got < wanted);) {
+        /* One byte more than expected, so that the end shows; a page where nothing is, as in /proc, whose files may give all
+         * at once or nothing. */
+        size_t room = limit + whole - total;
+        wanted = total < expected ? expected - total + 1 : PAGE_BYTES;
         wanted = wanted < room ? wanted : room;
         got = fs_read_some(fd, luaL_prepbuffsize(&text, wanted), wanted);
         if (got < 0)

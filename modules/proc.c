@@ -39,22 +39,31 @@ static void set_integer(lua_State *L, const char *name, lua_Integer value)
 
 /* -- who is who ---------------------------------------------------------------------------------------------------- */
 
+/* Into `text`, which holds it from then on: it is the same as long as we run. */
+static int read_boot_id(const char *path, char *text, size_t size)
+{
+    if (*text)
+        return 0;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
+        return -errno;
+    ssize_t got = read(fd, text, size - 1);
+    int result = got < 0 ? -errno : 0;
+    close(fd);
+    text[got > 0 ? got : 0] = 0;
+    text[strcspn(text, "\n")] = 0;
+    return result;
+}
+
 /* proc.boot_id() -> text that differs after each boot | nil, message, code */
 static int l_boot_id(lua_State *L)
 {
     static const char path[] = "/proc/sys/kernel/random/boot_id";
-    char text[64];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return sys_fail(L, errno, "%s", path);
-    ssize_t got = read(fd, text, sizeof text);
-    int error = errno;
-    close(fd);
-    if (got < 0)
-        return sys_fail(L, error, "%s", path);
-    while (got > 0 && text[got - 1] == '\n')
-        got--;
-    lua_pushlstring(L, text, (size_t)got);
+    static char text[64];
+    int result = read_boot_id(path, text, sizeof text);
+    if (result < 0)
+        return sys_fail(L, -result, "%s", path);
+    lua_pushstring(L, text);
     return 1;
 }
 

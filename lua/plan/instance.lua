@@ -82,13 +82,17 @@ local function vm_of(context, service, recorded)
   }
 end
 
---- An instance-id changes when, and only when, the first part of the seed changes: cloud-init then runs it again.
-local function instance_id(sha256, spec)
-  return "i-" .. sha256(spec.uuid .. "\n" .. seed.first_hash_input(spec)):sub(1, 16)
+--- An instance-id changes when, and only when, the first part of the seed changes: cloud-init then runs it again. The
+--- instances of a service have one first part.
+local function instance_id(context, spec)
+  local first = context.first_parts[spec.service] or seed.first_hash_input(spec)
+  context.first_parts[spec.service] = first
+  return "i-" .. context.facts.sha256(spec.uuid .. "\n" .. first):sub(1, 16)
 end
 
 --- The spec of one instance.
----@param context table  {project, record, facts, network, addresses, hosts_id, accel = {auto=…, kvm=…, tcg=…}}
+---@param context table  {project, record, facts, network, addresses, hosts_id, accel = {auto=…, kvm=…, tcg=…},
+---                       first_parts = {} by service, filled here}
 function M.spec(context, service, index)
   local project, facts = context.project, context.facts
   local name = service.name .. "-" .. index
@@ -108,7 +112,7 @@ function M.spec(context, service, index)
     healthcheck = service.healthcheck, stop_grace_ms = service.stop_grace_ms, labels = service.labels,
     console_login = service.console_login, protect = service.protect, depends_on = service.depends_on,
   }
-  spec.instance_id = instance_id(facts.sha256, spec)
+  spec.instance_id = instance_id(context, spec)
   return spec
 end
 
@@ -147,7 +151,7 @@ function M.specs(project, record, facts)
   if #findings > 0 then return nil, findings end
   local hosts = hosts_.of_project(project, addresses)
   local context = { project = project, record = record, facts = facts, network = network, addresses = addresses,
-    hosts_id = hosts_.id(facts.sha256, hosts), accel = accel_by_word }
+    hosts_id = hosts_.id(facts.sha256, hosts), accel = accel_by_word, first_parts = {} }
   local specs = {}
   for _, service_name in ipairs(project.order) do
     local service = project.services[service_name]

@@ -48,7 +48,7 @@ end
 
 local function reach_guarded(world, waiting)
   local spec = waiting.spec
-  local now = runtime.load(world, waiting.state, spec.project, spec.name)
+  local now = waiting.runtime or runtime.load(world, waiting.state, spec.project, spec.name)
   if not now then guard.raise_ended(world, waiting) end
   if waiting.goal ~= "healthy" and is_reported(world, waiting, now) then return end
   task.race {
@@ -63,7 +63,7 @@ local function too_late(spec, goal, timeout_ms)
 end
 
 --- Waits until `goal` is reached, at most `timeout_ms`. A VM that ends, or whose guest halts, fails at once.
----@param waiting {state: table, spec: table, goal: string, timeout_ms: integer, on_change: fun(told: table)}
+---@param waiting {state: table, spec: table, runtime: table?, goal: string, timeout_ms: integer, on_change: fun(told: table)}
 function M.reach(world, waiting)
   local ok, problem = pcall(task.within, waiting.timeout_ms, reach_guarded, world, waiting)
   if ok then return end

@@ -20,10 +20,11 @@ function M.account(world, user)
 end
 
 --- Who QEMU runs as: ourselves, unless root runs holos; then the user `holos`, else the project's own derived uid.
+---@param here holos.Confinement
 ---@return {uid: integer?, gid: integer?, groups: integer[]?}
-function M.identity(world, spec, leased_uid)
+function M.identity(world, here, spec, leased_uid)
   if world.host.uid() ~= 0 or spec.vm.run_as_root then return {} end
-  local account = M.account(world, "holos") or { uid = leased_uid, gid = leased_uid }
+  local account = here.account or { uid = leased_uid, gid = leased_uid }
   local kvm = spec.vm.accel == "kvm" and world.fs.stat("/dev/kvm")
   return { uid = account.uid, gid = account.gid, groups = kvm and kvm.gid ~= 0 and { kvm.gid } or {} }
 end
@@ -46,16 +47,25 @@ function M.resolver(world)
   return directory == "/etc" and file or directory
 end
 
---- Landlock rules for QEMU; nil when the user's own arguments may name paths that nobody listed.
----@param extra {path: string, access: string}[]  shares
-function M.landlock(world, spec, program, extra)
-  if #spec.vm.extra_args > 0 and #spec.vm.allow_paths == 0 then return nil end
+--- What this host and program decide for every VM; looked at once for all that a command launches.
+---@class holos.Confinement  {account: {uid, gid}?, rules: {path, access}[]}
+---@return holos.Confinement
+function M.look(world, program)
   local rules = {}
   for _, file in ipairs(EXECUTE_PATHS) do rule(rules, world, file, "execute") end
   for _, file in ipairs(READ_PATHS) do rule(rules, world, file, "read") end
   for _, file in ipairs(WRITE_PATHS) do rule(rules, world, file, "write") end
   rule(rules, world, M.prefix(world.fs.realpath(program) or program), "execute")
   rule(rules, world, M.resolver(world), "read")
+  return { account = M.account(world, "holos"), rules = rules }
+end
+
+--- Landlock rules for QEMU; nil when the user's own arguments may name paths that nobody listed.
+---@param here holos.Confinement
+---@param extra {path: string, access: string}[]  shares
+function M.landlock(world, here, spec, extra)
+  if #spec.vm.extra_args > 0 and #spec.vm.allow_paths == 0 then return nil end
+  local rules = table.move(here.rules, 1, #here.rules, 1, {})
   if spec.vm.accel == "kvm" then rule(rules, world, "/dev/kvm", "write") end
   for _, file in ipairs(spec.vm.allow_paths) do rule(rules, world, file, "write") end
   for _, entry in ipairs(extra) do rule(rules, world, entry.path, entry.access) end

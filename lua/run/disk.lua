@@ -54,11 +54,12 @@ function M.create_uefi_vars(world, state, spec, firmware)
 end
 
 --- Writes the seed anew: its boot part may have changed since the last launch.
+--- Not flushed: after a crash of the host it is written anew with the next launch.
 ---@param hosts holos.Host[]  all instances of the project
 function M.write_seed(world, state, spec, hosts)
   local files = seed.files(spec, keys.for_seed(world, state, spec.project, spec.name), hosts)
   local file = path.join(state:instance(spec.project, spec.name), "seed.iso")
-  err.check(spec.name, world.iso.write(file, { volume = "cidata", files = files, time = 0 }))
+  err.check(spec.name, world.iso.write(file, { volume = "cidata", files = files, time = 0, sync = false }))
 end
 
 return M

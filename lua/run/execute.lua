@@ -2,6 +2,7 @@
 --- them. The first failure stops new work; what runs is left running.
 local err = require "holos.core.err"
 local await = require "holos.run.await"
+local confine = require "holos.run.confine"
 local disk = require "holos.run.disk"
 local journal = require "holos.run.journal"
 local launch = require "holos.run.launch"
@@ -45,20 +46,27 @@ local function remember_ports(entry, spec, ports)
   end
 end
 
+-- What confines every VM is looked at once for all that a job launches.
+local function confinement_of(world, job)
+  job.confinement = job.confinement or confine.look(world, job.facts.qemu.program)
+  return job.confinement
+end
+
 M.actions["instance.launch"] = function(world, job, action)
   local _held <close> = job.take_lock(action.instance)
   local entry, spec = job.record.instances[action.instance], spec_of(job, action)
   local known = runtime.load(world, job.state, job.record.name, action.instance)
   local process <close> = runtime.process(world, known)
   local launching = { state = job.state, spec = spec, hosts = job.record.hosts or {}, leased = entry.leased or {},
-    uid = job.record.leases.uid, program = job.facts.qemu.program, firmware = job.facts.firmware,
-    virtiofsd = job.facts.virtiofsd, warn = job.warn }
+    uid = job.record.leases.uid, program = job.facts.qemu.program, confinement = confinement_of(world, job),
+    firmware = job.facts.firmware, virtiofsd = job.facts.virtiofsd, warn = job.warn }
   if not process then
     known = launch.start(world, launching)
   elseif not (known.ports and known.ports[1]) then
     launch.resume(world, launching, known)
   end
   if known.ports and known.ports[1] then remember_ports(entry, spec, known.ports) end
+  job.launched[action.instance] = known
   return "running"
 end
 
@@ -74,7 +82,8 @@ end
 
 M.actions["instance.await"] = function(world, job, action)
   await.reach(world, { state = job.state, spec = spec_of(job, action), goal = action.goal,
-    timeout_ms = job.wait_timeout_ms, on_change = function(told) job.on_change(action.instance, told) end })
+    runtime = job.launched[action.instance], timeout_ms = job.wait_timeout_ms,
+    on_change = function(told) job.on_change(action.instance, told) end })
   return action.goal
 end
 
@@ -126,6 +135,7 @@ end
 ---@param actions holos.Action[]
 function M.run(world, job, actions)
   local ended = {}
+  job.launched = {} -- instance -> what its runtime.json holds
   for _, action in ipairs(actions) do ended[action.id] = task.event() end
   task.scope(function(scope)
     for _, action in ipairs(actions) do

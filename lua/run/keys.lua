@@ -11,23 +11,26 @@ local function refuse_lost_private(file)
     hint = "put the private key back; guests that run know only this one" }
 end
 
+-- Public halves are not flushed: after a power cut there may be nothing in the file, or zeros.
+local function is_whole(public) return public:find("^[%w@.-]+ [%w+/=]+") ~= nil end
+
 --- The pair in `file` and `file`.pub, made when neither is there. A missing public half is derived again; a missing
 --- private half is an error, never a silently new key.
 ---@return {private: string, public: string} pair  public without the line's end
 function M.pair(world, file, comment)
   local private, message, code = world.fs.read(file, { max_bytes = MAX_BYTES })
   local public = world.fs.read(file .. ".pub", { max_bytes = MAX_BYTES })
-  if private and public then return { private = private, public = (public:gsub("%s+$", "")) } end
+  if private and public and is_whole(public) then return { private = private, public = (public:gsub("%s+$", "")) } end
   if private then
     local derived = err.check(file, world.sshkey.public_of(private))
-    err.check("key", world.fs.write_atomic(file .. ".pub", derived .. "\n", { mode = MODE, sync = true }))
+    err.check("key", world.fs.write_atomic(file .. ".pub", derived .. "\n", { mode = MODE, sync = false }))
     return { private = private, public = derived }
   end
   if code ~= "ENOENT" then err.check("key", private, message, code) end
   if public then refuse_lost_private(file) end
   local made = err.check("key", world.sshkey.generate(comment))
   err.check("key", world.fs.write_atomic(file, made.private, { mode = MODE, sync = true }))
-  err.check("key", world.fs.write_atomic(file .. ".pub", made.public .. "\n", { mode = MODE, sync = true }))
+  err.check("key", world.fs.write_atomic(file .. ".pub", made.public .. "\n", { mode = MODE, sync = false }))
   return made
 end
 

@@ -132,13 +132,13 @@ end
 
 local function start_child(world, launching, directory, command, opened)
   local spec = launching.spec
-  local who = confine.identity(world, spec, launching.uid)
+  local who = confine.identity(world, launching.confinement, spec, launching.uid)
   local log <close> = err.check(spec.name, world.fs.open(directory .. "/qemu.log",
     { write = true, create = true, truncate = true, nofollow = true, mode = FILE_MODE }))
   return err.check(spec.name, world.launch.prepare {
     program = launching.program, argv = command.argv, fds = opened.by_number, env = confine.environment(directory),
     stdout = log, stderr = log, session = true, core_bytes = 0, uid = who.uid, gid = who.gid, groups = who.groups,
-    landlock = confine.landlock(world, spec, launching.program, command.landlock),
+    landlock = confine.landlock(world, launching.confinement, spec, command.landlock),
   })
 end
 
@@ -216,7 +216,8 @@ function M.resume(world, launching, now)
 end
 
 --- Launches an instance that does not run. The caller holds its lock.
----@param launching table  {state, spec, hosts and leased (of the record), uid, program, firmware, virtiofsd, warn(text)}
+---@param launching table  {state, spec, hosts and leased (of the record), uid, program, confinement, firmware, virtiofsd,
+---                        warn(text)}
 ---@return table runtime  as in runtime.json, with `ports`
 function M.start(world, launching)
   local spec, state = launching.spec, launching.state

@@ -24,7 +24,8 @@ end
 
 test("one spec makes one seed, byte for byte", function()
   local spec = seed_spec.new("systemd")
-  equal(as_text(seed.files(spec, seed_spec.KEYS, seed_spec.HOSTS)), as_text(seed.files(seed_spec.new("systemd"), seed_spec.KEYS, seed_spec.HOSTS)))
+  equal(as_text(seed.files(spec, seed_spec.KEYS, seed_spec.HOSTS)),
+    as_text(seed.files(seed_spec.new("systemd"), seed_spec.KEYS, seed_spec.HOSTS)))
 end)
 
 test("the first part is what the instance-id hangs on, the boot part is not", function()
