@@ -87,17 +87,26 @@ static mode_t type_of(DIR *stream, const struct dirent *entry)
     return fstatat(dirfd(stream), entry->d_name, &status, AT_SYMLINK_NOFOLLOW) < 0 ? 0 : status.st_mode & S_IFMT;
 }
 
+/* Makes room for one more of the `count` items of `size` bytes in *items. */
+static int make_room(void **items, size_t size, size_t count, size_t *capacity)
+{
+    if (count < *capacity)
+        return 0;
+    size_t more = *capacity ? *capacity * 2 : 32;
+    void *moved = reallocarray(*items, more, size);
+    if (!moved)
+        return -ENOMEM;
+    *items = moved;
+    *capacity = more;
+    return 0;
+}
+
 static int add_entry(struct fs_listing *listing, const char *name, mode_t type)
 {
-    if (listing->count == listing->capacity) {
-        size_t capacity = listing->capacity ? listing->capacity * 2 : 32;
-        struct fs_entry *entries = reallocarray(listing->entries, capacity, sizeof *entries);
-        if (!entries)
-            return -ENOMEM;
-        listing->entries = entries;
-        listing->capacity = capacity;
-    }
-    char *copy = strdup(name);
+    void *entries = listing->entries;
+    int result = make_room(&entries, sizeof *listing->entries, listing->count, &listing->capacity);
+    listing->entries = entries;
+    char *copy = result ? NULL : strdup(name);
     if (!copy)
         return -ENOMEM;
     listing->entries[listing->count++] = (struct fs_entry){ .name = copy, .type = type };
@@ -210,14 +219,11 @@ static int remove_entries(int directory, char name[FS_NAME_SIZE])
 static int push_level(struct removal *removal, const char *name)
 {
     struct stat status;
-    if (removal->depth == removal->capacity) {
-        size_t capacity = removal->capacity ? removal->capacity * 2 : 16;
-        struct level *levels = reallocarray(removal->levels, capacity, sizeof *levels);
-        if (!levels)
-            return -ENOMEM;
-        removal->levels = levels;
-        removal->capacity = capacity;
-    }
+    void *levels = removal->levels;
+    int result = make_room(&levels, sizeof *removal->levels, removal->depth, &removal->capacity);
+    removal->levels = levels;
+    if (result < 0)
+        return result;
     if (fstat(removal->fd, &status) < 0)
         return -errno;
     struct level *level = &removal->levels[removal->depth++];

@@ -1,7 +1,5 @@
 -- `holos console` on a real terminal: it says how to leave, passes keys on, and leaves by Ctrl-].
-local fake_qemu = require "tests.support.fake_qemu"
 local host = require "sys.host"
-local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 
 -- Types into `holos console vm` once it has said that it is attached; prints what it showed, then its exit status.
@@ -28,9 +26,7 @@ print("status", os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 ]]
 
 test("the console attaches, says how to leave, and leaves", function()
-  local stack <close> = stack_.new { yaml = "name: one\nservices:\n  vm: {image: ./image.qcow2, image_os: plain}\n" }
-  stack.qemu = fake_qemu.install {}
-  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  local stack <close> = stack_.on_fake("name: one\nservices:\n  vm: {image: ./image.qcow2, image_os: plain}\n")
   stack:expect { "up" }
   local shown = run_tool({ "python3", "-c", TYPIST, host.executable() },
     { directory = stack.directory, env = stack:environment() }).stdout

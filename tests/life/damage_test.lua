@@ -1,9 +1,7 @@
 -- Damaged state files: one spoils only what it is about, and says how it is mended.
-local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local json = require "sys.json"
-local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 
 local YAML = [[
@@ -14,9 +12,7 @@ services:
 ]]
 
 local function running_stack()
-  local stack = stack_.new { yaml = YAML }
-  stack.qemu = fake_qemu.install()
-  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  local stack = stack_.on_fake(YAML)
   stack:expect { "up" }
   return stack
 end

@@ -1,6 +1,5 @@
 -- Guests that live and do not run: a full disk of the host, a pause, a panic. Waiting, listing, stopping, going on.
 local fake_qemu = require "tests.support.fake_qemu"
-local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 local task = require "holos.core.task"
 
@@ -11,12 +10,7 @@ services:
   web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
 ]]
 
-local function stack_of(yaml, settings)
-  local stack = stack_.new { yaml = yaml }
-  stack.qemu = fake_qemu.install(settings)
-  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
-  return stack
-end
+local function stack_of(yaml, settings) return stack_.on_fake(yaml, settings) end
 
 local CASES = {
   { halt = "io-error", says = "web-0: io-error: paused, as the host's disk is full (writing root)",

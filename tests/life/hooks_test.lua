@@ -1,10 +1,8 @@
 -- Scripts that refuse: what they refuse is not begun, and not written down.
-local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local host = require "sys.host"
 local json = require "sys.json"
-local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 local tool = require "tests.support.tool"
 
@@ -40,9 +38,7 @@ end
 local RUNNING = { ["db-0"] = "running", ["web-0"] = "running", ["web-1"] = "running" }
 
 test("a refusal of a stop: nothing is stopped, and the record still wants all to run", function()
-  local stack <close> = stack_.new { yaml = YAML }
-  stack.qemu = fake_qemu.install()
-  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  local stack <close> = stack_.on_fake(YAML)
   stack:expect { "up", "-d" }
   local function refused(...)
     local result = with_handlers(stack, ...)

@@ -1,9 +1,7 @@
 -- Ctrl-C and SIGTERM while `up` waits: it detaches, what runs stays and is recorded.
-local fake_qemu = require "tests.support.fake_qemu"
 local fs = require "sys.fs"
 local io_wait = require "holos.run.io"
 local proc = require "sys.proc"
-local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 local task = require "holos.core.task"
 
@@ -15,9 +13,7 @@ services:
 
 for signal, status in pairs { INT = 130, TERM = 143 } do
   test(("up that waits ends with %d on SIG%s and leaves its VMs running"):format(status, signal), function()
-    local stack <close> = stack_.new { yaml = YAML }
-    stack.qemu = fake_qemu.install { "report=none" }
-    assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+    local stack <close> = stack_.on_fake(YAML, { "report=none" })
     local child <close> = stack:spawn { "up" }
     local function launched(name)
       local text = fs.read(("%s/instances/pair/%s/runtime.json"):format(stack.state, name), { max_bytes = 65536 })

@@ -12,12 +12,7 @@ services:
 volumes: {data: {size: 64M}}
 ]]
 
-local function stack_of(yaml, settings)
-  local stack = stack_.new { yaml = yaml }
-  stack.qemu = fake_qemu.install(settings)
-  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
-  return stack
-end
+local function stack_of(yaml, settings) return stack_.on_fake(yaml, settings) end
 
 test("up, a second up, stop, start, down: processes, disks and ports as promised", function()
   local stack <close> = stack_of(TWO)

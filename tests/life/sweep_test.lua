@@ -1,7 +1,5 @@
 -- Hidden files of writes that were killed: swept by the next command that changes something, when they are old.
-local fake_qemu = require "tests.support.fake_qemu"
 local fs = require "sys.fs"
-local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 local sweep = require "holos.run.sweep"
 
@@ -14,9 +12,7 @@ volumes: {data: {size: 1M}}
 local LEFT = ".0123456789abcdef.tmp"
 
 test("what killed writers left goes, when it is old and has a name of ours", function()
-  local stack <close> = stack_.new { yaml = YAML }
-  stack.qemu = fake_qemu.install()
-  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  local stack <close> = stack_.on_fake(YAML)
   stack:expect { "up", "-d" }
   stack:expect { "down" }
   stack:expect { "up", "-d" }

@@ -1,9 +1,7 @@
 -- The trash beside what has happened since.
-local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local json = require "sys.json"
-local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 
 local YAML = [[
@@ -13,12 +11,7 @@ services:
   web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s, ports: ["0:80"]}
 ]]
 
-local function stack_of(yaml)
-  local stack = stack_.new { yaml = yaml or YAML }
-  stack.qemu = fake_qemu.install()
-  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
-  return stack
-end
+local function stack_of(yaml) return stack_.on_fake(yaml or YAML) end
 
 test("names in the trash: a near miss is told, a path is none, and nothing is made for it", function()
   local stack <close> = stack_of()

@@ -1,5 +1,4 @@
 -- Run wrong on purpose: one clear sentence each, the right exit status, and nothing created.
-local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local qcow2 = require "sys.qcow2"
@@ -7,12 +6,7 @@ local stack_ = require "tests.support.stack"
 
 local GOOD = "name: one\nservices:\n  vm: {image: ./image.qcow2, image_os: plain, stop_grace_period: 1s}\n"
 
-local function stack_of(yaml, settings)
-  local stack = stack_.new { yaml = yaml or GOOD }
-  stack.qemu = fake_qemu.install(settings)
-  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
-  return stack
-end
+local function stack_of(yaml, settings) return stack_.on_fake(yaml or GOOD, settings) end
 
 local MOST_LINES = 4 -- warning or place, sentence, "nothing was changed", next step
 

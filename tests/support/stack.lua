@@ -1,6 +1,8 @@
 --- A project in a directory of its own with a state directory of its own, driven through the real command line.
 
+local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
+local qcow2 = require "sys.qcow2"
 local task = require "holos.core.task"
 local tool = require "tests.support.tool"
 
@@ -19,6 +21,15 @@ function M.new(options)
   local stack = setmetatable({ directory = directory, state = directory .. "/state", env = options.env or {} }, Stack)
   stack.qemu, stack.image = options.qemu, options.image
   stack:write(options.yaml)
+  return stack
+end
+
+--- A stack whose VMs are the stand-in for QEMU; ./image.qcow2 is there.
+---@param settings string[]?  of the stand-in
+function M.on_fake(yaml, settings)
+  local stack = M.new { yaml = yaml }
+  stack.qemu = fake_qemu.install(settings)
+  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
   return stack
 end
 
