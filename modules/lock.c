@@ -1,7 +1,7 @@
 /* sys.lock: one holder at a time among processes, by flock(2) on a file that stays.
  *
  * A waiter is woken by inotify on the lock file: a holder that lets go touches it, one that is killed has it closed.
- * The kernel tells of that close just *before* it drops the lock, so a waiter tries again a little later as well. */
+ * The kernel tells of that close just *before* it drops the lock, so a waiter looks again now and then as well. */
 #include "fs.h"
 #include "sys.h"
 
@@ -153,7 +153,7 @@ static int l_open(lua_State *L)
 
 /* lock:try_take() -> true | nil, "EAGAIN", "r" | nil, message, code
  * Also true when it is held already. After EAGAIN fileno() becomes readable when it may be free; try again then, and
- * once more a little later. "ESTALE": somebody removed the file; open it anew. */
+ * now and then without being told. "ESTALE": somebody removed the file; open it anew. */
 static int l_try_take(lua_State *L)
 {
     struct lock *lock = check_lock(L);
