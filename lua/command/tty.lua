@@ -1,4 +1,5 @@
 --- The standard streams of commands that talk to a guest. Effects: puts the terminal into raw mode and back.
+local exec = require "holos.use.exec"
 local out = require "holos.command.out"
 
 local M = {}
@@ -23,23 +24,9 @@ end
 ---@return {stdin: table, stdout: fun(chunk: string), stderr: fun(chunk: string), terminal: boolean, enter: function}
 function M.streams(world, wants_terminal)
   local terminal = wants_terminal and world.tty.is_terminal(0) and world.tty.is_terminal(1)
-  local streams = { stdin = M.stdin(world), stdout = out.bytes, stderr = out.raw, terminal = terminal,
+  local streams = { stdin = exec.input(world), stdout = out.bytes, stderr = out.raw, terminal = terminal,
     world = world }
   return setmetatable(streams, Streams)
-end
-
---- Our standard input as something to await. It is shared with whoever started us, so it stays blocking: it is read
---- only when poll says that there is something.
-function M.stdin(world)
-  local fd = world.fd.standard(0)
-  return {
-    fileno = function() return fd:fileno() end,
-    close = function() return fd:close() end,
-    try_read = function(_, max_bytes)
-      if #world.poll.wait({ fd:fileno(), "r" }, 0) == 0 then return nil, "EAGAIN", "r" end
-      return fd:try_read(max_bytes)
-    end,
-  }
 end
 
 return M

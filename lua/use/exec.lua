@@ -1,5 +1,6 @@
 --- exec and console: into a running instance. Effects: SSH, the console socket, the terminal.
 local err = require "holos.core.err"
+local input = require "holos.run.input"
 local io_ = require "holos.run.io"
 local remote = require "holos.run.remote"
 local runtime = require "holos.run.runtime"
@@ -13,6 +14,9 @@ M.READY_TIMEOUT_MS = 120000
 M.TRY_TIMEOUT_MS = 10000
 local CONSOLE_BYTES = 65536
 local DETACH = "\29" -- Ctrl-]
+
+--- Our standard input, for the streams of `run` and `console`.
+function M.input(world) return input.open(world) end
 
 local function not_running(name, record)
   err.raise { message = ("%s is not running"):format(name), code = "ESTOPPED", exit = 125,

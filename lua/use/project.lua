@@ -1,6 +1,7 @@
 --- Which project a command is about: the compose file in reach, or a recorded project by name. Effects: reads files.
 local compose = require "holos.compose"
 local err = require "holos.core.err"
+local input = require "holos.run.input"
 local path = require "holos.core.path"
 local record = require "holos.run.record"
 local state_ = require "holos.run.state"
@@ -11,13 +12,23 @@ local M = {}
 
 M.FILE_NAMES = { "holos.yaml", "holos.yml" }
 local MAX_FILE_BYTES = 4 << 20
+local STDIN = "-"
 local LEAST_NAME = "^[a-z0-9]"
 
---- The compose file: -f, HOLOS_FILE, or holos.yaml|yml here or in a parent directory; nil when there is none.
+local function named_file(world, options)
+  local files = options.file or {}
+  if #files > 1 then
+    err.raise { message = ("%d files are named; only one is understood for now"):format(#files), code = "EUSAGE", exit = 64 }
+  end
+  local named = files[1] or world.host.env("HOLOS_FILE")
+  return named ~= "" and named or nil
+end
+
+--- The compose file: -f, HOLOS_FILE, or holos.yaml|yml here or in a parent directory; nil when there is none. "-" stands
+--- for standard input.
 function M.find_file(world, options)
-  local here = world.host.working_directory()
-  local named = options.file and options.file[1] or world.host.env("HOLOS_FILE")
-  if named and named ~= "" then return path.absolute(named, here) end
+  local here, named = world.host.working_directory(), named_file(world, options)
+  if named then return named == STDIN and STDIN or path.absolute(named, here) end
   local directory = here
   while true do
     for _, name in ipairs(M.FILE_NAMES) do
@@ -30,15 +41,28 @@ function M.find_file(world, options)
   end
 end
 
+local function text_of(world, file)
+  if file == STDIN then return input.read_all(world, MAX_FILE_BYTES) end
+  local text, message, code = world.fs.read(file, { max_bytes = MAX_FILE_BYTES })
+  if text then return text end
+  err.raise { message = message, code = code, exit = 2, hint = "name another one with -f FILE (- is standard input)" }
+end
+
+local function directory_of(world, file, options)
+  local here = world.host.working_directory()
+  if options.project_directory then return path.absolute(options.project_directory, here) end
+  return file == STDIN and here or path.parent(file)
+end
+
 --- Loads and checks a compose file; raises all findings at once (exit 2).
 function M.load(world, file, options)
-  local text, message, code = world.fs.read(file, { max_bytes = MAX_FILE_BYTES })
-  if not text then err.raise { message = message, code = code, exit = 2, hint = "name another one with -f FILE" } end
-  return compose.load { text = text, file = file, directory = options.project_directory or path.parent(file),
+  local project = compose.load { text = text_of(world, file), file = file, directory = directory_of(world, file, options),
     shown = M.shown(world, file), environment = world.host.environ(), parse = world.yaml.parse,
     name = options.project_name, stat = M.looker(world),
     read = function(name) return world.fs.read(name, { max_bytes = MAX_FILE_BYTES }) end,
     sniff = function(name) return M.format_of(world, name) end }
+  if file == STDIN then project.files = table_.list {} end -- nothing to find it by again
+  return project
 end
 
 --- "qcow2" for what begins as one, sound or not; nil for anything else, for which the file has to say `image_format: raw`.
@@ -64,6 +88,7 @@ end
 
 --- A path as the user would write it: relative to where they are, when that is shorter.
 function M.shown(world, file)
+  if file == STDIN then return "<stdin>" end
   local here = world.host.working_directory() .. "/"
   return file:sub(1, #here) == here and file:sub(#here + 1) or file
 end

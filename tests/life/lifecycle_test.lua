@@ -145,6 +145,31 @@ test("a broken file stops nobody from stopping what was made from it; of several
   stack:write(TWO)
 end)
 
+test("the file from standard input", function()
+  local stack <close> = stack_of(TWO)
+  assert(fs.remove(stack.directory .. "/holos.yaml"))
+  stack:expect({ "-f", "-", "up", "-d" }, 0, { stdin = TWO })
+  equal(#stack:pids(), 3)
+  local again = stack:expect({ "up", "-f", "-" }, 0, { stdin = TWO })
+  ok(again.stderr:find("up to date", 1, true), again.stderr)
+  local wrong = stack:expect({ "-f", "-", "validate" }, 2, { stdin = TWO:gsub("replicas: 2", "replicas: many") .. "" })
+  ok(wrong.stderr:find("<stdin>:4:48: services.web.replicas: expected a whole number", 1, true), wrong.stderr)
+  local large = stack:expect({ "-f", "-", "validate" }, 2, { stdin = ("#\n"):rep(3 << 20) })
+  ok(large.stderr:find("<stdin>: larger than", 1, true), large.stderr)
+  equal(stack:run({ "-f", "a.yaml", "-f", "b.yaml", "validate" }).status, 64)
+  stack:expect({ "-f", "-", "down" }, 0, { stdin = TWO })
+  equal(#stack:pids(), 0)
+end)
+
+test("--project-directory is seen from here", function()
+  local stack <close> = stack_of(TWO)
+  assert(fs.mkdir_all(stack.directory .. "/deep/file"))
+  assert(fs.rename(stack.directory .. "/holos.yaml", stack.directory .. "/deep/file/holos.yaml"))
+  stack:expect { "-f", "deep/file/holos.yaml", "--project-directory", ".", "up", "-d" }
+  ok(stack:expect({ "ls" }).stdout:find(stack.directory, 1, true))
+  stack:expect { "down", "-p", "pair" }
+end)
+
 test("the lock of one instance is waited for as the command line says", function()
   local stack <close> = stack_of(TWO)
   stack:expect { "up", "-d" }
