@@ -121,7 +121,8 @@ static int l_cpu_count(lua_State *L)
 }
 
 /* host.memory() -> {total_bytes, available_bytes} | nil, message, code
- * available: what can be had without swapping (MemAvailable of /proc/meminfo). */
+ * available: what can be had without swapping (MemAvailable of /proc/meminfo). Of the machine: control groups are not
+ * looked at, see run/memory. */
 static int l_memory(lua_State *L)
 {
     struct memory memory = { 0 };

@@ -1,6 +1,7 @@
 --- Facts about the host that a plan rests on: images, QEMU, KVM, routes, other projects. Effects: reads; may probe
 --- QEMU.
 local base = require "holos.run.base"
+local memory = require "holos.run.memory"
 local probe = require "holos.run.probe"
 local record = require "holos.run.record"
 
@@ -48,7 +49,7 @@ function M.gather(world, state, project)
   return { sha256 = world.hash.sha256, uid = world.host.uid(), records = records, qemu = qemu,
     images = base.of_project(world, project), kvm = world.qemu.kvm_status(), routes = world.net.routes() or {},
     firmware = M.firmware(world),
-    virtiofsd = M.virtiofsd(world), memory = world.host.memory() }, findings
+    virtiofsd = M.virtiofsd(world), memory = memory.look(world) }, findings
 end
 
 return M

@@ -1,6 +1,7 @@
 --- doctor: what this host has and lacks for running VMs. Effects: reads; asks QEMU once.
 local facts = require "holos.run.facts"
 local err = require "holos.core.err"
+local memory_ = require "holos.run.memory"
 local probe = require "holos.run.probe"
 local units = require "holos.core.units"
 
@@ -50,9 +51,9 @@ function M.firmware(world)
 end
 
 function M.memory(world)
-  local memory = world.host.memory()
-  return check("memory", "ok", ("%s free of %s"):format(units.format_bytes(memory.available_bytes),
-    units.format_bytes(memory.total_bytes)))
+  local memory = memory_.look(world)
+  return check("memory", "ok", ("%s free of %s%s"):format(units.format_bytes(memory.available_bytes),
+    units.format_bytes(memory.total_bytes), memory.group and (" (limited by %s)"):format(memory.group) or ""))
 end
 
 local function try_writing(world, directory)
