@@ -11,6 +11,12 @@ local world = require "holos.run.world"
 local virtiofsd = facts.virtiofsd(world) or skip "virtiofsd is not installed"
 if host.uid() ~= 0 then skip "only root can look into the root directory of another process" end
 
+--- Whether two paths lead to one directory, whatever its name is in another mount namespace.
+local function is_same(one, other)
+  local a, b = assert(fs.stat(one)), assert(fs.stat(other))
+  return a.device == b.device and a.inode == b.inode
+end
+
 --- Starts a share of `path` and calls look(root) with the root directory that its virtiofsd has got.
 local function serve(path, read_only, look)
   local directory = tmpdir()
@@ -21,7 +27,7 @@ local function serve(path, read_only, look)
   local process <close> = assert(proc.open(started.pid, started.start_time))
   local root = ("/proc/%d/root"):format(started.pid)
   task.within(20000, function()
-    while fs.readlink(root) == "/" do task.wait { at_ms = task.now_ms() + 10 } end
+    while is_same(root, "/") do task.wait { at_ms = task.now_ms() + 10 } end
   end)
   look(root)
   socket:close()
@@ -36,7 +42,8 @@ test("share: a directory behind a symbolic link is served, readable only when as
   assert(fs.symlink("real", base .. "/link"))
   for _, read_only in ipairs { true, false } do
     serve(base .. "/link", read_only, function(root)
-      equal({ fs.readlink(root), fs.read(root .. "/file") }, { base .. "/real", "text" })
+      ok(is_same(root, base .. "/real"))
+      equal(fs.read(root .. "/file"), "text")
       equal(select(3, fs.append(root .. "/new", "x")), read_only and "EROFS" or nil)
     end)
   end
