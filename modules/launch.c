@@ -12,6 +12,7 @@
 #define LAUNCH_TYPE "sys.launch"
 
 struct launch {
+    struct launch_memory memory; /* until the fork */
     struct launch_child child;
     bool session;
     bool reaped;
@@ -19,18 +20,19 @@ struct launch {
 };
 
 /* -- reading the options ---------------------------------------------------------------------------------------------
- * Arrays are Lua userdata left on the stack, and strings belong to the options table: whatever raises, nothing leaks.
+ * Arrays and strings are in the launch object's memory: whatever raises, nothing leaks.
  */
 
-static void *new_array(lua_State *L, size_t count, size_t size)
+static void *new_array(lua_State *L, const struct launch_plan *plan, size_t count, size_t size)
 {
-    void *array = lua_newuserdatauv(L, count ? count * size : 1, 0);
-    memset(array, 0, count * size);
+    void *array = launch_take(plan->memory, count * size);
+    if (!array)
+        luaL_error(L, "not enough memory for a launch");
     return array;
 }
 
-/* The string on top of the stack, which a table goes on holding. */
-static const char *take_string(lua_State *L, const char *name)
+/* Takes the string from the top of the stack. */
+static const char *take_string(lua_State *L, const struct launch_plan *plan, const char *name)
 {
     size_t length;
     if (lua_type(L, -1) != LUA_TSTRING)
@@ -38,8 +40,9 @@ static const char *take_string(lua_State *L, const char *name)
     const char *text = lua_tolstring(L, -1, &length);
     if (strlen(text) != length)
         luaL_error(L, "bad field '%s' (a string holds a zero byte)", name);
+    const char *copy = memcpy(new_array(L, plan, length + 1, 1), text, length);
     lua_pop(L, 1);
-    return text;
+    return copy;
 }
 
 /* Pushes the table of a field; false, with nothing pushed, when it is absent. */
@@ -54,18 +57,18 @@ static bool push_table(lua_State *L, int options, const char *name)
     return true;
 }
 
-/* The list of strings in a field after `first` (NULL: none), ended by NULL. Leaves one or two values on the stack. */
-static char **read_strings(lua_State *L, int options, const char *name, const char *first)
+/* The list of strings in a field after `first` (NULL: none), ended by NULL. */
+static char **read_strings(lua_State *L, int options, const struct launch_plan *plan, const char *name, const char *first)
 {
     bool present = push_table(L, options, name);
     int list = lua_gettop(L);
     size_t count = present ? lua_rawlen(L, list) : 0, at = 0;
-    const char **strings = new_array(L, count + 2, sizeof *strings);
+    const char **strings = new_array(L, plan, count + 2, sizeof *strings);
     if (first)
         strings[at++] = first;
     for (size_t i = 1; i <= count; i++) {
         lua_rawgeti(L, list, (lua_Integer)i);
-        strings[at++] = take_string(L, name);
+        strings[at++] = take_string(L, plan, name);
     }
     return (char **)strings; /* execve takes char **, and changes nothing */
 }
@@ -83,7 +86,7 @@ static void read_descriptors(lua_State *L, int options, struct launch_plan *plan
     static const char *const standard[] = { "stdin", "stdout", "stderr" };
     bool present = push_table(L, options, "fds");
     int table = lua_gettop(L);
-    plan->fds = new_array(L, 3 + (present ? count_pairs(L, table) : 0), sizeof *plan->fds);
+    plan->fds = new_array(L, plan, 3 + (present ? count_pairs(L, table) : 0), sizeof *plan->fds);
     for (int target = 0; target < 3; target++)
         plan->fds[plan->fd_count++] = (struct launch_fd){ sys_option_fd(L, options, standard[target]), target };
     if (!present)
@@ -114,13 +117,13 @@ static void read_rules(lua_State *L, int options, struct launch_plan *plan)
     int list = lua_gettop(L);
     plan->has_landlock = true;
     plan->rule_count = lua_rawlen(L, list);
-    plan->rules = new_array(L, plan->rule_count, sizeof *plan->rules);
+    plan->rules = new_array(L, plan, plan->rule_count, sizeof *plan->rules);
     for (size_t i = 0; i < plan->rule_count; i++) {
         lua_rawgeti(L, list, (lua_Integer)i + 1);
         int rule = lua_gettop(L);
         sys_check_keys(L, rule, known);
         lua_getfield(L, rule, "path");
-        plan->rules[i] = (struct launch_rule){ take_string(L, "path"), read_access(L, rule) };
+        plan->rules[i] = (struct launch_rule){ take_string(L, plan, "path"), read_access(L, rule) };
         lua_settop(L, rule - 1);
     }
 }
@@ -133,16 +136,16 @@ static void read_mounts(lua_State *L, int options, struct launch_plan *plan)
     int list = lua_gettop(L);
     plan->has_namespace = true;
     plan->mount_count = lua_rawlen(L, list);
-    plan->mounts = new_array(L, plan->mount_count, sizeof *plan->mounts);
+    plan->mounts = new_array(L, plan, plan->mount_count, sizeof *plan->mounts);
     for (size_t i = 0; i < plan->mount_count; i++) {
         lua_rawgeti(L, list, (lua_Integer)i + 1);
         int mount = lua_gettop(L);
         sys_check_keys(L, mount, known);
         plan->mounts[i].read_only = sys_option_boolean(L, mount, "read_only", false);
         lua_getfield(L, mount, "source");
-        plan->mounts[i].source = take_string(L, "source");
+        plan->mounts[i].source = take_string(L, plan, "source");
         lua_getfield(L, mount, "target");
-        plan->mounts[i].target = take_string(L, "target");
+        plan->mounts[i].target = take_string(L, plan, "target");
         lua_settop(L, mount - 1);
     }
 }
@@ -153,7 +156,7 @@ static void read_groups(lua_State *L, int options, struct launch_plan *plan)
         return;
     int list = lua_gettop(L);
     plan->group_count = lua_rawlen(L, list);
-    plan->groups = new_array(L, plan->group_count, sizeof *plan->groups);
+    plan->groups = new_array(L, plan, plan->group_count, sizeof *plan->groups);
     for (size_t i = 0; i < plan->group_count; i++) {
         if (lua_rawgeti(L, list, (lua_Integer)i + 1) != LUA_TNUMBER)
             luaL_error(L, "bad field 'groups' (integers expected, got a %s)", luaL_typename(L, -1));
@@ -183,14 +186,15 @@ static void read_plan(lua_State *L, int options, struct launch_plan *plan)
     sys_check_keys(L, options, known);
     luaL_checkstack(L, 40, "launch options");
     lua_getfield(L, options, "program");
-    plan->program = take_string(L, "program");
-    plan->directory = sys_option_string(L, options, "directory", NULL, NULL);
+    plan->program = take_string(L, plan, "program");
+    if (lua_getfield(L, options, "directory") != LUA_TNIL)
+        plan->directory = take_string(L, plan, "directory");
     plan->session = sys_option_boolean(L, options, "session", true);
     plan->launcher = getpid();
     plan->dies_with_us = sys_option_boolean(L, options, "dies_with_us", false);
     plan->core_bytes = (uint64_t)sys_option_integer(L, options, "core_bytes", 0, 0, INT64_MAX);
-    plan->argv = read_strings(L, options, "argv", plan->program);
-    plan->environment = read_strings(L, options, "env", NULL);
+    plan->argv = read_strings(L, options, plan, "argv", plan->program);
+    plan->environment = read_strings(L, options, plan, "env", NULL);
     read_descriptors(L, options, plan);
     read_rules(L, options, plan);
     read_mounts(L, options, plan);
@@ -215,9 +219,9 @@ static struct launch *check_launch(lua_State *L)
  */
 static int l_prepare(lua_State *L)
 {
-    struct launch_plan plan = { 0 };
     lua_settop(L, 1);
     struct launch *launch = lua_newuserdatauv(L, sizeof *launch, 1);
+    struct launch_plan plan = { .memory = &launch->memory };
     *launch = (struct launch){ .child = { .pidfd = -1, .channel = -1 } };
     luaL_setmetatable(L, LAUNCH_TYPE);
     lua_pushvalue(L, 1);
@@ -225,8 +229,11 @@ static int l_prepare(lua_State *L)
     read_plan(L, 1, &plan);
     launch->session = plan.session;
     int result = launch_start(&plan, &launch->child);
-    if (result < 0)
-        return sys_fail(L, -result, "launch %s", plan.program);
+    launch_release(&launch->memory);
+    if (result < 0) {
+        lua_getfield(L, 1, "program");
+        return sys_fail(L, -result, "launch %s", lua_tostring(L, -1));
+    }
     lua_settop(L, 2);
     return 1;
 }
@@ -338,6 +345,7 @@ static int l_fileno(lua_State *L)
 static int l_close(lua_State *L)
 {
     struct launch *launch = luaL_checkudata(L, 1, LAUNCH_TYPE);
+    launch_release(&launch->memory);
     launch_cancel(&launch->child);
     int pidfd = sys_steal_fd(&launch->child.pidfd);
     if (pidfd >= 0)

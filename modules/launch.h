@@ -42,8 +42,20 @@ struct launch_mount {
     bool read_only;
 };
 
-/* Everything the child needs, laid out before the fork: it allocates nothing. All memory is the caller's. */
+/* What a plan points to. Lua's own memory is not there after a fork (sys_memory.h). Starts as all zeros. */
+struct launch_memory {
+    struct launch_piece *pieces;
+};
+
+/* Zeroed memory that stays until launch_release; NULL when there is none. */
+void *launch_take(struct launch_memory *memory, size_t size);
+
+/* Gives everything back. Harmless when there is nothing. */
+void launch_release(struct launch_memory *memory);
+
+/* Everything the child needs, laid out before the fork: it allocates nothing. All memory is from launch_take. */
 struct launch_plan {
+    struct launch_memory *memory;
     const char *program;
     char **argv; /* with argv[0], ended by NULL */
     char **environment;

@@ -38,6 +38,7 @@ static void *cut(struct sys_memory *memory, size_t size)
         void *piece = mmap(NULL, PIECE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
         if (piece == MAP_FAILED)
             return NULL;
+        madvise(piece, PIECE_BYTES, MADV_DONTFORK); /* each launch would write-protect and copy all of them */
         memory->rest = piece;
         memory->rest_bytes = PIECE_BYTES;
     }

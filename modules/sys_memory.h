@@ -9,7 +9,8 @@ enum {
     SYS_MEMORY_SMALL_BYTES = 4096, /* the largest small block */
 };
 
-/* Starts as all zeros. Not for several threads. */
+/* Starts as all zeros. Not for several threads, and not for forked children: blocks of up to SYS_MEMORY_SMALL_BYTES are not
+ * there any more. */
 struct sys_memory {
     struct sys_memory_block *unused[SYS_MEMORY_SMALL_BYTES / SYS_MEMORY_STEP_BYTES + 1]; /* by size in steps */
     char *rest; /* of the newest piece */
