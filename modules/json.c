@@ -8,6 +8,31 @@
 #define LIST_TYPE   "sys.json.list"
 #define DEPTH_MAX   1000 /* below jansson's JSON_PARSER_MAX_DEPTH, and shallow enough for any C stack */
 
+/* -- memory ------------------------------------------------------------------------------------------------
+ * jansson takes many small blocks and gives all back at once, for which musl maps pages and unmaps them. Lua's memory does
+ * it without a system call; it wants the size of a block back, which is kept in front of it. */
+
+enum { SIZE_BYTES = 16 }; /* so that the block behind is aligned */
+
+static lua_Alloc resize;
+static void *memory;
+
+static void *take_block(size_t size)
+{
+    size_t *block = resize(memory, NULL, 0, SIZE_BYTES + size);
+    if (!block)
+        return NULL;
+    *block = size;
+    return (char *)block + SIZE_BYTES;
+}
+
+static void give_block_back(void *pointer)
+{
+    size_t *block = pointer ? (void *)((char *)pointer - SIZE_BYTES) : NULL;
+    if (block)
+        resize(memory, block, SIZE_BYTES + *block, 0);
+}
+
 /* Owns what jansson made while Lua calls may raise. */
 struct holder {
     json_t *root;
@@ -18,7 +43,7 @@ static int l_release(lua_State *L)
 {
     struct holder *holder = luaL_checkudata(L, 1, HOLDER_TYPE);
     json_decref(holder->root);
-    free(holder->text);
+    give_block_back(holder->text);
     *holder = (struct holder){ 0 };
     return 0;
 }
@@ -314,6 +339,8 @@ static const luaL_Reg holder_meta[] = { { "__gc", l_release }, { NULL, NULL } };
 
 int luaopen_sys_json(lua_State *L)
 {
+    resize = lua_getallocf(L, &memory);
+    json_set_alloc_funcs(take_block, give_block_back);
     luaL_newmetatable(L, HOLDER_TYPE);
     luaL_setfuncs(L, holder_meta, 0);
     luaL_newmetatable(L, LIST_TYPE);
