@@ -261,14 +261,14 @@ static int push_failure(lua_State *L, const struct launch_failure *failure)
     return sys_fail(L, failure->errnum, "launch %s: %s%s%s", program, stage, *path ? " " : "", path);
 }
 
-/* launch:go() -> true | nil, "launch PROGRAM: STAGE: reason", code. True once the program runs. A failed child is
- * reaped. */
-static int l_go(lua_State *L)
+static int go(lua_State *L, int timeout_ms)
 {
     struct launch *launch = check_launch(L);
-    luaL_argcheck(L, launch->child.channel >= 0, 1, "let go or cancelled before");
+    luaL_argcheck(L, launch->child.channel >= 0, 1, "let go before");
     struct launch_failure failure = { 0 };
-    int result = launch_go(&launch->child, &failure);
+    int result = launch_go(&launch->child, &failure, timeout_ms);
+    if (result == -EAGAIN)
+        return sys_again(L, "r");
     launch->reaped = result <= 0;
     if (result < 0)
         return sys_fail(L, -result, "launch");
@@ -278,14 +278,16 @@ static int l_go(lua_State *L)
     return 1;
 }
 
-/* launch:cancel() -> true. Ends a child that still waits; nothing happens to one that was let go. */
-static int l_cancel(lua_State *L)
+/* launch:go() -> true once the program runs | nil, "launch PROGRAM: STAGE: reason", code: the child is reaped. */
+static int l_go(lua_State *L)
 {
-    struct launch *launch = check_launch(L);
-    launch->reaped = launch->reaped || launch->child.channel >= 0;
-    launch_cancel(&launch->child);
-    lua_pushboolean(L, true);
-    return 1;
+    return go(L, LAUNCH_GO_TIMEOUT_MS);
+}
+
+/* launch:try_go() -> as go, or nil, "EAGAIN", "r": it was let go, and does not run yet. To be called until it does. */
+static int l_try_go(lua_State *L)
+{
+    return go(L, 0);
 }
 
 static void push_status(lua_State *L, int status)
@@ -334,14 +336,15 @@ static int l_kill(lua_State *L)
     return 1;
 }
 
-/* launch:fileno() -> the pidfd's number: readable once the program has ended */
+/* launch:fileno() -> the number of what is readable once the program has ended, or once try_go is to be called again */
 static int l_fileno(lua_State *L)
 {
-    lua_pushinteger(L, check_launch(L)->child.pidfd);
+    const struct launch_child *child = &check_launch(L)->child;
+    lua_pushinteger(L, child->let_go && child->channel >= 0 ? child->channel : child->pidfd);
     return 1;
 }
 
-/* launch:close() -> true. Cancels a child that still waits; one that was let go runs on. Also __close and __gc. */
+/* launch:close() -> true. Ends a child that is not known to run yet; one that runs goes on. Also __close, __gc. */
 static int l_close(lua_State *L)
 {
     struct launch *launch = luaL_checkudata(L, 1, LAUNCH_TYPE);
@@ -379,9 +382,8 @@ static const luaL_Reg launch_functions[] = { { "prepare", l_prepare },
                                              { "landlock_abi", l_landlock_abi },
                                              { NULL, NULL } };
 static const luaL_Reg launch_methods[] = {
-    { "go", l_go },     { "cancel", l_cancel }, { "try_wait", l_try_wait },
-    { "kill", l_kill }, { "fileno", l_fileno }, { "close", l_close },
-    { NULL, NULL },
+    { "go", l_go },     { "try_go", l_try_go }, { "try_wait", l_try_wait },
+    { "kill", l_kill }, { "fileno", l_fileno }, { "close", l_close },       { NULL, NULL },
 };
 static const luaL_Reg launch_meta[] = { { "__gc", l_close }, { "__close", l_close }, { NULL, NULL } };
 

@@ -84,6 +84,7 @@ struct launch_child {
     uint64_t start_time; /* field 22 of /proc/PID/stat, clock ticks after boot */
     int pidfd;
     int channel; /* the gate: a byte lets the child go, our end closing ends it; its failures come back on it */
+    bool let_go; /* the byte was sent; the channel stays until it is known what became of it */
 };
 
 /* What a child writes into its channel before it exits without having become the program. */
@@ -96,8 +97,12 @@ struct launch_failure {
 /* Forks the child, which prepares itself and then waits at the gate. Gives 0 and fills `child`, or -errno. */
 int launch_start(struct launch_plan *plan, struct launch_child *child);
 
-/* Opens the gate and waits until the program runs. 1 = it runs, 0 = `failure` says why not, or -errno. */
-int launch_go(struct launch_child *child, struct launch_failure *failure);
+/* From the opened gate to a running program there is little to do: only a dead file system takes longer than this. */
+#define LAUNCH_GO_TIMEOUT_MS 10000
+
+/* Opens the gate and waits until the program runs. 1 = it runs, 0 = `failure` says why not, or -errno; with a timeout of 0
+ * -EAGAIN means: not yet, and the channel is readable when it is known. */
+int launch_go(struct launch_child *child, struct launch_failure *failure, int timeout_ms);
 
 /* Ends a child that was not let go, and reaps it. Harmless on an empty `child`. */
 void launch_cancel(struct launch_child *child);

@@ -20,8 +20,6 @@
 
 #define CALL_PIDFD_OPEN 434
 #define CALL_CLOSE_RANGE 436
-/* From the opened gate to a running program there is little to do: only a dead file system takes longer than this. */
-#define GO_TIMEOUT_MS 10000
 /* As the shell's "found but could not be run". */
 #define EXIT_NOT_RUN 126
 
@@ -251,14 +249,14 @@ int launch_start(struct launch_plan *plan, struct launch_child *child)
     return result;
 }
 
-static int read_failure(int channel, struct launch_failure *failure)
+static int read_failure(int channel, struct launch_failure *failure, int timeout_ms)
 {
     struct pollfd wait = { .fd = channel, .events = POLLIN };
     int ready;
-    while ((ready = poll(&wait, 1, GO_TIMEOUT_MS)) < 0 && errno == EINTR)
+    while ((ready = poll(&wait, 1, timeout_ms)) < 0 && errno == EINTR)
         ;
     if (ready <= 0)
-        return ready < 0 ? -errno : -ETIMEDOUT;
+        return ready < 0 ? -errno : timeout_ms ? -ETIMEDOUT : -EAGAIN;
     ssize_t got = recv(channel, failure, sizeof *failure, MSG_WAITALL);
     /* Reset: the child was killed before it took our byte. The end without a word: exec has closed the channel. */
     if (got < 0)
@@ -266,12 +264,16 @@ static int read_failure(int channel, struct launch_failure *failure)
     return got != sizeof *failure;
 }
 
-int launch_go(struct launch_child *child, struct launch_failure *failure)
+int launch_go(struct launch_child *child, struct launch_failure *failure, int timeout_ms)
 {
     char byte = 1;
     /* When a child has failed before, this does too (EPIPE), and its reason is still to be read. */
-    (void)!send(child->channel, &byte, 1, MSG_NOSIGNAL);
-    int result = read_failure(child->channel, failure);
+    if (!child->let_go)
+        (void)!send(child->channel, &byte, 1, MSG_NOSIGNAL);
+    child->let_go = true;
+    int result = read_failure(child->channel, failure, timeout_ms);
+    if (result == -EAGAIN)
+        return result;
     if (result < 0) {
         launch_cancel(child);
         return result;

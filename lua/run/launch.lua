@@ -1,72 +1,22 @@
 --- Launch of one instance: descriptors, gate, record, go, greeting. The one place that must be perfect (DESIGN §4).
 --- Effects: forks QEMU. No QEMU ever runs that no runtime.json names: the child waits until its pid is written.
 local confine = require "holos.run.confine"
+local descriptors = require "holos.run.descriptors"
 local disk = require "holos.run.disk"
 local err = require "holos.core.err"
+local io_wait = require "holos.run.io"
 local journal = require "holos.run.journal"
 local monitor = require "holos.run.monitor"
-local path = require "holos.core.path"
 local qemu = require "holos.plan.qemu"
 local runtime = require "holos.run.runtime"
-local share = require "holos.run.share"
 local stop = require "holos.run.stop"
 local task = require "holos.core.task"
 
 local M = {}
 
 local FILE_MODE = tonumber("600", 8)
-local GREETING_MS, END_MS = 30000, 2000
+local GO_MS, GREETING_MS, END_MS = 10000, 30000, 2000
 local LOG_TAIL_BYTES = 4096
-
---- Closes every descriptor of a list when a scope is left.
-local Descriptors = {}
-Descriptors.__index = Descriptors
-function Descriptors:__close()
-  for _, fd in pairs(self.by_number) do fd:close() end
-  for _, fd in ipairs(self.reserved) do fd:close() end
-end
-
-local openers = {}
-
-function openers.listen(world, _, directory, what)
-  world.fs.remove(path.join(directory, what.name))
-  return world.net.listen_unix(directory, what.name, { mode = FILE_MODE })
-end
-
-function openers.append(world, _, directory, what)
-  return world.fs.open(path.join(directory, what.name), { append = true, write = true, create = true, nofollow = true,
-    mode = FILE_MODE })
-end
-
-function openers.read(world, _, directory, what)
-  return world.fs.open(what.path or path.join(directory, what.name), { read = true })
-end
-
-function openers.write(world, _, directory, what)
-  return world.fs.open(what.path or path.join(directory, what.name), { read = true, write = true })
-end
-
-function openers.directory(world, _, _, what)
-  return world.fs.open(what.path, { read = true, directory = true })
-end
-
-function openers.virtiofs(world, launching, directory, what)
-  return share.connect(world, launching, directory, what)
-end
-
---- Opens everything that the command asks for.
-local function open_descriptors(world, launching, directory, command)
-  local opened = setmetatable({ by_number = {}, reserved = {} }, Descriptors)
-  local ok, problem = pcall(function()
-    for _, what in ipairs(command.fds) do
-      opened.by_number[what.number] = err.check(launching.spec.name,
-        openers[what.role](world, launching, directory, what))
-    end
-  end)
-  if ok then return opened end
-  Descriptors.__close(opened)
-  error(problem, 0)
-end
 
 local function ports_taken(problems)
   err.raise { message = table.concat(problems, "\n"), code = "EADDRINUSE",
@@ -94,12 +44,12 @@ function M.require_ports(world, specs, ours)
 end
 
 --- Reserves the fixed ports until QEMU listens. A leased port that somebody took meanwhile becomes "any free one".
-local function reserve_ports(world, launching, opened)
+local function reserve_ports(world, launching, reserved)
   for _, port in ipairs(launching.ports) do
     if port.host > 0 then
       local fd, message = world.net.reserve_port(port.protocol, port.host_ip, port.host)
       if fd then
-        opened.reserved[#opened.reserved + 1] = fd
+        reserved[#reserved + 1] = fd
       elseif port.leased then
         launching.warn(("%s: port %d was taken meanwhile; another is used"):format(launching.spec.name, port.host))
         port.host = 0
@@ -136,22 +86,20 @@ local function start_child(world, launching, directory, command, opened)
   local log <close> = err.check(spec.name, world.fs.open(directory .. "/qemu.log",
     { write = true, create = true, truncate = true, nofollow = true, mode = FILE_MODE }))
   return err.check(spec.name, world.launch.prepare {
-    program = launching.program, argv = command.argv, fds = opened.by_number, env = confine.environment(directory),
+    program = launching.program, argv = command.argv, fds = opened, env = confine.environment(directory),
     stdout = log, stderr = log, session = true, core_bytes = 0, uid = who.uid, gid = who.gid, groups = who.groups,
     landlock = confine.landlock(world, launching.confinement, spec, command.landlock),
   })
 end
 
---- fork → record → go. What is written here is what every later command believes.
-local function fork_record_go(world, launching, directory, command, opened)
+--- fork → record. What is written here is what every later command believes. A child that is not let go ends with its
+--- gate.
+local function record(world, launching, directory, child)
   local state, spec = launching.state, launching.spec
-  local child <close> = start_child(world, launching, directory, command, opened)
   local now = { pid = child.pid, start_time = child.start_time, launched_ms = world.clock.utc_ms(),
     report_from_bytes = M.size_of(world, directory .. "/report.log"),
     console_from_bytes = M.size_of(world, directory .. "/console.log"), shares = launching.shares, ports = {}, spec = spec }
-  local ok, problem = pcall(runtime.save, world, state, spec.project, spec.name, now)
-  if not ok then error(problem, 0) end -- a child that was not let go ends with its gate
-  err.check(spec.name, child:go())
+  runtime.save(world, state, spec.project, spec.name, now)
   return now
 end
 
@@ -194,9 +142,11 @@ local function give_up(world, launching, now)
 end
 
 --- Waits for the proof of life of a launch and writes its ports down, whatever is cancelled meanwhile.
-local function prove(world, launching, directory, now)
+---@param child userdata?  still at its gate; nil: it was let go before
+local function prove(world, launching, directory, now, child)
   local state, spec = launching.state, launching.spec
-  return task.shield(GREETING_MS + 3 * END_MS, function()
+  return task.shield(GO_MS + GREETING_MS + 3 * END_MS, function()
+    if child then err.check(spec.name, task.within(GO_MS, io_wait.await, child, "try_go")) end
     local ok, problem = xpcall(greet, err.trace, world, launching, directory, now)
     if not ok and not problem.can_go_on then
       give_up(world, launching, now)
@@ -231,18 +181,20 @@ function M.start(world, launching)
   disk.write_seed(world, state, spec, launching.hosts)
   if spec.vm.uefi then disk.create_uefi_vars(world, state, spec, launching.firmware) end
   launching.ports = wanted_ports(spec, launching.leased)
-  local reserved <close> = setmetatable({ by_number = {}, reserved = {} }, Descriptors)
+  local reserved <close> = descriptors.new()
   reserve_ports(world, launching, reserved)
   local command = qemu.command(spec, { directory = directory, volumes_directory = state:volumes(spec.project),
     firmware = launching.firmware, forwards = launching.ports })
-  return prove(world, launching, directory, M.run(world, launching, directory, command))
+  local child <close> = M.fork(world, launching, directory, command)
+  return prove(world, launching, directory, record(world, launching, directory, child), child)
 end
 
---- Opens, forks, records, goes. Our copies of the descriptors are closed on return: an early exit of QEMU then shows
---- as a refused connection instead of a hang.
-function M.run(world, launching, directory, command)
-  local opened <close> = open_descriptors(world, launching, directory, command)
-  return fork_record_go(world, launching, directory, command, opened)
+--- Opens, forks. Our copies of the descriptors are closed on return: an early exit of QEMU then shows as a refused
+--- connection instead of a hang.
+---@return userdata child  at its gate; ends when it is closed there
+function M.fork(world, launching, directory, command)
+  local opened <close> = descriptors.open(world, launching, directory, command)
+  return start_child(world, launching, directory, command, opened)
 end
 
 return M

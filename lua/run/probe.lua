@@ -50,7 +50,7 @@ local function start(world, program, where, log)
     argv = { "-machine", "none", "-nodefaults", "-no-user-config", "-display", "none",
       "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
       "-chardev", "socket,id=qmp,fd=3,server=on,wait=off", "-mon", "chardev=qmp,mode=control" } })
-  err.check(program, child:go())
+  err.check(program, io_wait.await(child, "try_go"))
   return child
 end
 

@@ -3,6 +3,7 @@
 --- does not cover chmod (measured).
 local confine = require "holos.run.confine"
 local err = require "holos.core.err"
+local io_wait = require "holos.run.io"
 
 local M = {}
 
@@ -46,7 +47,7 @@ function M.connect(world, launching, directory, what)
   local child <close> = start(world, launching, directory, what, listener)
   launching.shares[#launching.shares + 1] = { pid = child.pid, start_time = child.start_time, tag = what.tag }
   launching.on_share()
-  err.check(what.tag, child:go())
+  err.check(what.tag, io_wait.await(child, "try_go"))
   return world.net.connect_unix(directory, name)
 end
 

@@ -184,12 +184,36 @@ test("launch: the directory is where the program runs", function()
   equal(shell("pwd -P", { directory = dir }):gsub("\n", ""), (shell("cd " .. dir .. "; pwd -P"):gsub("\n", "")))
 end)
 
-test("launch: cancelled and forgotten children are gone", function()
-  local child = assert(launch.prepare { program = "/bin/true" })
-  ok(child:cancel())
-  equal(read_file("/proc/" .. child.pid .. "/stat"), nil)
-  raises("let go or cancelled", child.go, child)
+test("launch: try_go lets go at once, and its descriptor tells when to look what became of it", function()
+  for _, program in ipairs { "/bin/true", "/no/such/program" } do
+    local child <close> = assert(launch.prepare { program = program })
+    local good, message, code = child:try_go()
+    while not good and message == "EAGAIN" do
+      equal(code, "r")
+      poll.wait({ child:fileno(), "r" }, 10000)
+      good, message, code = child:try_go()
+    end
+    equal({ good, code }, program == "/bin/true" and { true } or { nil, "ENOENT" })
+    raises("let go before", child.try_go, child)
+    if good then equal(ended(child), { exit = 0 }) end
+  end
+end)
+
+test("launch: a child that was let go and is closed before it is known to run is gone", function()
+  local child = assert(launch.prepare { program = "/bin/sleep", argv = { "60" } })
+  local pid = child.pid
+  if child:try_go() then -- it may be that quick
+    child:kill()
+    ended(child)
+  end
   child:close()
+  equal(read_file("/proc/" .. pid .. "/stat"), nil)
+end)
+
+test("launch: closed and forgotten children are gone", function()
+  local child = assert(launch.prepare { program = "/bin/true" })
+  ok(child:close())
+  equal(read_file("/proc/" .. child.pid .. "/stat"), nil)
   raises("closed", child.go, child)
   local pid
   do
@@ -281,7 +305,7 @@ test("launch: 200 launches leave no descriptor, process or memory behind", funct
   for i = 1, 200 do
     local child = assert(launch.prepare { program = i % 2 == 0 and "/bin/true" or "/no/such/program" })
     if i % 3 == 0 then
-      child:cancel()
+      child:close()
     elseif child:go() then
       equal(ended(child), { exit = 0 })
     end
