@@ -1,4 +1,5 @@
 --- What `up` would do: load → observe → plan, and every reason why it could not. Effects: reads only.
+local capacity = require "holos.plan.capacity"
 local err = require "holos.core.err"
 local facts_ = require "holos.run.facts"
 local hooks = require "holos.use.hooks"
@@ -90,6 +91,7 @@ function M.make(context, words)
     directory = project.directory,
     goal = context.options.goal }
   for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
+  plan.warnings[#plan.warnings + 1] = capacity.memory_warning(plan.actions, specs, facts.memory)
   plan = hooks.plan(plan)
   return { plan = plan, specs = specs, facts = facts, record = now, observed = observed, network = wanted.network,
     addresses = wanted.addresses, hosts = wanted.hosts, is_new = known == nil }

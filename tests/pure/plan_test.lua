@@ -1,4 +1,5 @@
 local accel = require "holos.plan.accel"
+local capacity = require "holos.plan.capacity"
 local diff = require "holos.plan.diff"
 local down = require "holos.plan.down"
 local identity = require "holos.plan.identity"
@@ -136,6 +137,18 @@ test("a paused guest goes on, a panicked one is started anew; what waits for it 
   equal(ids(plan_with "resume"), { "resume/web-0", "gate/web-0/provisioned < resume/web-0" })
   equal(ids(plan_with "restart"), { "stop/web-0", "launch/web-0 < stop/web-0", "gate/web-0/provisioned < launch/web-0" })
   equal(ids(plan_with(nil)), { "gate/web-0/provisioned" })
+end)
+
+test("VMs to be started that ask for more memory than is free are warned of, those that run are not counted", function()
+  local plan = make({ spec("a-0"), spec("b-0"), spec("c-0") }, { spec("c-0") }, { ["c-0"] = true })
+  local specs = { spec("a-0"), spec("b-0", { memory_mib = 1024 }), spec("c-0") }
+  local function warning(mib, group)
+    return capacity.memory_warning(plan.actions, specs, { available_bytes = mib << 20, group = group })
+  end
+  equal(warning(1536), nil)
+  equal(warning(1535), "2 VMs are to be started with 1.5 GiB of memory; 1.5 GiB is free")
+  equal(warning(512, "/sys/fs/cgroup/x"),
+    "2 VMs are to be started with 1.5 GiB of memory; 512 MiB is free (limited by /sys/fs/cgroup/x)")
 end)
 
 test("more memory restarts the running one and says where the file asks for it; its sibling is not touched", function()
