@@ -74,14 +74,17 @@ function M.write_known_hosts(context, record)
   keys.write_known_hosts(context.world, context.state, context.name, ports)
 end
 
---- Writes the record when the scope is left, also by an error or a Ctrl-C; not when it was dropped meanwhile.
-function M.saved_at_end(context, record)
-  return setmetatable({}, { __close = function()
+--- Writes the record when the scope is left, also by an error or a Ctrl-C; not when it was dropped meanwhile. What went
+--- wrong before is what the user has to hear: then a record that cannot be written (the disk may be full) is a warning.
+function M.saved_at_end(context, record, talk)
+  return setmetatable({}, { __close = function(_, problem)
     if context.is_dropped then return end
-    task.shield(RECORD_MS, function()
+    local ok, reason = xpcall(task.shield, err.trace, RECORD_MS, function()
       record_.save(context.world, context.state, record)
       M.write_known_hosts(context, record)
     end)
+    if not ok and problem == nil then error(reason, 0) end
+    if not ok then talk.warn(tostring(reason)) end
   end })
 end
 

@@ -100,7 +100,7 @@ function M.start(context, words, talk)
   set_desired(context, chosen, "running")
   talk.planned(plan)
   local facts = { qemu = { program = program }, firmware = facts_.firmware(world), virtiofsd = facts_.virtiofsd(world) }
-  local _saved <close> = change.saved_at_end(context, context.record)
+  local _saved <close> = change.saved_at_end(context, context.record, talk)
   change.perform(context, { record = context.record, facts = facts }, talk, plan.actions)
   journal.append(world, state, context.name, { type = "project.start" })
   return chosen
@@ -140,7 +140,7 @@ function M.down(context, words, talk)
   change.sweep_trash(context, talk)
   set_desired(context, chosen, "removed")
   talk.planned { actions = actions, rows = {} }
-  local _saved <close> = change.saved_at_end(context, context.record)
+  local _saved <close> = change.saved_at_end(context, context.record, talk)
   local batch = trash.open_batch(world, state, context.record)
   change.perform(context, { record = context.record, batch = batch }, talk, actions)
   local kept = observe.volumes(world, state, context.name)

@@ -57,7 +57,7 @@ function M.run(context, words, talk)
   keys.user(world, state, context.name)
   prepared.batch = batch_when_needed(context, prepared)
   journal.append(world, state, context.name, { type = "project.up" })
-  local _saved <close> = change.saved_at_end(context, prepared.record) -- with ports and removals, whatever happens
+  local _saved <close> = change.saved_at_end(context, prepared.record, talk) -- with ports and removals
   change.perform(context, prepared, talk, prepared.plan.actions)
   return prepared
 end
