@@ -20,6 +20,9 @@ M.depth_limit = 100
 --- What the low three bits of a head say: the same numbers as sys.yaml.kinds.
 M.kinds = { plain = 0, quoted = 1, alias = 2, sequence = 3, mapping = 4, ["end"] = 5, document = 6 }
 
+local PLAIN, QUOTED, ALIAS, END = M.kinds.plain, M.kinds.quoted, M.kinds.alias, M.kinds["end"]
+local TAGS = { [M.kinds.sequence] = "tag:yaml.org,2002:seq", [M.kinds.mapping] = "tag:yaml.org,2002:map" }
+
 --- Packs a position: file in bits 40 and up, line in 12…39, column in 0…11; line and column count from 1.
 function M.pack(file_index, line, column)
   return file_index << 40 | line << 12 | math.min(column, 4095)
@@ -31,109 +34,42 @@ function M.position(mark)
   return mark >> 12 & 0xfffffff, mark & 0xfff, mark >> 40
 end
 
--- A frame is a container that is being filled. Its `put` takes the next value: into a list, as a key, or after a key;
--- after a refused key the value is dropped, after `<<` it is kept for merging.
-local put = {}
-
-function put.item(_, frame, value, mark)
-  local position = frame.count + 1
-  frame.count, frame.container[position], frame.marks[position] = position, value, mark
-end
-
-function put.value(_, frame, value)
-  frame.container[frame.key], frame.put = value, put.key
-end
-
-function put.dropped(_, frame)
-  frame.put = put.key
-end
-
-function put.merge(_, frame, value)
-  frame.merge, frame.put = value, put.key
-end
-
--- What the next value of a frame will be called in messages; nil when it has no name.
-local function next_name(frame)
-  if frame.put == put.item then return frame.count + 1 end
-  if frame.put == put.merge then return "<<" end
-  return frame.put == put.value and frame.key or nil
-end
-
-local function report(builder, mark, message, hint, name)
+-- What is being read: the path leads to it from the root, level by level; false stands for what has no name.
+local function report(builder, mark, message, hint)
   local keys = {}
-  for level = 3, builder.depth do keys[#keys + 1] = builder.frames[level].name end
-  if builder.depth > 1 then keys[#keys + 1] = name or next_name(builder.top) end
+  for level = 1, builder.depth do keys[#keys + 1] = builder.path[level] or nil end
   table.insert(builder.findings, { mark = mark, path = schema.path(keys), message = message, hint = hint })
 end
 
-local function shown_key(key)
-  if type(key) ~= "table" then return ("the key %s is no text"):format(tostring(key)) end
-  return key == json.null and "the key is empty" or "a list or mapping cannot be a key"
+-- -- scalars and aliases ------------------------------------------------------------------------------------------
+
+-- Most words of a file occur many times.
+local function resolve(builder, text)
+  local value = scalar.resolve(text)
+  builder.resolved[text] = value
+  return value
 end
 
-local function refuse_key(builder, frame, key, mark)
-  if type(key) == "string" then
-    local line, column = M.position(frame.marks[key])
-    report(builder, mark, ("this key is already in line %d, column %d"):format(line, column), nil, key)
-  else
-    report(builder, mark, shown_key(key), type(key) ~= "table" and "put it in quotes" or nil)
+-- The value of a scalar with a tag; what it would be without it when the tag does not fit.
+local function tagged(builder, index, value)
+  local result, message = scalar.tagged(builder.texts[index], builder.tags[index])
+  if result ~= nil then return result end
+  report(builder, builder.file_bits | builder.heads[index] >> 3, message)
+  return value
+end
+
+local function read_scalar(builder, index, kind)
+  local value = builder.texts[index]
+  if kind == PLAIN then
+    local text = value
+    value = builder.resolved[text]
+    if value == nil then value = resolve(builder, text) end
   end
-  frame.put = put.dropped
-end
-
-function put.key(builder, frame, key, mark)
-  if type(key) ~= "string" or frame.container[key] ~= nil then return refuse_key(builder, frame, key, mark) end
-  frame.key, frame.marks[key], frame.put = key, mark, put.value
-end
-
-local function push_frame(builder, container, is_mapping, name)
-  local depth, marks = builder.depth + 1, {}
-  local frame = builder.frames[depth] or {}
-  builder.frames[depth], builder.marks[container] = frame, marks
-  frame.container, frame.marks, frame.name, frame.count = container, marks, name, 0
-  frame.put, frame.merge, frame.merge_mark, frame.anchor = is_mapping and put.key or put.item, nil, nil, nil
-  builder.depth, builder.top = depth, frame
-end
-
-local function check_container_tag(builder, index, mark, own)
-  local tag = builder.tags[index]
-  if not tag or tag == "tag:yaml.org,2002:" .. own then return end
-  report(builder, mark, scalar.refuse_tag(tag))
-end
-
-local function open(builder, container, is_mapping, index, mark)
-  local frame = builder.top
-  local name = next_name(frame)
-  check_container_tag(builder, index, mark, is_mapping and "map" or "seq")
-  frame.put(builder, frame, container, mark)
-  push_frame(builder, container, is_mapping, name)
+  if builder.is_bare then return value end
+  if builder.tags[index] then value = tagged(builder, index, value) end
   local anchor = builder.anchor_names[index]
-  if anchor then
-    builder.top.anchor = { value = container, open = true }
-    builder.anchors[anchor] = builder.top.anchor
-  end
-end
-
-local function is_mapping(builder, value)
-  return builder.marks[value] ~= nil and not tables.is_list(value)
-end
-
-local function merge_one(builder, frame, source)
-  local marks = builder.marks[source]
-  for key, value in pairs(source) do
-    if frame.container[key] == nil then frame.container[key], frame.marks[key] = value, marks[key] end
-  end
-end
-
--- Keys that are written out win over merged ones, and earlier merges over later ones.
-local function merge(builder, frame)
-  local sources = tables.is_list(frame.merge) and frame.merge or { frame.merge }
-  for _, source in ipairs(sources) do
-    if not is_mapping(builder, source) then
-      return report(builder, frame.merge_mark, "expected a mapping or a list of mappings to merge", nil, "<<")
-    end
-    merge_one(builder, frame, source)
-  end
+  if anchor then builder.anchors[anchor] = { value = value } end
+  return value
 end
 
 -- A copy with marks of its own; nil when it would be too deep.
@@ -151,102 +87,161 @@ local function copy(builder, value, depth)
   return result
 end
 
-local function start_merge(builder, frame, mark)
-  if frame.merge_mark then
-    report(builder, mark, "this key is here twice", "merge several mappings with <<: [*one, *two]", "<<")
-    frame.put = put.dropped
-  else
-    frame.put, frame.merge_mark = put.merge, mark
-  end
-end
+local CUT = {} -- raised where building ends at a limit
 
--- The value of a scalar with a tag; what it would be without it when the tag does not fit.
-local function tagged(builder, index, mark, value)
-  local result, message = scalar.tagged(builder.texts[index], builder.tags[index])
-  if result ~= nil then return result end
-  report(builder, mark, message)
-  return value
-end
-
-local function put_scalar(builder, index, mark, value)
-  local frame = builder.top
-  if builder.is_bare then return frame.put(builder, frame, value, mark) end
-  if builder.tags[index] then value = tagged(builder, index, mark, value) end
-  local anchor = builder.anchor_names[index]
-  if anchor then builder.anchors[anchor] = { value = value } end
-  return frame.put(builder, frame, value, mark)
-end
-
--- Most words of a file occur many times.
-local function resolve(builder, text)
-  local value = scalar.resolve(text)
-  builder.resolved[text] = value
-  return value
-end
-
-local on = {}
-
-on[M.kinds.plain] = function(builder, index, mark)
-  local text, frame = builder.texts[index], builder.top
-  if text == "<<" and frame.put == put.key then return start_merge(builder, frame, mark) end
-  local value = builder.resolved[text]
-  if value == nil then value = resolve(builder, text) end
-  return put_scalar(builder, index, mark, value)
-end
-
-on[M.kinds.quoted] = function(builder, index, mark)
-  return put_scalar(builder, index, mark, builder.texts[index])
-end
-
-on[M.kinds.alias] = function(builder, index, mark)
-  local name, frame = builder.texts[index], builder.top
+local function read_alias(builder, index, mark)
+  local name = builder.texts[index]
   local anchor = builder.anchors[name]
   if not anchor or anchor.open then
     local format = anchor and "*%s stands inside of what &%s names" or "*%s names nothing: there is no &%s before it"
     report(builder, mark, format:format(name, name))
-    return frame.put(builder, frame, json.null, mark)
+    return json.null
   end
-  local value = copy(builder, anchor.value, builder.depth)
-  if value == nil then
-    report(builder, mark, ("with this alias the file is nested deeper than %d levels"):format(M.depth_limit))
-    builder.is_cut = true
-    return "stop"
+  local value = copy(builder, anchor.value, builder.depth + 1)
+  if value ~= nil then return value end
+  report(builder, mark, ("with this alias the file is nested deeper than %d levels"):format(M.depth_limit))
+  error(CUT, 0)
+end
+
+-- -- containers: each reader starts behind the event that opens it, and gives what follows ---------------------------
+
+local readers = {}
+
+local function read(builder, index, head)
+  local kind = head & 7
+  if kind <= QUOTED then return read_scalar(builder, index, kind), index + 1 end
+  local mark = builder.file_bits | head >> 3
+  if kind == ALIAS then return read_alias(builder, index, mark), index + 1 end
+  local tag, name = builder.tags[index], builder.anchor_names[index]
+  if tag and tag ~= TAGS[kind] then report(builder, mark, scalar.refuse_tag(tag)) end
+  local anchor = name and { open = true }
+  if anchor then builder.anchors[name] = anchor end
+  local container, following = readers[kind](builder, index + 1)
+  if anchor then anchor.value, anchor.open = container, nil end
+  return container, following
+end
+
+readers[M.kinds.sequence] = function(builder, index)
+  local list, marks, depth, count = tables.list {}, {}, builder.depth + 1, 0
+  builder.marks[list], builder.depth = marks, depth
+  local heads, path = builder.heads, builder.path
+  local head = heads[index]
+  while head & 7 ~= END do
+    count = count + 1
+    path[depth], marks[count] = count, builder.file_bits | head >> 3
+    list[count], index = read(builder, index, head)
+    head = heads[index]
   end
-  frame.put(builder, frame, value, mark)
+  builder.depth = depth - 1
+  return list, index + 1
 end
 
-on[M.kinds.sequence] = function(builder, index, mark) open(builder, tables.list {}, false, index, mark) end
-
-on[M.kinds.mapping] = function(builder, index, mark) open(builder, {}, true, index, mark) end
-
-on[M.kinds["end"]] = function(builder)
-  local frame = builder.top
-  if frame.merge ~= nil and frame.merge ~= json.null then merge(builder, frame) end
-  if frame.anchor then frame.anchor.open = nil end
-  builder.depth = builder.depth - 1
-  builder.top = builder.frames[builder.depth]
+local function shown_key(key)
+  if type(key) ~= "table" then return ("the key %s is no text"):format(tostring(key)) end
+  return key == json.null and "the key is empty" or "a list or mapping cannot be a key"
 end
 
-on[M.kinds.document] = function(builder, _, mark)
-  if builder.top.count == 0 then return end
-  report(builder, mark, "a second document starts here; only one in a file is understood for now",
-    "put it into a file of its own, or drop the \"---\"")
-  return "stop"
+-- Reports a key; what stands behind it is read, and dropped.
+local function refuse_key(builder, marks, key, mark, index)
+  local path, depth = builder.path, builder.depth
+  if type(key) == "string" then
+    local line, column = M.position(marks[key])
+    path[depth] = key
+    report(builder, mark, ("this key is already in line %d, column %d"):format(line, column))
+    path[depth] = false
+  else
+    report(builder, mark, shown_key(key), type(key) ~= "table" and "put it in quotes" or nil)
+  end
+  return select(2, read(builder, index, builder.heads[index]))
 end
 
--- The first frame is a list that takes the documents.
-local function make_builder(events)
-  local builder = {
-    texts = events.texts, tags = events.tags, anchor_names = events.anchors, marks = {}, anchors = {}, findings = {},
-    is_bare = next(events.tags) == nil and next(events.anchors) == nil, resolved = {}, frames = {}, depth = 0,
+local function is_mapping(builder, value)
+  return builder.marks[value] ~= nil and not tables.is_list(value)
+end
+
+local function merge_one(builder, map, map_marks, source)
+  local marks = builder.marks[source]
+  for key, value in pairs(source) do
+    if map[key] == nil then map[key], map_marks[key] = value, marks[key] end
+  end
+end
+
+-- Keys that are written out win over merged ones, and earlier merges over later ones.
+local function merge(builder, map, marks, merged)
+  local sources = tables.is_list(merged.value) and merged.value or { merged.value }
+  builder.path[builder.depth] = "<<"
+  for _, source in ipairs(sources) do
+    if not is_mapping(builder, source) then
+      return report(builder, merged.mark, "expected a mapping or a list of mappings to merge")
+    end
+    merge_one(builder, map, marks, source)
+  end
+end
+
+-- The value of `<<`; the one of a second `<<` is dropped.
+local function read_merged(builder, index, mark, merged)
+  local value
+  builder.path[builder.depth] = "<<"
+  if merged then report(builder, mark, "this key is here twice", "merge several mappings with <<: [*one, *two]") end
+  value, index = read(builder, index, builder.heads[index])
+  return merged or { value = value, mark = mark }, index
+end
+
+readers[M.kinds.mapping] = function(builder, index)
+  local map, marks, depth = {}, {}, builder.depth + 1
+  builder.marks[map], builder.depth = marks, depth
+  local heads, texts, path, merged = builder.heads, builder.texts, builder.path, nil
+  local head = heads[index]
+  while head & 7 ~= END do
+    local mark, is_merge = builder.file_bits | head >> 3, head & 7 == PLAIN and texts[index] == "<<"
+    path[depth] = false
+    local key, behind = read(builder, index, head)
+    if is_merge then
+      merged, index = read_merged(builder, behind, mark, merged)
+    elseif type(key) == "string" and map[key] == nil then
+      path[depth], marks[key] = key, mark
+      map[key], index = read(builder, behind, heads[behind])
+    else
+      index = refuse_key(builder, marks, key, mark, behind)
+    end
+    head = heads[index]
+  end
+  if merged and merged.value ~= json.null then merge(builder, map, marks, merged) end
+  builder.depth = depth - 1
+  return map, index + 1
+end
+
+-- -- documents ----------------------------------------------------------------------------------------------------
+
+local function make_builder(events, file_bits)
+  return {
+    heads = events.heads, texts = events.texts, tags = events.tags, anchor_names = events.anchors, file_bits = file_bits,
+    is_bare = next(events.tags) == nil and next(events.anchors) == nil,
+    marks = {}, anchors = {}, findings = {}, resolved = {}, path = {}, depth = 0,
   }
-  push_frame(builder, tables.list {}, false)
-  return builder
 end
 
 local function refuse_aliases(mark)
   local message = ("the aliases of this file stand for more than %d values"):format(M.alias_limit)
   return { marks = {}, findings = { { mark = mark, message = message } }, is_cut = true }
+end
+
+local function read_first_document(builder)
+  local heads, index, tree = builder.heads, 1, nil
+  while heads[index] do
+    local head = heads[index]
+    if head & 7 ~= M.kinds.document then
+      tree, index = read(builder, index, head)
+    elseif tree == nil then
+      index = index + 1
+    else
+      report(builder, builder.file_bits | head >> 3,
+        "a second document starts here; only one in a file is understood for now",
+        "put it into a file of its own, or drop the \"---\"")
+      break
+    end
+  end
+  return tree
 end
 
 --- The first document of `events` (what sys.yaml.parse gives).
@@ -255,16 +250,14 @@ end
 ---@return table document  {tree = value or nil for an empty file, marks = {[container] = {[key] = mark}},
 ---  findings = {{mark, path, message, hint}}, is_cut = true when building ended at a limit}
 function M.build(events, file_index)
-  local beyond = aliases.first_beyond(events, M.alias_limit)
-  if beyond then return refuse_aliases(events.heads[beyond] >> 3 | (file_index or 0) << 40) end
-  local builder, file_bits, heads = make_builder(events), (file_index or 0) << 40, events.heads
-  for index = 1, #heads do
-    local head = heads[index]
-    if on[head & 7](builder, index, file_bits | head >> 3) == "stop" then break end
-  end
-  return {
-    tree = builder.frames[1].container[1], marks = builder.marks, findings = builder.findings, is_cut = builder.is_cut,
-  }
+  local file_bits, beyond = (file_index or 0) << 40, aliases.first_beyond(events, M.alias_limit)
+  if beyond then return refuse_aliases(events.heads[beyond] >> 3 | file_bits) end
+  local builder = make_builder(events, file_bits)
+  local fine, tree = pcall(read_first_document, builder)
+  local is_cut = tree == CUT or nil
+  if not fine and not is_cut then error(tree, 0) end
+  if is_cut then tree = nil end
+  return { tree = tree, marks = builder.marks, findings = builder.findings, is_cut = is_cut }
 end
 
 return M

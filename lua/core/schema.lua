@@ -65,17 +65,22 @@ M.parsed = rule "parsed"
 --- `canonical = function(value, at) → value` brings the alternatives into one form afterwards.
 M.either = rule "either"
 
---- A mapping with known keys: a list of {name, rule, …further fields of holos.Field}, which become the fields, and
---- `options.canonical` as for `either`. Keys that start with "x-" are always admitted and never read; `options.open`
+--- A mapping with known keys: a list of {name, rule, …further fields of holos.Field}, or with all by name, which become the
+--- fields, and `options.canonical` as for `either`. Keys that start with "x-" are always admitted and never read; `options.open`
 --- admits and keeps all others.
 function M.record(list, options)
   local fields, required, defaults = {}, {}, {}
   for position, field in ipairs(list) do
-    field.name, field.rule, field.class = field[1], field[2], field.class or "works"
-    field[1], field[2] = nil, nil
+    if field[1] then
+      field.name, field.rule, field.class = field[1], field[2], field.class or "works"
+      field[1], field[2] = nil, nil
+    end
     fields[position], fields[field.name] = field, field
     if field.required then required[#required + 1] = field end
-    if field.default ~= nil then defaults[#defaults + 1] = field end
+    if field.default ~= nil then
+      defaults[#defaults + 1] = field
+      field.is_table = type(field.default) == "table"
+    end
   end
   return { kind = "record", fields = fields, required = required, defaults = defaults,
     canonical = options and options.canonical, open = options and options.open }

@@ -1,7 +1,6 @@
 --- runtime.json of an instance: what is true until the host reboots (pid, ports, how far its logs go).
 --- Effects: reads and writes one file, by rename and without fsync: after a crash of the host it is worthless anyway.
 local err = require "holos.core.err"
-local record_schema = require "holos.plan.record_schema"
 
 local M = {}
 
@@ -13,6 +12,7 @@ local function file_of(state, project, name) return state:instance(project, name
 --- stranger.
 function M.complaint(value)
   if value and value.pid and not value.start_time then return "start_time: is missing" end
+  local record_schema = require "holos.plan.record_schema" -- many commands that could read one read none
   return record_schema.complaint(record_schema.runtime, value)
 end
 

@@ -3,7 +3,7 @@
 local M = {}
 
 local function add(class, keys)
-  for _, key in ipairs(keys) do M[#M + 1] = { key[1], class = class, reason = key[2] } end
+  for _, key in ipairs(keys) do M[#M + 1] = { name = key[1], class = class, reason = key[2] } end
 end
 
 add("later", {

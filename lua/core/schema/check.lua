@@ -231,7 +231,7 @@ local function add_defaults(rule, value, at)
     local field = defaults[position]
     local name, default = field.name, field.default
     if value[name] == nil then
-      if type(default) == "table" then default = fresh_default(field, at) end
+      if field.is_table then default = fresh_default(field, at) end
       value[name] = default
     end
   end
