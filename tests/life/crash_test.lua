@@ -42,10 +42,9 @@ local function running(stack)
   for _, entry in ipairs(fs.list("/proc")) do
     local pid = math.tointeger(tonumber(entry.name))
     if pid and fs.readlink("/proc/" .. pid .. "/exe") == program and proc.identity(pid) then
+      local environ = fs.read("/proc/" .. pid .. "/environ", { max_bytes = 1 << 20 }) or "" -- its HOME is in the stack
       local words = fs.read("/proc/" .. pid .. "/cmdline", { max_bytes = 1 << 20 }) or ""
-      if words:find(stack.state, 1, true) or words:find("guest=pair/", 1, true) then
-        names[#names + 1] = words:match("guest=([^,%z]+)")
-      end
+      if environ:find(stack.state, 1, true) then names[#names + 1] = words:match("guest=([^,%z]+)") end
     end
   end
   table.sort(names)

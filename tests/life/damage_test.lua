@@ -11,12 +11,6 @@ services:
   web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
 ]]
 
-local function running_stack()
-  local stack = stack_.on_fake(YAML)
-  stack:expect { "up" }
-  return stack
-end
-
 --- Edits a JSON file of the state directory.
 local function edit(stack, name, change)
   local file = stack.state .. "/" .. name
@@ -26,7 +20,8 @@ local function edit(stack, name, change)
 end
 
 test("a record with a value of the wrong type is refused with its place and how to mend it; others go on", function()
-  local stack <close> = running_stack()
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up" }
   files.write(stack.directory .. "/other/holos.yaml", (YAML:gsub("name: pair", "name: other"):gsub("%./image", "../image")))
   stack:expect { "-f", "other/holos.yaml", "up" }
   local kept = assert(fs.read(stack.state .. "/projects/pair.json"))
@@ -41,7 +36,8 @@ test("a record with a value of the wrong type is refused with its place and how 
 end)
 
 test("a damaged runtime.json spoils no list; what would act on it is refused", function()
-  local stack <close> = running_stack()
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up" }
   local file = stack.state .. "/instances/pair/web-0/runtime.json"
   local kept = assert(fs.read(file))
   local _mended <close> = setmetatable({}, { __close = function() assert(fs.write_atomic(file, kept, { mode = 384 })) end })
@@ -60,7 +56,8 @@ test("a damaged runtime.json spoils no list; what would act on it is refused", f
 end)
 
 test("a runtime.json that a power cut left empty is one of before the reboot", function()
-  local stack <close> = running_stack()
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up" }
   stack:expect { "stop" }
   for _, left in ipairs { "", ("\0"):rep(4096) } do
     assert(fs.write_atomic(stack.state .. "/instances/pair/web-0/runtime.json", left, { mode = 384 }))
@@ -72,7 +69,8 @@ test("a runtime.json that a power cut left empty is one of before the reboot", f
 end)
 
 test("what a newer holos has added to the record is still there after this one wrote it", function()
-  local stack <close> = running_stack()
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up" }
   edit(stack, "projects/pair.json", function(record)
     record.schema.minor, record.of_tomorrow = 7, { "kept" }
     record.instances["web-0"].of_tomorrow, record.instances["web-0"].spec.of_tomorrow = 1, { a = "b" }
