@@ -90,10 +90,10 @@ M.record = record({
   leases = record({}, { network = network, uid = id, addresses = map(address, instance_name) }),
 }, { files = list(path), hosts = list(record { address = address, names = list(line) }) })
 
---- runtime.json
+--- runtime.json. Its spec is most of it and seldom asked for: that is held against M.spec when it is.
 M.runtime = record({ boot_id = line }, {
   pid = id, start_time = count, launched_ms = count, report_from_bytes = count, console_from_bytes = count,
-  shares = list(record({ pid = id, start_time = count }, { tag = word })), ports = list(forward), spec = M.spec,
+  shares = list(record({ pid = id, start_time = count }, { tag = word })), ports = list(forward), spec = any,
   health = word, exit = line,
 })
 

@@ -19,6 +19,11 @@ end
 --- A power cut leaves a file that was not flushed empty or full of zeros; whoever had a pid in it is gone with the boot.
 local function is_lost(text) return not text:find("[^%z]") end
 
+local function damaged(file, name, reason)
+  err.raise { message = ("%s: damaged, so whether %s runs cannot be told: %s"):format(file, name, reason), code = "EDAMAGED",
+    hint = "look for its QEMU (its -name is guest=project/instance); when there is none, remove the file" }
+end
+
 --- What was written in this boot of the host; nil when there is nothing or the host was rebooted since.
 ---@return table? runtime
 ---@return "absent"|"rebooted"|nil why
@@ -30,12 +35,18 @@ function M.load(world, state, project, name)
   if is_lost(text) then return nil, "rebooted" end
   local value, reason = world.json.decode(text, {})
   reason = reason or M.complaint(value)
-  if reason then
-    err.raise { message = ("%s: damaged, so whether %s runs cannot be told: %s"):format(file, name, reason), code = "EDAMAGED",
-      hint = "look for its QEMU (its -name is guest=project/instance); when there is none, remove the file" }
-  end
+  if reason then damaged(file, name, reason) end
   if value.boot_id ~= world.proc.boot_id() then return nil, "rebooted" end
   return value
+end
+
+--- The spec that a VM was launched with; nil when its runtime holds none. Raises when that is damaged.
+function M.applied(state, project, name, runtime)
+  if not runtime.spec then return nil end
+  local record_schema = require "holos.plan.record_schema"
+  local reason = record_schema.complaint(record_schema.spec, runtime.spec)
+  if reason then damaged(file_of(state, project, name), name, "spec." .. reason) end
+  return runtime.spec
 end
 
 function M.save(world, state, project, name, value)
