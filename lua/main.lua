@@ -2,9 +2,7 @@
 --- commands.
 local args = require "holos.core.args"
 local err = require "holos.core.err"
-local help = require "holos.command.help"
 local list = require "holos.command.list"
-local manual = require "holos.core.manual"
 local out = require "holos.command.out"
 local task = require "holos.core.task"
 local world = require "holos.run.world"
@@ -35,10 +33,13 @@ local function without(words, position)
   return rest
 end
 
+-- A command that runs needs none.
+local function help() return require "holos.command.help" end
+
 local function parse(name, command, words)
   if command.rewrite then words = command.rewrite(words) end
-  local usage = "usage: " .. manual.usage("holos", name, command)
-  return args.parse(words, { options = M.options_of(command), arguments = command.arguments, usage = usage })
+  return args.parse(words, { options = M.options_of(command), arguments = command.arguments,
+    usage = function() return help().usage(name, command) end })
 end
 
 --- Runs a command inside a scheduler that Ctrl-C and SIGTERM cancel; `bare` ones bring a scheduler of their own.
@@ -53,13 +54,13 @@ local function run_words(words)
   local name, position = M.find_command(words)
   if not name then
     local asked = words[1] == "--help" or words[1] == "-h"
-    for _, line in ipairs(help.overview()) do (asked and out.result or out.talk)(line) end
+    for _, line in ipairs(help().overview()) do (asked and out.result or out.talk)(line) end
     return asked and 0 or args.USAGE
   end
-  local command = list.load(name) or help.unknown(name)
+  local command = list.load(name) or help().unknown(name)
   local options = parse(name, command, without(words, position))
   if options.help then
-    for _, line in ipairs(help.of(name)) do out.result(line) end
+    for _, line in ipairs(help().of(name)) do out.result(line) end
     return 0
   end
   out.style = { ansi = options.ansi or "auto", progress = options.progress or "auto" }

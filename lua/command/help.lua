@@ -17,6 +17,9 @@ function M.overview() return manual.overview("holos", list.TAGLINE, list.groups(
 --- The help of one command, as lines.
 function M.of(name) return manual.help("holos", name, list.load(name) or M.unknown(name)) end
 
+--- How a command is written, as one line.
+function M.usage(name, command) return "usage: " .. manual.usage("holos", name, command) end
+
 --- Raises: there is no such command; names the nearest.
 function M.unknown(name)
   local near = text.nearest(name, list.names())

@@ -148,8 +148,8 @@ local function check_arguments(spec, found)
     if not argument.optional then least = least + 1 end
     most = argument.repeated and math.huge or most + 1
   end
-  if #found < least then usage(("missing %s"):format(spec.arguments[#found + 1].name), spec.usage) end
-  if #found > most then usage(("%q is one argument too many"):format(found[most + 1]), spec.usage) end
+  if #found < least then usage(("missing %s"):format(spec.arguments[#found + 1].name), spec.usage()) end
+  if #found > most then usage(("%q is one argument too many"):format(found[most + 1]), spec.usage()) end
   for position, word in ipairs(found) do
     local argument = argument_at(spec, position)
     if argument.choices then
@@ -162,7 +162,7 @@ end
 --- Parses words against a spec. Options may stand anywhere before "--"; where an argument marked `rest` is due, all
 --- words that are left belong to it.
 ---@param words string[]
----@param spec {options: table[], arguments: table[], usage: string?}
+---@param spec {options: table[], arguments: table[], usage: fun(): string}
 ---@param result table?  to be filled; the parsed global options, for a command
 ---@return table result  fields of options, and `arguments`: the positional words; unchecked when --help was given
 function M.parse(words, spec, result)

@@ -80,7 +80,8 @@ test("unknown options name the nearest one", function()
 end)
 
 test("arguments are counted, and checked against choices", function()
-  local spec = { options = {}, arguments = { { name = "WHAT", choices = { "bash", "man" } } }, usage = "usage: x WHAT" }
+  local spec = { options = {}, arguments = { { name = "WHAT", choices = { "bash", "man" } } },
+    usage = function() return "usage: x WHAT" end }
   equal(args.parse({ "man" }, spec).arguments, { "man" })
   equal(raises("missing WHAT", args.parse, {}, spec).hint, "usage: x WHAT")
   raises('"b" is one argument too many', args.parse, { "man", "b" }, spec)
