@@ -54,7 +54,14 @@ local function passed_on(cloud_init)
   return extra
 end
 
+-- What services without the key have; one for all of them.
+local function no_cloud_init()
+  return { ssh_authorized_keys = tables.list {}, packages = tables.list {}, write_files = tables.list {},
+    bootcmd = tables.list {}, runcmd = tables.list {}, extra = {} }
+end
+
 local function make_cloud_init(name, cloud_init, facts)
+  if not cloud_init then return facts.no_cloud_init end
   local file = cloud_init.user_data
   return {
     user = cloud_init.user, ssh_authorized_keys = cloud_init.ssh_authorized_keys, packages = cloud_init.packages,
@@ -73,7 +80,8 @@ local function make_healthcheck(check)
 end
 
 --- One service of the project, in the shape of holos.Service.
----@param facts table  {sniff = function(path) → format | nil, read = function(path, keys) → text | nil}
+---@param facts table  {sniff = function(path) → format | nil, read = function(path, keys) → text | nil, no_cloud_init =
+---                    what is given to services without it}
 function M.service(name, service, facts)
   return {
     name = name, replicas = service.replicas, image = make_image(service, facts), vm = make_vm(service.vm),
@@ -111,6 +119,7 @@ end
 ---@param context table  {name, directory, files, marks, facts}
 function M.project(tree, context)
   local services = {}
+  context.facts.no_cloud_init = no_cloud_init()
   for name, service in pairs(tree.services) do services[name] = M.service(name, service, context.facts) end
   return {
     name = context.name, directory = context.directory, files = context.files, services = services,

@@ -23,7 +23,7 @@ local function each_place(service, visit)
   for position in ipairs(service.vm.allow_paths) do
     visit(service.vm.allow_paths, position, "vm", "allow_paths", position)
   end
-  visit(service.cloud_init, "user_data", "cloud_init", "user_data")
+  if service.cloud_init then visit(service.cloud_init, "user_data", "cloud_init", "user_data") end
 end
 
 --- Makes all paths of a checked tree absolute, in place.

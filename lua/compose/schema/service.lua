@@ -88,7 +88,7 @@ local fields = {
     meaning = "Mounts: SOURCE:TARGET[:ro]. A source that starts with \".\", \"/\" or \"~\" is a directory of the host, "
       .. "any other the name of a volume." },
   { "depends_on", depends_on, default = {}, change = "live", meaning = "Services that must be there first." },
-  { "cloud_init", cloud_init, default = {}, meaning = "What is done in the guest at its first start." },
+  { "cloud_init", cloud_init, meaning = "What is done in the guest at its first start." },
   { "stop_grace_period", schema.duration {}, default = 30000, unit = "ms", change = "live",
     meaning = "Time a guest has to power off before it is switched off." },
   { "healthcheck", healthcheck, meaning = "Tells whether the guest does its work." },
