@@ -6,14 +6,15 @@ local text = require "holos.core.text"
 
 local M = {}
 
--- -daemonize returns when QEMU has made its machine. A process that is gone has no directory in /proc.
+-- -daemonize returns when QEMU has made its machine. Whoever inherits the processes may leave them zombies for a while.
 local FRAME = [[
 cd %s
 %s
 wait
 [ "$(ls pid.* | wc -l)" -eq %d ] || exit 1
 for f in pid.*; do read -r pid <$f && kill "$pid" && echo "$pid"; done >pids
-while read -r pid; do while [ -d "/proc/$pid" ]; do sleep 0.005; done; done <pids
+lives() { read -r _ _ state _ 2>/dev/null <"/proc/$1/stat" && [ "$state" != Z ]; }
+while read -r pid; do while lives "$pid"; do sleep 0.005; done; done <pids
 rm -f pid.*
 ]]
 
