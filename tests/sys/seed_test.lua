@@ -268,7 +268,7 @@ test("the network and the meta-data are YAML of what was meant", function()
   local read = { "python3", "-c", "import sys, yaml; print(yaml.safe_load(sys.stdin))" }
   equal(run_tool(read, { stdin = cloudinit.network_config(spec) }).stdout,
     "{'ethernets': {'nic0': {'dhcp4': True, 'match': {'macaddress': '52:54:01:00:00:01'}, 'set-name': 'eth0'}, "
-    .. "'nic1': {'addresses': ['10.10.0.3/24'], 'dhcp4': False, 'match': {'macaddress': '52:54:11:00:00:01'}, "
+    .. "'nic1': {'accept-ra': False, 'addresses': ['10.10.0.3/24'], 'dhcp4': False, 'match': {'macaddress': '52:54:11:00:00:01'}, "
     .. "'set-name': 'eth1'}}, 'version': 2}\n")
   equal(run_tool(read, { stdin = cloudinit.meta_data(spec) }).stdout,
     "{'instance-id': 'i-0123456789abcdef', 'local-hostname': 'web-0'}\n")

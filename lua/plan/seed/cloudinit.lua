@@ -18,13 +18,19 @@ function M.meta_data(spec)
   return ("instance-id: %s\nlocal-hostname: %s\n"):format(spec.instance_id, spec.hostname)
 end
 
+-- There is no router on a project's network; systemd-networkd before 254 would hold up the boot for 12 s, looking for one.
+local function card_of(nic)
+  if not nic.address then return { dhcp4 = true } end
+  return { dhcp4 = false, ["accept-ra"] = false, addresses = table_.list { ("%s/%d"):format(nic.address, nic.prefix) } }
+end
+
 --- Version 2, matched by MAC: names of cards differ among guests. Alpine's ifupdown knows cards by name only, so there
 --- they are named.
 function M.network_config(spec)
   local cards = {}
   for i, nic in ipairs(spec.nics) do
-    local card = { match = { macaddress = nic.mac }, dhcp4 = nic.address == nil }
-    if nic.address then card.addresses = table_.list { ("%s/%d"):format(nic.address, nic.prefix) } end
+    local card = card_of(nic)
+    card.match = { macaddress = nic.mac }
     if spec.image.os == "openrc" then card["set-name"] = "eth" .. (i - 1) end
     cards["nic" .. (i - 1)] = card
   end
