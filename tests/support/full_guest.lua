@@ -31,14 +31,13 @@ MORE
         - {path: /srv/naughty, content: "it's\n日本 $HOME `id`\n"}
         - {path: /home/debian/mine, content: own, owner: "debian:debian", permissions: "0600"}
       packages: [PACKAGES]
-      runcmd:
-        - cd /var/lib/db && WHO="me too"
-        - echo "$WHO" > file
-        - [touch, "/root/a b"]
+      runcmd: RUNCMD
 REST
 volumes:
   data: {size: 256M}
 ]]
+
+local RUNCMD = [=[[cd /var/lib/db && WHO="me too", 'echo "$WHO" > file', [touch, "/root/a b"]]]=]
 
 -- All questions in one session: a login costs seconds.
 local QUESTIONS = {
@@ -68,12 +67,18 @@ local ANSWERS = {
   leftovers = "/var/lib/cloud/scripts/per-boot: /var/lib/holos: provisioned", firmware = "bios",
 }
 
+--- The compose text.
+---@param options {uefi: boolean?, packages: string?, runcmd: string?, more: string?, rest: string?}  `packages` and `runcmd` are
+--- YAML's flow style; `more` is lines for the service, `rest` for the other services
+function M.yaml(options)
+  return (STACK:gsub("%u%u%u%u+", { UEFI = tostring(options.uefi or false), PACKAGES = options.packages or "",
+    RUNCMD = options.runcmd or RUNCMD, MORE = options.more or "", REST = options.rest or "" }))
+end
+
 --- A stack of which the service `web` is the full guest; skips where its image cannot be built.
----@param options {uefi: boolean?, packages: string?, more: string?, rest: string?}  lines of YAML for web, and for the services
+---@param options table  as of yaml()
 function M.new(options)
-  local yaml = STACK:gsub("%u%u%u%u+", { UEFI = tostring(options.uefi or false), PACKAGES = options.packages or "",
-    MORE = options.more or "", REST = options.rest or "" })
-  local stack = stack_.new { yaml = yaml, image = stack_.image("debian") }
+  local stack = stack_.new { yaml = M.yaml(options), image = stack_.image("debian") }
   assert(fs.mkdir_all(stack.directory .. "/www", tonumber("755", 8)))
   assert(fs.write_atomic(stack.directory .. "/www/index.html", M.PAGE, { mode = tonumber("644", 8) }))
   return stack
