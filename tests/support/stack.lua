@@ -75,6 +75,11 @@ function Stack:expect(words, wanted, options)
   return result
 end
 
+--- What a guest's command wrote to stderr: without our own line, which comes first when a busy guest is slow to answer.
+function M.stderr_of(result)
+  return (result.stderr:gsub("^waiting for [^\n]*\n", ""))
+end
+
 --- The rows of `ps` by instance.
 function Stack:ps()
   local rows, json = {}, require "sys.json"

@@ -10,13 +10,13 @@ local function exec_is_exact(stack)
   local script = 'printf "%s|" "$@"; cat; echo err >&2; exit 7'
   local result = stack:expect({ "exec", "web-0", "--", "sh", "-c", script, "sh", "two  words", "it's $HOME" }, 7,
     { stdin = "piped\0bytes" })
-  equal({ result.stdout, result.stderr }, { "two  words|it's $HOME|piped\0bytes", "err\n" })
+  equal({ result.stdout, stack_.stderr_of(result) }, { "two  words|it's $HOME|piped\0bytes", "err\n" })
 end
 
 local function much_comes_through(stack)
   local script = "head -c 52428800 /dev/urandom >/tmp/x; sha256sum </tmp/x >&2; cat /tmp/x"
   local result = full_guest.wait_for(stack, { "exec", "web-0", "--", "sh", "-c", script })
-  equal({ #result.stdout, hash.sha256(result.stdout) }, { 50 << 20, result.stderr:match("^%x+") })
+  equal({ #result.stdout, hash.sha256(result.stdout) }, { 50 << 20, stack_.stderr_of(result):match("^%x+") })
 end
 
 local function another_host_key_is_refused(stack)

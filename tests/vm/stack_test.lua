@@ -48,7 +48,7 @@ test("a stack of two services lives its whole life on real guests", function()
   equal(stack:expect { "exec", "web-0", "--", "printf", "%s|", "two words", "it's" }.stdout, "two words|it's|")
   stack:expect({ "exec", "web-0", "--", "sh", "-c", "exit 7" }, 7)
   equal(stack:expect({ "exec", "web-0", "--", "cat" }, 0, { stdin = "piped\0bytes" }).stdout, "piped\0bytes")
-  equal(stack:expect { "exec", "web-0", "--", "sh", "-c", "echo out; echo err >&2" }.stderr, "err\n")
+  equal(stack_.stderr_of(stack:expect { "exec", "web-0", "--", "sh", "-c", "echo out; echo err >&2" }), "err\n")
 
   -- a read-only share is readable and nothing else
   equal(stack:expect { "exec", "web-0", "--", "cat", "/srv/www/index.html" }.stdout, "hello from the host\n")
