@@ -1,13 +1,9 @@
 -- Keys that Compose knows: none may be unknown to us. The list is the specification's own JSON Schema.
 
-local files = require "tests.support.files"
-local json = require "sys.json"
+local conformance = require "tests.support.conformance"
 local project = require "holos.compose.schema.project"
 
-local directory = files.environment "HOLOS_CONFORMANCE" or "../shared/conformance"
-local text = files.read(directory .. "/compose-go/schema/compose-spec.json")
-if not text then skip("no conformance vectors in " .. directory) end
-local spec = json.decode(text)
+local spec = conformance.json "compose-go/schema/compose-spec.json"
 
 local function missing(properties, fields)
   local names = {}
