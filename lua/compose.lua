@@ -2,6 +2,7 @@
 local check = require "holos.core.schema.check"
 local document = require "holos.compose.document"
 local findings = require "holos.compose.findings"
+local interpolate = require "holos.compose.interpolate"
 local marks = require "holos.compose.marks"
 local normalize = require "holos.compose.normalize"
 local path = require "holos.core.path"
@@ -19,6 +20,7 @@ local M = {}
 ---@field directory string         absolute; relative paths in the file are seen from here
 ---@field parse function           sys.yaml.parse
 ---@field environment table?       variables; HOME is what "~" stands for
+---@field lookup function?         name → what "$NAME" stands for in values, or nil; absent: as `environment` says
 ---@field stat function?           path → "file", "directory", … (links followed) or nil when there is nothing; without
 ---                                it the host is not looked at
 ---@field read function?           path → text | nil, message
@@ -26,8 +28,8 @@ local M = {}
 ---@field name string?             the project's name, whatever the file says
 
 -- Every stage takes the state and edits it; "stop" says that nothing after it could make sense. They run in this order;
--- interpolation, include, extends and merge belong between build and check.
-M.stages = { "parse", "build", "check", "resolve", "normalize", "consistency" }
+-- include, extends and merge belong between interpolate and check.
+M.stages = { "parse", "build", "interpolate", "check", "resolve", "normalize", "consistency" }
 
 local function report_at(state, list, keys, message, hint)
   local mark = marks.find(state.document, keys)
@@ -75,6 +77,15 @@ function M.build(state)
     state.findings[1] = { mark = document.pack(0, 1, 1), message = message, hint = hint }
   end
   return "stop"
+end
+
+--- Variables in values are replaced.
+function M.interpolate(state)
+  local options, doc = state.options, state.document
+  if not interpolate.is_needed(options.text) then return end
+  local lookup = options.lookup or function(name) return (options.environment or {})[name] end
+  local name = options.name or interpolate.own_name(doc.tree, lookup) or normalize.derived_name(options.directory)
+  interpolate.run(state, { tree = doc.tree, marks = doc.marks, lookup = lookup, name = name })
 end
 
 --- Holds the tree against the schema; values take their final form, defaults come in.
@@ -149,6 +160,7 @@ function M.load(options)
   for _, stage in ipairs(M.stages) do
     if M[stage](state) == "stop" then break end
   end
+  interpolate.settle(state)
   findings.raise(state.findings, state.files)
   state.project.warnings = findings.lines(state.warnings, state.files)
   return state.project

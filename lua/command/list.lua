@@ -17,6 +17,8 @@ M.OPTIONS = {
     help = "the compose file, - for standard input (default: holos.yaml here or above)" },
   { "-p", "--project-name", value = "NAME", help = "the project, by name; many commands then need no file" },
   { "--project-directory", value = "DIR", help = "what relative paths in the file are relative to (default: its own)" },
+  { "--env-file", value = "FILE", repeated = true,
+    help = "variables for the file (default: HOLOS_ENV_FILES, or .env in the project's directory)" },
   { "--state-dir", value = "DIR",
     help = "where state lives (default: HOLOS_STATE_DIR, /var/lib/holos, ~/.local/state/holos)" },
   { "--ansi", value = "WHEN", kind = "choice", choices = { "auto", "always", "never" },

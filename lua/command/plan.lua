@@ -19,6 +19,7 @@ local CHANGES = 10
 function M.run(world, options)
   local context = project.from_file(world, options)
   local plan = prepare.make(context, options.arguments).plan
+  for _, warning in ipairs(context.project.warnings) do out.warn(warning) end
   for _, warning in ipairs(plan.warnings) do out.warn(warning) end
   if options.format == "json" then
     out.result(world.json.encode(render.data(plan), {}))

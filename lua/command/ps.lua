@@ -17,10 +17,11 @@ local M = {
 }
 
 local function rows_for(world, options)
-  if not options.all and (options.project_name or project.find_file(world, options)) then
+  local asked = project.asked_name(world, options)
+  if not options.all and (asked or project.find_file(world, options)) then
     local ok, context = pcall(project.from_record, world, options, {})
     if ok then return ps.instances(world, context.state, context.record), false end
-    if options.project_name or context.code ~= "ENOPROJECT" then error(context, 0) end
+    if asked or context.code ~= "ENOPROJECT" then error(context, 0) end
     return {}, false
   end
   local rows, damaged = ps.everything(world, state_.locate(world, options))

@@ -1,5 +1,6 @@
 --- Which project a command is about: the compose file in reach, or a recorded project by name. Effects: reads files.
 local compose = require "holos.compose"
+local environment = require "holos.use.environment"
 local err = require "holos.core.err"
 local input = require "holos.run.input"
 local path = require "holos.core.path"
@@ -15,20 +16,28 @@ local MAX_FILE_BYTES = 4 << 20
 local STDIN = "-"
 local LEAST_NAME = "^[a-z0-9]"
 
+--- The project that was named in so many words: -p, or HOLOS_PROJECT_NAME in the environment. Its record is then enough.
+function M.asked_name(world, options)
+  local of_shell = world.host.env("HOLOS_PROJECT_NAME")
+  return options.project_name or of_shell ~= "" and of_shell or nil
+end
+
+-- The name that was given, and what it is relative to.
 local function named_file(world, options)
-  local files = options.file or {}
+  local files, here = options.file or {}, world.host.working_directory()
   if #files > 1 then
     err.raise { message = ("%d files are named; only one is understood for now"):format(#files), code = "EUSAGE", exit = 64 }
   end
-  local named = files[1] or world.host.env("HOLOS_FILE")
-  return named ~= "" and named or nil
+  if files[1] then return files[1], here end
+  local named, by_file = environment.early(world, "FILE", options)
+  return named, by_file and environment.directory(world, nil, options) or here
 end
 
---- The compose file: -f, HOLOS_FILE, or holos.yaml|yml here or in a parent directory; nil when there is none. "-" stands
---- for standard input.
+--- The compose file: -f, HOLOS_FILE (also from .env), or holos.yaml|yml here or in a parent directory; nil when there is
+--- none. "-" stands for standard input.
 function M.find_file(world, options)
-  local here, named = world.host.working_directory(), named_file(world, options)
-  if named then return named == STDIN and STDIN or path.absolute(named, here) end
+  local here, named, base = world.host.working_directory(), named_file(world, options)
+  if named and named ~= "" then return named == STDIN and STDIN or path.absolute(named, base) end
   local directory = here
   while true do
     for _, name in ipairs(M.FILE_NAMES) do
@@ -49,18 +58,23 @@ local function text_of(world, file)
 end
 
 local function directory_of(world, file, options)
-  local here = world.host.working_directory()
-  if options.project_directory then return path.absolute(options.project_directory, here) end
-  return file == STDIN and here or path.parent(file)
+  return environment.directory(world, file ~= STDIN and file or nil, options)
+end
+
+local function shown(world, file)
+  return file == STDIN and "<stdin>" or environment.shown(world, file)
 end
 
 --- Loads and checks a compose file; raises all findings at once (exit 2).
 function M.load(world, file, options)
+  local variables = environment.load(world, file ~= STDIN and file or nil, options)
   local project = compose.load { text = text_of(world, file), file = file, directory = directory_of(world, file, options),
-    shown = M.shown(world, file), environment = world.host.environ(), parse = world.yaml.parse,
-    name = options.project_name, stat = M.looker(world),
+    shown = shown(world, file), environment = world.host.environ(), lookup = variables.lookup,
+    parse = world.yaml.parse, name = options.project_name or variables.project_name, stat = M.looker(world),
     read = function(name) return world.fs.read(name, { max_bytes = MAX_FILE_BYTES }) end,
     sniff = function(name) return M.format_of(world, name) end }
+  table.move(project.warnings, 1, #project.warnings, #variables.warnings + 1, variables.warnings)
+  project.warnings = variables.warnings
   if file == STDIN then project.files = table_.list {} end -- nothing to find it by again
   return project
 end
@@ -86,13 +100,6 @@ function M.looker(world)
   end
 end
 
---- A path as the user would write it: relative to where they are, when that is shorter.
-function M.shown(world, file)
-  if file == STDIN then return "<stdin>" end
-  local here = world.host.working_directory() .. "/"
-  return file:sub(1, #here) == here and file:sub(#here + 1) or file
-end
-
 local function no_file(world)
   err.raise { message = ("no holos.yaml in %s or above"):format(world.host.working_directory()), code = "ENOENT", exit = 2,
     hint = "make one, name it with -f FILE, or name a recorded project with -p NAME (holos ls)" }
@@ -114,14 +121,16 @@ local function require_record(world, state, name)
     hint = near and ("did you mean %q?"):format(near) or "holos ls lists what there is" }
 end
 
---- The project of a command that works from the record: -p NAME, else the file's name, also when the file is broken.
+--- The project of a command that works from the record: by the name asked for, else by the file's, also when the file is
+--- broken.
 ---@return table context  {world, state, options, name, record, words}: `words` are the arguments that are left
 function M.from_record(world, options, words)
   local state = state_.locate(world, options)
   local context = { world = world, state = state, options = options, words = { table.unpack(words or {}) } }
-  local file = not options.project_name and M.find_file(world, options)
-  if options.project_name then
-    context.name = options.project_name
+  local asked = M.asked_name(world, options)
+  local file = not asked and M.find_file(world, options)
+  if asked then
+    context.name = asked
   elseif file then
     context.name = M.name_of(world, file, options)
   elseif context.words[1] and context.words[1]:find(LEAST_NAME) then
@@ -150,7 +159,7 @@ function M.name_of(world, file, options)
   local names = made_from(world, file, options)
   if #names == 1 then return names[1] end
   if #names == 0 then error(loaded, 0) end
-  err.raise { message = ("%s cannot be loaded, and several projects were made from it: %s"):format(M.shown(world, file),
+  err.raise { message = ("%s cannot be loaded, and several projects were made from it: %s"):format(shown(world, file),
     table.concat(names, " ")), code = "EAMBIGUOUS", exit = 64, hint = "name one: -p " .. names[1] }
 end
 

@@ -87,17 +87,18 @@ local function exports_of(text)
 end
 
 local MOST_EXPORTS, MOST_REQUIRES = 15, 10
--- Each section of QEMU's argv and each combinator is an export; use cases are where everything comes together.
+-- Each section of QEMU's argv and each combinator is an export; use cases and the pipeline of compose files are where
+-- everything comes together.
 local ALLOWED = {
   exports = { ["lua/plan/qemu.lua"] = 17, ["lua/core/schema.lua"] = 17 },
-  requires = { use = 16, run = 11 },
+  requires = { use = 16, run = 11, ["lua/compose.lua"] = 16 },
 }
 
 test("a module exports at most 15 things and requires at most 10 others", function()
   local findings = {}
   for _, file in ipairs(LUA) do
     local exports, requires = exports_of(file.text), #source.requires(file.text)
-    local most = ALLOWED.requires[file.path:match("^lua/(%w+)/")] or MOST_REQUIRES
+    local most = ALLOWED.requires[file.path:match("^lua/(%w+)/") or file.path] or MOST_REQUIRES
     if exports > (ALLOWED.exports[file.path] or MOST_EXPORTS) then
       findings[#findings + 1] = ("%s: %d exports"):format(file.path, exports)
     end

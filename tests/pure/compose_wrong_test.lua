@@ -7,7 +7,7 @@ if not compose.has_yaml then skip "this Lua has no sys.yaml" end
 local NAMES = [[ bomb clashes cloud_init colon_in_text dependencies docker_compose duplicate_keys durations empty
   flow_not_closed healthchecks host_paths host_ports images indentation keys_that_are_not_text machines merges names
   no_service no_services numbers plain_guest ports second_document self_alias self_dependency tab tags top_level_list
-  types unclosed_quote unknown_keys volumes writers ]]
+  types unclosed_quote unknown_keys variables volumes writers ]]
 
 for name in NAMES:gmatch("%S+") do
   test("wrong file: " .. name, function()

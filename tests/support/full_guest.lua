@@ -28,7 +28,7 @@ MORE
       timezone: Europe/Berlin
       bootcmd: ["ls /var/lib/db /srv/www >>/run/early"]
       write_files:
-        - {path: /srv/naughty, content: "it's\n日本 $HOME `id`\n"}
+        - {path: /srv/naughty, content: "it's\n日本 $$HOME `id`\n"}
         - {path: /home/debian/mine, content: own, owner: "debian:debian", permissions: "0600"}
       packages: [PACKAGES]
       runcmd: RUNCMD
@@ -37,7 +37,7 @@ volumes:
   data: {size: 256M}
 ]]
 
-local RUNCMD = [=[[cd /var/lib/db && WHO="me too", 'echo "$WHO" > file', [touch, "/root/a b"]]]=]
+local RUNCMD = [=[[cd /var/lib/db && WHO="me too", 'echo "$$WHO" > file', [touch, "/root/a b"]]]=]
 
 -- All questions in one session: a login costs seconds.
 local QUESTIONS = {

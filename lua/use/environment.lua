@@ -1,0 +1,64 @@
+--- The variables that a compose file may use, and the settings among them. Effects: reads the environment and env files.
+local environment = require "holos.compose.environment"
+local err = require "holos.core.err"
+local path = require "holos.core.path"
+
+local M = {}
+
+local MAX_FILE_BYTES = 4 << 20
+
+--- A path as the user would write it: relative to where they are, when that is shorter.
+function M.shown(world, file)
+  local here = world.host.working_directory() .. "/"
+  return file:sub(1, #here) == here and file:sub(#here + 1) or file
+end
+
+--- What relative paths of the project are seen from: --project-directory, else where the file is, or where we are.
+function M.directory(world, file, options)
+  local here = world.host.working_directory()
+  if options.project_directory then return path.absolute(options.project_directory, here) end
+  return file and path.parent(file) or here
+end
+
+local function read_files(world, files)
+  return environment.read(files, world.host.env,
+    function(name) return world.fs.read(name, { max_bytes = MAX_FILE_BYTES }) end,
+    function(name) return M.shown(world, name) end)
+end
+
+local function files_seen_from(world, directory, file, options)
+  return environment.files(world.host.env, { env_file = options.env_file, here = world.host.working_directory(),
+    directory = directory, file = file })
+end
+
+--- A setting that the shell or an env file makes before the compose file is known: "FILE" for HOLOS_FILE. Env files that
+--- cannot be read are for `load` to refuse.
+---@return string? value
+---@return boolean from_file  whether an env file says it, not the shell
+function M.early(world, name, options)
+  local of_shell = environment.setting(world.host.env, name)
+  if of_shell then return of_shell, false end
+  local values = read_files(world, files_seen_from(world, M.directory(world, nil, options), nil, options)).values
+  return environment.setting(function(key) return values[key] end, name), true
+end
+
+-- Where the `.env` of the directory we are in named a file somewhere else, both count, and ours wins.
+local function files_for(world, file, options)
+  local directory = M.directory(world, file, options)
+  local files = files_seen_from(world, directory, file, options)
+  local start = M.directory(world, nil, options)
+  if options.file or start == directory or (files[1] or {}).source then return files end
+  local named, from_file = M.early(world, "FILE", options)
+  return named and from_file and { files[1], table.unpack(files_seen_from(world, start, file, options)) } or files
+end
+
+--- Variables for a compose file: the shell's, then those of env files. Raises what is wrong with them (exit 2).
+---@return table variables  {lookup = function(name) → value | nil, project_name = string?, warnings = {"…"}}
+function M.load(world, file, options)
+  local read = read_files(world, files_for(world, file, options))
+  if #read.findings > 0 then err.findings(read.findings) end
+  local lookup = environment.lookup(world.host.env, read.values)
+  return { lookup = lookup, project_name = environment.setting(lookup, "PROJECT_NAME", file), warnings = read.warnings }
+end
+
+return M
