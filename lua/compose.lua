@@ -1,7 +1,7 @@
---- The text of a compose file to a project, or to all findings at once. Pure: the world is handed in as functions.
+--- The texts of compose files to a project, or to all findings at once. Pure: the world is handed in as functions.
 local check = require "holos.core.schema.check"
-local document = require "holos.compose.document"
 local findings = require "holos.compose.findings"
+local gather = require "holos.compose.gather"
 local interpolate = require "holos.compose.interpolate"
 local marks = require "holos.compose.marks"
 local normalize = require "holos.compose.normalize"
@@ -10,29 +10,49 @@ local paths = require "holos.compose.paths"
 local project_schema = require "holos.compose.schema.project"
 local rules = require "holos.compose.rules"
 local schema = require "holos.core.schema"
+local tables = require "holos.core.table"
 
 local M = {}
 
 ---@class holos.LoadOptions
----@field text string              what is in the file
----@field file string              absolute path of the file
----@field shown string?            its name in messages; absent: the last part of `file`
----@field directory string         absolute; relative paths in the file are seen from here
----@field parse function           sys.yaml.parse
----@field environment table?       variables; HOME is what "~" stands for
----@field lookup function?         name → what "$NAME" stands for in values, or nil; absent: as `environment` says
----@field stat function?           path → "file", "directory", … (links followed) or nil when there is nothing; without
----                                it the host is not looked at
----@field read function?           path → text | nil, message
----@field sniff function?          path of an image → "qcow2", "raw" or nil, from its first bytes
----@field name string?             the project's name, whatever the file says
+---@field files table[]?         {file = absolute path or nil, text =, shown = its name in messages}, each laid over those
+---                              before it
+---@field text string?           one file alone: what is in it,
+---@field file string?           its absolute path,
+---@field shown string?          and its name; absent: the last part of `file`
+---@field directory string       absolute; relative paths in these files are seen from here
+---@field parse function         sys.yaml.parse
+---@field environment table?     variables; HOME is what "~" stands for
+---@field lookup function?       name → what "$NAME" stands for in values, or nil; absent: as `environment` says
+---@field lookup_for function?   (directory, env_files or nil for its .env, lookup around it) → lookup | nil, message: for
+---                              files that are included
+---@field stat function?         path → "file", "directory", … (links followed) or nil when there is nothing; without
+---                              it the host is not looked at
+---@field read function?         path → text | nil, message; also of files that others include or extend
+---@field show function?         path → how a user would write it
+---@field sniff function?        path of an image → "qcow2", "raw" or nil, from its first bytes
+---@field name string?           the project's name, whatever the files say
 
--- Every stage takes the state and edits it; "stop" says that nothing after it could make sense. They run in this order;
--- include, extends and merge belong between interpolate and check.
-M.stages = { "parse", "build", "interpolate", "check", "resolve", "normalize", "consistency" }
+---@class holos.ComposeState     what the stages share
+---@field options holos.LoadOptions
+---@field given table[]          the files that were given: options.files, or the one alone
+---@field reads integer          texts that were taken in
+---@field indexes table          file → its index in marks
+---@field files string[]         names of all files that were read, for messages; a mark's file index counts from 0
+---@field findings table[]       {mark, path, message, hint}
+---@field warnings table[]
+---@field marks table            marks[container][key] → packed position, for the containers of all documents
+---@field tree table             the documents merged
+---@field is_broken boolean?     part of the files could not be read; what is missing in the rest may be there
+---@field incomplete table       names of services that lack what they extend
+---@field extended table         files that services are extended from, by their variables and paths
+---@field copied integer         values that were copied from extended services
+
+-- Every stage takes the state and edits it; "stop" says that nothing after it could make sense. They run in this order.
+M.stages = { "gather", "check", "resolve", "normalize", "consistency" }
 
 local function report_at(state, list, keys, message, hint)
-  local mark = marks.find(state.document, keys)
+  local mark = marks.find(state, keys)
   list[#list + 1] = { mark = mark, path = schema.path(keys), message = message, hint = hint }
 end
 
@@ -41,60 +61,32 @@ local function reporter(state, list)
   return function(keys, message, hint) report_at(state, list, keys, message, hint) end
 end
 
---- Text → events.
-function M.parse(state)
-  local events, message = state.options.parse(state.options.text)
-  state.events = events
-  if events then return end
-  local line, column, reason = message:match("^(%d+):(%d+): (.*)$")
-  local mark = line and document.pack(0, math.tointeger(tonumber(line)), math.tointeger(tonumber(column)))
-  state.findings[1] = { mark = mark, message = reason or message }
-  return "stop"
-end
-
 local function append(list, more)
   table.move(more, 1, #more, #list + 1, list)
 end
 
-local function wrong_root(tree)
-  if tree == nil or schema.kind_of(tree) == "null" then
-    return "the file is empty", 'a small one:\nservices:\n  web:\n    image: ./debian.qcow2'
-  end
-  if schema.kind_of(tree) ~= "map" then
-    return ("expected keys such as services:, got %s"):format(schema.show(tree))
-  end
+--- Texts → one tree with marks: everything that is included, extended and merged.
+function M.gather(state)
+  state.tree = gather.project(state, state.given)
+  if not state.tree then return "stop" end
 end
 
---- Events → one tree with marks.
-function M.build(state)
-  local doc = document.build(state.events, 0)
-  state.document, state.events = doc, nil
-  append(state.findings, doc.findings)
-  local message, hint = wrong_root(doc.tree)
-  if doc.is_cut then return "stop" end
-  if not message then return end
-  if #state.findings == 0 then
-    state.findings[1] = { mark = document.pack(0, 1, 1), message = message, hint = hint }
+-- Those that lack what they extend are not to be told what is missing in them.
+local function incomplete_services(state)
+  local services, incomplete = state.tree.services, {}
+  for name in next, state.incomplete do
+    if schema.kind_of(services) == "map" and services[name] ~= nil then incomplete[services[name]] = true end
   end
-  return "stop"
-end
-
---- Variables in values are replaced.
-function M.interpolate(state)
-  local options, doc = state.options, state.document
-  if not interpolate.is_needed(options.text) then return end
-  local lookup = options.lookup or function(name) return (options.environment or {})[name] end
-  local name = options.name or interpolate.own_name(doc.tree, lookup) or normalize.derived_name(options.directory)
-  interpolate.run(state, { tree = doc.tree, marks = doc.marks, lookup = lookup, name = name })
+  return incomplete
 end
 
 --- Holds the tree against the schema; values take their final form, defaults come in.
 function M.check(state)
-  local at = check.new(state.document.marks)
-  local tree = check.value(project_schema, state.document.tree, at)
+  local at = check.new(state.marks, nil, state.is_broken or incomplete_services(state))
+  local tree = check.value(project_schema, state.tree, at)
   append(state.findings, at.findings)
   append(state.warnings, at.warnings)
-  if not tree.services then return "stop" end
+  if state.is_broken or not tree.services then return "stop" end
   if next(tree.services) == nil and #at.findings == 0 then
     report_at(state, state.findings, { "services" }, "expected at least one service, got none")
   end
@@ -103,12 +95,12 @@ end
 --- Paths of the host become absolute.
 function M.resolve(state)
   local options = state.options
-  paths.resolve_all(state.document.tree, options.directory, options.environment or {}, reporter(state, state.findings))
+  paths.resolve_all(state.tree, options.directory, options.environment or {}, reporter(state, state.findings))
 end
 
 local function project_name(state)
   local given, directory = state.options.name, state.options.directory
-  local name = given or state.document.tree.name or normalize.derived_name(directory)
+  local name = given or state.tree.name or normalize.derived_name(directory)
   if given and not normalize.is_name(given) then
     report_at(state, state.findings, { "name" },
       ('the project name "%s" that was asked for cannot be one'):format(given),
@@ -131,12 +123,20 @@ local function reader(state)
   end
 end
 
+local function file_names(state)
+  local names = tables.list {}
+  for _, file in ipairs(state.given) do
+    if file.file then names[#names + 1] = path.absolute(file.file, state.options.directory) end
+  end
+  return names
+end
+
 --- The tree becomes a project.
 function M.normalize(state)
   local options = state.options
-  state.project = normalize.project(state.document.tree, {
-    name = project_name(state), directory = options.directory,
-    files = { path.absolute(options.file, options.directory) }, marks = marks.lookup(state.document, state.files),
+  state.project = normalize.project(state.tree, {
+    name = project_name(state), directory = options.directory, files = file_names(state),
+    marks = marks.lookup(state, state.files),
     facts = { sniff = options.sniff or function() end, read = reader(state) },
   })
 end
@@ -145,18 +145,26 @@ end
 function M.consistency(state)
   rules.run(state.project, reporter(state, state.findings), {
     stat = state.options.stat,
-    mark = function(keys) return marks.find(state.document, keys) or 0 end,
+    mark = function(keys) return marks.find(state, keys) or 0 end,
     warn = reporter(state, state.warnings),
   })
 end
 
---- Loads a project; raises err.findings with everything that is wrong, in the order of the file.
+--- What the stages begin with.
+---@param options holos.LoadOptions
+---@return holos.ComposeState
+function M.begin(options)
+  return {
+    options = options, given = options.files or { { file = options.file, text = options.text, shown = options.shown } },
+    files = {}, indexes = {}, reads = 0, findings = {}, warnings = {}, marks = {}, incomplete = {}, extended = {}, copied = 0,
+  }
+end
+
+--- Loads a project; raises err.findings with everything that is wrong, in the order of the files.
 ---@param options holos.LoadOptions
 ---@return table project  holos.Project
 function M.load(options)
-  local state = {
-    options = options, files = { options.shown or path.base(options.file) }, findings = {}, warnings = {},
-  }
+  local state = M.begin(options)
   for _, stage in ipairs(M.stages) do
     if M[stage](state) == "stop" then break end
   end

@@ -1,8 +1,8 @@
---- YAML events to one plain tree, with the position of every entry in side tables. Pure.
+--- YAML events to plain trees, one for each document, with the position of every entry in side tables. Pure.
 --
 -- A tree is tables, texts, numbers, booleans and json.null; lists are core.table lists. Every alias is a copy of its
 -- own, so that later stages may edit in place. marks[container][key] is a packed position: of the key in a mapping, of
--- the item in a list.
+-- the item in a list. tags[container][key] is "reset" (the value is json.null) or "override".
 local aliases = require "holos.compose.aliases"
 local json = require "holos.core.json"
 local scalar = require "holos.compose.scalar"
@@ -16,6 +16,9 @@ M.alias_limit = 100000
 
 --- Levels that a tree may have once aliases are in place; sys.yaml limits only what is written out.
 M.depth_limit = 100
+
+--- Tags that say how a value is merged: what stands for them in a document's side table.
+M.merge_tags = { ["!reset"] = "reset", ["!override"] = "override" }
 
 --- What the low three bits of a head say: the same numbers as sys.yaml.kinds.
 M.kinds = { plain = 0, quoted = 1, alias = 2, sequence = 3, mapping = 4, ["end"] = 5, document = 6 }
@@ -41,6 +44,15 @@ local function report(builder, mark, message, hint)
   table.insert(builder.findings, { mark = mark, path = schema.path(keys), message = message, hint = hint })
 end
 
+-- A tag that is no type. Those about merging stand before the value of a key.
+local function check_tag(builder, index)
+  local tag, mark = builder.tags[index], builder.file_bits | builder.heads[index] >> 3
+  if not M.merge_tags[tag] then return report(builder, mark, scalar.refuse_tag(tag)) end
+  if builder.expected ~= index then
+    report(builder, mark, ("the tag %s stands before the value of a key only"):format(tag))
+  end
+end
+
 -- -- scalars and aliases ------------------------------------------------------------------------------------------
 
 -- Most words of a file occur many times.
@@ -52,9 +64,13 @@ end
 
 -- The value of a scalar with a tag; what it would be without it when the tag does not fit.
 local function tagged(builder, index, value)
-  local result, message = scalar.tagged(builder.texts[index], builder.tags[index])
+  if M.merge_tags[builder.tags[index]] then
+    check_tag(builder, index)
+    return value
+  end
+  local result, message, hint = scalar.tagged(builder.texts[index], builder.tags[index])
   if result ~= nil then return result end
-  report(builder, builder.file_bits | builder.heads[index] >> 3, message)
+  report(builder, builder.file_bits | builder.heads[index] >> 3, message, hint)
   return value
 end
 
@@ -79,6 +95,7 @@ local function copy(builder, value, depth)
   if not marks then return value end
   local result, result_marks = setmetatable({}, getmetatable(value)), {}
   builder.marks[result] = result_marks
+  if builder.merge_tags[value] then builder.merge_tags[result] = tables.copy(builder.merge_tags[value]) end
   for key, item in next, value do
     local copied = copy(builder, item, depth + 1)
     if copied == nil then return nil end
@@ -113,7 +130,7 @@ local function read(builder, index, head)
   local mark = builder.file_bits | head >> 3
   if kind == ALIAS then return read_alias(builder, index, mark), index + 1 end
   local tag, name = builder.tags[index], builder.anchor_names[index]
-  if tag and tag ~= TAGS[kind] then report(builder, mark, scalar.refuse_tag(tag)) end
+  if tag and tag ~= TAGS[kind] then check_tag(builder, index) end
   local anchor = name and { open = true }
   if anchor then builder.anchors[name] = anchor end
   local container, following = readers[kind](builder, index + 1)
@@ -152,6 +169,7 @@ local function refuse_key(builder, marks, key, mark, index)
   else
     report(builder, mark, shown_key(key), type(key) ~= "table" and "put it in quotes" or nil)
   end
+  builder.expected = index
   return select(2, read(builder, index, builder.heads[index]))
 end
 
@@ -159,10 +177,18 @@ local function is_mapping(builder, value)
   return builder.marks[value] ~= nil and not tables.is_list(value)
 end
 
+local function keep_tag(builder, map, key, tag)
+  builder.merge_tags[map] = builder.merge_tags[map] or {}
+  builder.merge_tags[map][key] = tag
+end
+
 local function merge_one(builder, map, map_marks, source)
-  local marks = builder.marks[source]
+  local marks, tags = builder.marks[source], builder.merge_tags[source]
   for key, value in pairs(source) do
-    if map[key] == nil then map[key], map_marks[key] = value, marks[key] end
+    if map[key] == nil then
+      map[key], map_marks[key] = value, marks[key]
+      if tags and tags[key] then keep_tag(builder, map, key, tags[key]) end
+    end
   end
 end
 
@@ -187,10 +213,20 @@ local function read_merged(builder, index, mark, merged)
   return merged or { value = value, mark = mark }, index
 end
 
+-- The value of a key, with a tag about merging.
+local function read_kept(builder, index, map, key)
+  local tag = M.merge_tags[builder.tags[index]]
+  keep_tag(builder, map, key, tag)
+  builder.expected = index
+  local value, following = read(builder, index, builder.heads[index])
+  return tag == "reset" and json.null or value, following
+end
+
 readers[M.kinds.mapping] = function(builder, index)
   local map, marks, depth = {}, {}, builder.depth + 1
   builder.marks[map], builder.depth = marks, depth
   local heads, texts, path, merged = builder.heads, builder.texts, builder.path, nil
+  local tags = not builder.is_bare and builder.tags
   local head = heads[index]
   while head & 7 ~= END do
     local mark, is_merge = builder.file_bits | head >> 3, head & 7 == PLAIN and texts[index] == "<<"
@@ -200,7 +236,11 @@ readers[M.kinds.mapping] = function(builder, index)
       merged, index = read_merged(builder, behind, mark, merged)
     elseif type(key) == "string" and map[key] == nil then
       path[depth], marks[key] = key, mark
-      map[key], index = read(builder, behind, heads[behind])
+      if tags and M.merge_tags[tags[behind]] then
+        map[key], index = read_kept(builder, behind, map, key)
+      else
+        map[key], index = read(builder, behind, heads[behind])
+      end
     else
       index = refuse_key(builder, marks, key, mark, behind)
     end
@@ -213,51 +253,48 @@ end
 
 -- -- documents ----------------------------------------------------------------------------------------------------
 
-local function make_builder(events, file_bits)
+local function make_builder(events, file_bits, side)
   return {
     heads = events.heads, texts = events.texts, tags = events.tags, anchor_names = events.anchors, file_bits = file_bits,
     is_bare = next(events.tags) == nil and next(events.anchors) == nil,
-    marks = {}, anchors = {}, findings = {}, resolved = {}, path = {}, depth = 0,
+    marks = side.marks or {}, merge_tags = side.tags or {}, anchors = {}, findings = {}, resolved = {}, path = {}, depth = 0,
   }
 end
 
 local function refuse_aliases(mark)
   local message = ("the aliases of this file stand for more than %d values"):format(M.alias_limit)
-  return { marks = {}, findings = { { mark = mark, message = message } }, is_cut = true }
+  return { trees = {}, findings = { { mark = mark, message = message } }, is_cut = true }
 end
 
-local function read_first_document(builder)
-  local heads, index, tree = builder.heads, 1, nil
+-- Anchors are of their document.
+local function read_documents(builder, trees)
+  local heads, marks, index = builder.heads, {}, 1
+  builder.marks[trees] = marks
   while heads[index] do
     local head = heads[index]
-    if head & 7 ~= M.kinds.document then
-      tree, index = read(builder, index, head)
-    elseif tree == nil then
-      index = index + 1
+    if head & 7 == M.kinds.document then
+      builder.anchors, index = {}, index + 1
     else
-      report(builder, builder.file_bits | head >> 3,
-        "a second document starts here; only one in a file is understood for now",
-        "put it into a file of its own, or drop the \"---\"")
-      break
+      marks[#trees + 1] = builder.file_bits | head >> 3
+      trees[#trees + 1], index = read(builder, index, head)
     end
   end
-  return tree
 end
 
---- The first document of `events` (what sys.yaml.parse gives).
+--- The documents of `events` (what sys.yaml.parse gives).
 ---@param events table
 ---@param file_index integer?  put into every mark; 0 when not given
----@return table document  {tree = value or nil for an empty file, marks = {[container] = {[key] = mark}},
----  findings = {{mark, path, message, hint}}, is_cut = true when building ended at a limit}
-function M.build(events, file_index)
+---@param side {marks: table, tags: table}?  the tables that marks and tags are put into, which several files share
+---@return table built  {trees = the value of each document; marks, where `trees` is a container too; tags;
+---  findings = {{mark, path, message, hint}}; is_cut = true when building ended at a limit}
+function M.build(events, file_index, side)
   local file_bits, beyond = (file_index or 0) << 40, aliases.first_beyond(events, M.alias_limit)
   if beyond then return refuse_aliases(events.heads[beyond] >> 3 | file_bits) end
-  local builder = make_builder(events, file_bits)
-  local fine, tree = pcall(read_first_document, builder)
-  local is_cut = tree == CUT or nil
-  if not fine and not is_cut then error(tree, 0) end
-  if is_cut then tree = nil end
-  return { tree = tree, marks = builder.marks, findings = builder.findings, is_cut = is_cut }
+  local builder, trees = make_builder(events, file_bits, side or {}), {}
+  local fine, problem = pcall(read_documents, builder, trees)
+  local is_cut = problem == CUT or nil
+  if not fine and not is_cut then error(problem, 0) end
+  return { trees = trees, marks = builder.marks, tags = builder.merge_tags, findings = builder.findings, is_cut = is_cut }
 end
 
 return M

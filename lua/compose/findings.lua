@@ -23,9 +23,21 @@ end
 local function place(finding, files)
   local line, column, file_index = document.position(finding.mark or document.pack(0, 1, 1))
   return {
-    file = files[file_index + 1], line = line, column = column, path = on_one_line(finding.path),
+    file = on_one_line(files[file_index + 1]), line = line, column = column, path = on_one_line(finding.path),
     message = on_one_line(finding.message), hint = finding.hint and text.escape_terminal(finding.hint),
   }
+end
+
+-- What an alias or a service that others extend brings to many places has one cause, and is told for the first of them.
+local function first_of_each(sorted)
+  local kept, seen = {}, {}
+  for _, finding in ipairs(sorted) do
+    local messages = finding.mark and seen[finding.mark] or {}
+    if finding.mark then seen[finding.mark] = messages end
+    if not messages[finding.message] then kept[#kept + 1] = finding end
+    messages[finding.message] = true
+  end
+  return kept
 end
 
 --- Findings in the order of the files, each with its place.
@@ -33,7 +45,7 @@ end
 function M.placed(list, files)
   table.sort(list, in_file_order)
   local placed = {}
-  for position, finding in ipairs(list) do placed[position] = place(finding, files) end
+  for position, finding in ipairs(first_of_each(list)) do placed[position] = place(finding, files) end
   return placed
 end
 

@@ -4,6 +4,7 @@
 -- that was written. That is `0644` (octal for some readers, decimal for others), integers beyond 64 bits, 1e999, .inf
 -- and .nan.
 local json = require "holos.core.json"
+local text_ = require "holos.core.text"
 
 local M = {}
 
@@ -76,9 +77,10 @@ function M.short_tag(tag)
 end
 
 --- Why a tag is refused.
+---@return string message, string? hint
 function M.refuse_tag(tag)
-  if tag == "!reset" or tag == "!override" then return ("the tag %s is not available yet"):format(tag) end
-  return ("the tag %s has no meaning here"):format(M.short_tag(tag))
+  local close = text_.nearest(tag, { "!reset", "!override" })
+  return ("the tag %s has no meaning here"):format(M.short_tag(tag)), close and ("did you mean %s?"):format(close) or nil
 end
 
 --- The value of a scalar with a tag.

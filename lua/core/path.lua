@@ -42,6 +42,12 @@ end
 --- The last part of `name`.
 function M.base(name) return M.normalize(name):match("([^/]*)$") end
 
+--- A path as seen from a directory when it lies below; else as it is.
+function M.relative(name, directory)
+  if directory == "/" or name == directory or not M.is_beneath(name, directory) then return name end
+  return name:sub(#directory + 2)
+end
+
 --- The extension with its dot, lower case: ".qcow2"; "" without one.
 function M.extension(name) return (M.base(name):match("[^.](%.[^.]+)$") or ""):lower() end
 

@@ -5,8 +5,11 @@ local tables = require "holos.core.table"
 local found, yaml = pcall(require, "sys.yaml")
 if not found then skip "this Lua has no sys.yaml" end
 
+-- What is built, and its first document as `tree`.
 local function build(text, file_index)
-  return document.build(assert(yaml.parse(text)), file_index)
+  local built = document.build(assert(yaml.parse(text)), file_index)
+  built.tree = built.trees[1]
+  return built
 end
 
 local function findings_of(text)
@@ -98,10 +101,11 @@ test("aliases of nothing and of themselves", function()
   })
 end)
 
-test("one document; a second is said, an end mark is none", function()
-  equal(findings_of "a: 1\n---\nb: 1\n",
-    { "2:1 : a second document starts here; only one in a file is understood for now" })
-  equal(findings_of "--- \na: 1\n...\n", {})
+test("documents of a stream: anchors are of one, an end mark makes none", function()
+  local built = build "a: &x 1\n---\n---\nb: *x\n"
+  equal(built.trees, { { a = 1 }, json.null, { b = json.null } })
+  equal(built.findings[1].message, "*x names nothing: there is no &x before it")
+  equal(build("--- \na: 1\n...\n").trees, { { a = 1 } })
   equal(build("").tree, nil)
   equal(build("# nothing\n---\n").tree, json.null)
 end)
@@ -113,6 +117,30 @@ local function bomb(levels)
   end
   return table.concat(lines, "\n") .. "\n"
 end
+
+test("!reset and !override are kept beside the values of keys", function()
+  local built = build "a: !reset 1\nb: !reset {c: [1]}\nd: !override [1]\ne: !override 'x'\nf: !reset\ng: !override 2\n"
+  equal(built.tree, { a = json.null, b = json.null, d = { 1 }, e = "x", f = json.null, g = 2 })
+  equal(built.tags[built.tree], { a = "reset", b = "reset", d = "override", e = "override", f = "reset", g = "override" })
+  equal(built.findings, {})
+end)
+
+test("tags go with aliases and merges", function()
+  local built = build "a: &x {k: !reset 1, l: !override 2}\nb: *x\nc: {<<: *x, l: 3}\n"
+  equal(built.tags[built.tree.b], { k = "reset", l = "override" })
+  equal(built.tags[built.tree.c], { k = "reset" })
+  equal(built.tree.c, { k = json.null, l = 3 })
+end)
+
+test("!reset and !override stand nowhere else", function()
+  equal(findings_of "!reset\na: [!reset x, !override [y]]\n!override b: 1\nc: {<<: !reset {}}\n", {
+    "1:1 : the tag !reset stands before the value of a key only",
+    "2:5 a[1]: the tag !reset stands before the value of a key only",
+    "2:15 a[2]: the tag !override stands before the value of a key only",
+    "3:1 : the tag !override stands before the value of a key only",
+    "4:9 c.<<: the tag !reset stands before the value of a key only",
+  })
+end)
 
 test("a billion laughs end at the limit", function()
   local doc = build(bomb(12))

@@ -2,6 +2,7 @@
 
 local compose = require "tests.support.compose"
 local files = require "tests.support.files"
+local tables = require "holos.core.table"
 
 if not compose.has_yaml then skip "this Lua has no sys.yaml" end
 
@@ -62,3 +63,53 @@ for _, name in ipairs { "my_stack", "everything", "health" } do
     end
   end)
 end
+
+-- Files that reach into each other in every way there is.
+local SEVERAL = {
+  ["holos.yaml"] = [==[
+name: several
+include: [sub/db.yaml, {path: [sub/db.yaml, more.yaml], env_file: x.env}]
+services:
+  web: &web
+    extends: {file: sub/base.yaml, service: web}
+    ports: ["8080:80", {target: 443, published: 8443}]
+    environment: [A=1, B]
+    depends_on: [db]
+  other: {extends: web, ports: !override ["81:81"], command: !reset , <<: {labels: {a: b}}}
+---
+services: {web: {volumes: ["data:/data", "./www:/srv:ro"], extra_hosts: {a: [1.2.3.4]}}}
+]==],
+  ["holos.override.yaml"] = [==[
+services:
+  web: {ports: !reset [], depends_on: {db: {condition: service_healthy}}, environment: {A: 2, C: }}
+  other: !override {image: ./b.qcow2, cloud_init: {runcmd: [a, [b]], write_files: [{path: /x, content: y}]}}
+volumes: {data: {size: 1G}}
+networks: {n: {ipam: {config: [{subnet: 10.0.0.0/24}]}}}
+]==],
+  ["sub/db.yaml"] = "services: {db: {image: ./db.qcow2, healthcheck: {test: [CMD, a]}, build: ., logging: {driver: a}}}\n",
+  ["sub/base.yaml"] = "services:\n  web: {extends: base, dns: 1.1.1.1, env_file: a.env}\n"
+    .. "  base: {image: ./a.qcow2, dns: [2.2.2.2]}\n",
+  ["more.yaml"] = "include: [db.yaml]\nservices: {db: {build: {args: [A=1]}, logging: {driver: b}}}\n",
+}
+
+local function merged(texts)
+  local tree, findings = compose.merge_files(texts, { names = { "holos.yaml", "holos.override.yaml" } })
+  return { tree or false, findings }
+end
+
+test("a hundred and fifty damaged copies of files that reach into each other", function()
+  equal(merged(SEVERAL)[2], {})
+  math.randomseed(1)
+  local names = tables.keys(SEVERAL)
+  for _ = 1, 150 do
+    local name, texts = names[math.random(#names)], tables.copy(SEVERAL)
+    texts[name] = mutate(texts[name])
+    local result = merged(texts)
+    equal(merged(texts), result)
+    for _, line in ipairs(result[2]) do ok(line:find("^%S.-:%d+:%d+: "), line) end
+    local complaints = compose.complaints_of_files(texts, { names = { "holos.yaml", "holos.override.yaml" } })
+    for line in complaints:gmatch("[^\n]+") do
+      ok(line:find("^%S.-:%d+:%d+: ") or line:find("^    ") or line:find("nothing was changed"), line)
+    end
+  end
+end)

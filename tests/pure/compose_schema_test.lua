@@ -24,7 +24,8 @@ test("every key has a class; usable ones a meaning, others no rule", function()
 end)
 
 test("every usable key of a machine says what its change needs", function()
-  local grouping = { ["services.*.vm"] = true, ["services.*.cloud_init"] = true, ["services.*.healthcheck"] = true }
+  local grouping = { ["services.*.vm"] = true, ["services.*.cloud_init"] = true, ["services.*.healthcheck"] = true,
+    ["services.*.extends"] = true }
   each(function(path, field)
     if field.change then ok(CHANGES[field.change], path) end
     local own_change = path:find("^services%.%*%.[%w_]+$") or path:find("^services%.%*%.vm%.[%w_]+$")

@@ -19,6 +19,32 @@ for name in NAMES:gmatch("%S+") do
   end)
 end
 
+-- Each is a directory in tests/golden/wrong_files; its holos.yaml is loaded with the holos.override.yaml beside it.
+local SEVERAL = "broken extends include kinds override"
+
+local function texts_of(name)
+  local directory, texts = files.directory .. "/golden/wrong_files/" .. name .. "/", {}
+  for _, path in ipairs(files.below(directory, "%.yaml$")) do
+    texts[path:sub(#directory + 1):gsub("^/", "")] = files.read(path)
+  end
+  return texts, { names = texts["holos.override.yaml"] and { "holos.yaml", "holos.override.yaml" } }
+end
+
+for name in SEVERAL:gmatch("%S+") do
+  test("wrong files: " .. name, function()
+    golden("wrong_files/" .. name .. ".txt", compose.complaints_of_files(texts_of(name)))
+  end)
+end
+
+test("every finding in several files names file, line and column", function()
+  for name in SEVERAL:gmatch("%S+") do
+    for line in compose.complaints_of_files(texts_of(name)):gmatch("[^\n]+") do
+      local indented_or_count = line:find("^    ") or line:find("^%d+ errors?; nothing was changed%.$")
+      ok(indented_or_count or line:find("^[%w/.]+%.yaml:%d+:%d+: "), line)
+    end
+  end
+end)
+
 test("every finding names file, line and column", function()
   for name in NAMES:gmatch("%S+") do
     local text = files.read(files.directory .. "/golden/wrong/" .. name .. ".yaml")

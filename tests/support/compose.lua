@@ -2,6 +2,7 @@
 
 local compose = require "holos.compose"
 local err = require "holos.core.err"
+local findings = require "holos.compose.findings"
 local found, yaml = pcall(require, "sys.yaml")
 
 local M = { has_yaml = found, parse = found and yaml.parse }
@@ -34,9 +35,58 @@ function M.load(text, options)
   return compose.load(with_defaults(text, options))
 end
 
---- What a user sees of a text that is wrong, as the command line prints it; "" when nothing is.
-function M.complaints(text, options)
-  local fine, problem = pcall(M.load, text, options)
+local function with_files(texts, options)
+  options = options or {}
+  local all = with_defaults(nil, options)
+  all.files, all.names = {}, nil
+  for position, name in ipairs(options.names or { "holos.yaml" }) do
+    all.files[position] = { file = M.DIRECTORY .. "/" .. name, text = texts[name], shown = name }
+  end
+  all.read = options.read or function(path)
+    local text = texts[path:match("^" .. M.DIRECTORY .. "/(.*)$")]
+    if text then return text end
+    if path:find("%.yaml$") then return nil, path .. ": No such file or directory" end
+    return M.read(path)
+  end
+  return all
+end
+
+--- The project of several texts, {["holos.yaml"] = "…", ["sub/a.yaml"] = "…"}: files below DIRECTORY. Those in
+--- `options.names` are given, in this order (without it, holos.yaml alone); any other can be included and extended.
+function M.load_files(texts, options)
+  return compose.load(with_files(texts, options))
+end
+
+local function rendered(placed)
+  local lines = {}
+  for position, finding in ipairs(placed) do lines[position] = err.render_finding(finding) end
+  return lines
+end
+
+local function merge(options)
+  local state = compose.begin(options)
+  compose.gather(state)
+  return state.tree, rendered(findings.placed(state.findings, state.files)), state
+end
+
+--- What files are merged to, before anything is checked: the tree, and findings as lines without their hints.
+function M.merge_with(options) return merge(with_defaults(nil, options)) end
+
+--- The same for texts as in `load_files`.
+function M.merge_files(texts, options) return merge(with_files(texts, options)) end
+
+--- The same for texts that are laid over each other: base.yaml, over1.yaml, over2.yaml, …
+function M.merge(base, ...)
+  local texts, names = { ["base.yaml"] = base }, { "base.yaml" }
+  for position, text in ipairs { ... } do
+    names[position + 1] = ("over%d.yaml"):format(position)
+    texts[names[position + 1]] = text
+  end
+  return M.merge_files(texts, { names = names })
+end
+
+local function complaints(load, ...)
+  local fine, problem = pcall(load, ...)
   if fine then return "" end
   if not err.is(problem) then error(problem, 0) end
   local lines = {}
@@ -47,6 +97,12 @@ function M.complaints(text, options)
   lines[#lines + 1] = problem.message .. "; nothing was changed."
   return table.concat(lines, "\n") .. "\n"
 end
+
+--- What a user sees of a text that is wrong, as the command line prints it; "" when nothing is.
+function M.complaints(text, options) return complaints(M.load, text, options) end
+
+--- The same for several texts.
+function M.complaints_of_files(texts, options) return complaints(M.load_files, texts, options) end
 
 local SERVICE = [[
   service%d:

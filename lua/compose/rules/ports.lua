@@ -1,4 +1,5 @@
 --- Checks of published ports. Pure.
+local document = require "holos.compose.document"
 
 local M = {}
 
@@ -77,6 +78,16 @@ local function rival(claims, claim)
   end
 end
 
+-- What users of several files do not expect: their lists add up.
+local function advice(claim, other)
+  local _, _, file = document.position(claim.mark)
+  local _, _, other_file = document.position(other.mark)
+  if claim.keys[2] == other.keys[2] and file ~= other_file then
+    return "ports of several files add up; ports: !override [...] replaces those below"
+  end
+  return other.replicas > 1 and "replicas take the following ports" or nil
+end
+
 --- A port of the host belongs to one instance. Among two claims the later one in the file is reported.
 function M.check_repeated(project, report, facts)
   if not any_twice(project) then return end
@@ -86,8 +97,7 @@ function M.check_repeated(project, report, facts)
       local other = rival(claims, claim)
       claims[#claims + 1] = claim
       if not other then return false end
-      local hint = other.replicas > 1 and "replicas take the following ports" or nil
-      report(claim.keys, describe(number, claim, other), hint)
+      report(claim.keys, describe(number, claim, other), advice(claim, other))
       return true
     end)
   end

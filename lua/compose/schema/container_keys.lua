@@ -35,7 +35,6 @@ add("later", {
   { "env_file", "write a file with cloud_init.write_files for now" },
   { "environment", "write a file with cloud_init.write_files for now, for example /etc/environment.d/app.conf" },
   { "expose", "services reach every port of each other already" },
-  { "extends", "YAML anchors and << merge within one file" },
   { "extra_hosts", "add lines to /etc/hosts with cloud_init.bootcmd for now" },
   { "gpus" },
   { "group_add" },

@@ -1,4 +1,5 @@
 --- The whole file. Data.
+local include = require "holos.compose.schema.include"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 local service = require "holos.compose.schema.service"
@@ -17,7 +18,7 @@ return schema.record {
     meaning = "Disks that outlive their instances." },
   { "version", class = "ignored", reason = "there is one version of the language; remove the line" },
   { "configs", class = "later" },
-  { "include", class = "later" },
+  { "include", include, meaning = "Other compose files that are part of this one." },
   { "networks", class = "later", reason = "all services share one network for now" },
   { "secrets", class = "later" },
   { "x-holos", class = "later" },

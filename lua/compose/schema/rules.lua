@@ -60,6 +60,19 @@ M.pairs = schema.either {
   },
 }
 
+local service_name = schema.text { wanted = "the name of a service" }
+
+--- extends: NAME or {service, file} → {service, file}.
+M.extends = schema.either {
+  text = service_name,
+  map = schema.record {
+    { "service", service_name, required = true, meaning = "The service that this one is laid over." },
+    { "file", M.host_path, meaning = "The file it is in; absent: this one." },
+  },
+  canonical = function(value) return type(value) == "string" and { service = value } or value end,
+  hint = "extends: NAME, or extends: {file: FILE, service: NAME}",
+}
+
 --- A published port in long form.
 M.long_port = schema.record({
   { "target", schema.integer { least = 1, most = 65535 }, required = true, meaning = "Port in the guest." },

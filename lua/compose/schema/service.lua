@@ -87,6 +87,7 @@ local fields = {
   { "volumes", schema.list { of = mount }, default = {}, change = "restart",
     meaning = "Mounts: SOURCE:TARGET[:ro]. A source that starts with \".\", \"/\" or \"~\" is a directory of the host, "
       .. "any other the name of a volume." },
+  { "extends", rules.extends, meaning = "The service that this one is laid over." },
   { "depends_on", depends_on, default = {}, change = "live", meaning = "Services that must be there first." },
   { "cloud_init", cloud_init, meaning = "What is done in the guest at its first start." },
   { "stop_grace_period", schema.duration {}, default = 30000, unit = "ms", change = "live",

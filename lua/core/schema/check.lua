@@ -15,13 +15,15 @@ local M = {}
 ---@field marks table     marks[container][key] → packed position
 ---@field findings table[]
 ---@field warnings table[]
+---@field incomplete table|true  containers that are not to be told what is missing in them; true: all
 local At = {}
 At.__index = At
 
---- A fresh walk. `marks` and `context` may be nil.
-function M.new(marks, context)
+--- A fresh walk. `marks`, `context` and `incomplete` may be nil.
+function M.new(marks, context, incomplete)
   return setmetatable({
-    marks = marks or {}, context = context, findings = {}, warnings = {}, keys = {}, containers = {}, depth = 0,
+    marks = marks or {}, context = context, incomplete = incomplete or {}, findings = {}, warnings = {}, keys = {},
+    containers = {}, depth = 0,
   }, At)
 end
 
@@ -33,9 +35,9 @@ local function nearest_mark(at)
   end
 end
 
-local function note(at, list, message, hint)
+local function note(at, list, message, hint, mark)
   local path = schema.path(table.move(at.keys, 1, at.depth, 1, {}))
-  list[#list + 1] = { mark = nearest_mark(at), path = path, message = message, hint = hint }
+  list[#list + 1] = { mark = mark or nearest_mark(at), path = path, message = message, hint = hint }
 end
 
 --- Reports a mistake at the present place.
@@ -242,14 +244,17 @@ local function is_required(field, value)
   return field.required
 end
 
--- Asks for what is missing; not for what was just refused.
+-- Asks for what is missing; not for what was just refused. A key without a value, or whose value was taken away, has a
+-- place.
 local function ask_for_missing(rule, value, at, refused)
   local required = rule.required
+  if #required == 0 or at.incomplete == true or at.incomplete[value] then return end
   for position = 1, #required do
     local field = required[position]
     local name = field.name
     if value[name] == nil and not (refused and refused[name]) and is_required(field, value) then
-      at:report(('"%s" is missing'):format(name), field.hint)
+      local marks = at.marks[value]
+      note(at, at.findings, ('"%s" is missing'):format(name), field.hint, marks and marks[name])
     end
   end
 end
