@@ -2,7 +2,7 @@
 local choose = require "holos.use.choose"
 local exec = require "holos.use.exec"
 local out = require "holos.command.out"
-local project = require "holos.use.project"
+local shared = require "holos.command.shared"
 local tty = require "holos.command.tty"
 
 local M = {
@@ -12,7 +12,7 @@ local M = {
 }
 
 function M.run(world, options)
-  local context = project.from_record(world, options, options.arguments)
+  local context = shared.recorded(world, options)
   local name = choose.instance_and_rest(context.record, context.words)
   local streams <close> = tty.streams(world, true)
   out.talk(("attached to the console of %s; detach with Ctrl-]"):format(name))

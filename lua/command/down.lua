@@ -1,7 +1,6 @@
 --- holos down
 local down = require "holos.use.down"
 local out = require "holos.command.out"
-local project = require "holos.use.project"
 local shared = require "holos.command.shared"
 local table_ = require "holos.core.table"
 local talk_ = require "holos.command.talk"
@@ -32,7 +31,7 @@ function M.kept(context, result)
 end
 
 function M.run(world, options)
-  local context = project.from_record(world, options, options.arguments)
+  local context = shared.recorded(world, options, "down")
   local talk <close> = talk_.new(world, "down")
   local result = down.down(context, context.words, talk)
   talk:close()

@@ -4,7 +4,7 @@ local choose = require "holos.use.choose"
 local err = require "holos.core.err"
 local exec = require "holos.use.exec"
 local out = require "holos.command.out"
-local project = require "holos.use.project"
+local shared = require "holos.command.shared"
 local tty = require "holos.command.tty"
 
 local M = {
@@ -44,7 +44,7 @@ end
 
 --- Connects and runs the command; `on_try()` is called in between.
 local function connect_and_run(world, options, on_try)
-  local context = project.from_record(world, options, options.arguments)
+  local context = shared.recorded(world, options)
   local name, words = choose.instance_and_rest(context.record, context.words)
   local wants_tty = options.tty or (#words == 0 and not options.no_tty)
   local streams <close> = tty.streams(world, wants_tty and not options.no_tty)

@@ -14,7 +14,7 @@ M.GROUPS = {
 --- Options of every command.
 M.OPTIONS = {
   { "-f", "--file", value = "FILE", repeated = true,
-    help = "the compose file, - for standard input (default: holos.yaml here or above)" },
+    help = "a compose file, - for standard input; several are merged in their order (default: holos.yaml here or above)" },
   { "-p", "--project-name", value = "NAME", help = "the project, by name; many commands then need no file" },
   { "--project-directory", value = "DIR", help = "what relative paths in the file are relative to (default: its own)" },
   { "--env-file", value = "FILE", repeated = true,

@@ -1,7 +1,6 @@
 --- holos logs
 local logs = require "holos.use.logs"
 local out = require "holos.command.out"
-local project = require "holos.use.project"
 local shared = require "holos.command.shared"
 local text = require "holos.core.text"
 
@@ -31,7 +30,7 @@ end
 local SOURCES = { all = { "console", "provision", "qemu" } }
 
 function M.run(world, options)
-  local context = project.from_record(world, options, options.arguments)
+  local context = shared.recorded(world, options)
   local sources = SOURCES[options.source] or { options.source }
   if not options.source then sources = { "console", "provision" } end
   local on_terminal = world.tty.is_terminal(1)

@@ -17,12 +17,11 @@ local M = {
 }
 
 local function rows_for(world, options)
-  local asked = project.asked_name(world, options)
-  if not options.all and (asked or project.find_file(world, options)) then
-    local ok, context = pcall(project.from_record, world, options, {})
+  if not options.all then
+    local ok, context = pcall(shared.recorded, world, options)
     if ok then return ps.instances(world, context.state, context.record), false end
-    if asked or context.code ~= "ENOPROJECT" then error(context, 0) end
-    return {}, false
+    if context.code == "ENOPROJECT" and not project.asked_name(world, options) then return {}, false end
+    if context.code ~= "ENOFILE" then error(context, 0) end
   end
   local rows, damaged = ps.everything(world, state_.locate(world, options))
   for _, bad in ipairs(damaged) do out.warn(bad.message) end

@@ -1,4 +1,6 @@
 --- What several commands share: options, words about plans and instances. Pure but for `talk`.
+local out = require "holos.command.out"
+local project = require "holos.use.project"
 local table_ = require "holos.core.table"
 local units = require "holos.core.units"
 
@@ -12,6 +14,14 @@ M.WAIT_TIMEOUT = { "--wait-timeout", value = "DURATION", kind = "duration",
 M.FORMAT = { "--format", value = "FORMAT", kind = "choice", choices = { "table", "json" },
   help = "table, or json: one object a line" }
 M.SERVICES = { name = "SERVICE", optional = true, repeated = true, help = "services or instances; none means all" }
+
+--- The project of a command that works from the record; says what is to be known about the choice of files.
+---@param verb string?  the command, when it changes something
+function M.recorded(world, options, verb)
+  local context = project.from_record(world, options, options.arguments, verb)
+  for _, notice in ipairs(context.notices) do out.warn(notice) end
+  return context
+end
 
 --- "2h", "5m", "12s": how long something has been so.
 function M.age(duration_ms)

@@ -1,6 +1,5 @@
 --- holos start
 local down = require "holos.use.down"
-local project = require "holos.use.project"
 local shared = require "holos.command.shared"
 local talk_ = require "holos.command.talk"
 local up = require "holos.command.up"
@@ -16,7 +15,7 @@ local M = {
 
 function M.run(world, options)
   options.goal = up.goal(world, options)
-  local context = project.from_record(world, options, options.arguments)
+  local context = shared.recorded(world, options, "start")
   local talk <close> = talk_.new(world, "start")
   down.start(context, context.words, talk)
   return 0

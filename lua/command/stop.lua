@@ -1,6 +1,5 @@
 --- holos stop
 local down = require "holos.use.down"
-local project = require "holos.use.project"
 local shared = require "holos.command.shared"
 local talk_ = require "holos.command.talk"
 
@@ -14,7 +13,7 @@ local M = {
 }
 
 function M.run(world, options)
-  local context = project.from_record(world, options, options.arguments)
+  local context = shared.recorded(world, options, "stop")
   local talk <close> = talk_.new(world, "stop")
   down.stop(context, context.words, talk)
   return 0

@@ -43,7 +43,7 @@ end
 
 function M.run(world, options)
   options.goal = M.goal(world, options)
-  local context = project.from_file(world, options)
+  local context = project.from_file(world, options, not options.dry_run and "up" or nil)
   for _, warning in ipairs(context.project.warnings) do out.warn(warning) end
   if options.dry_run then
     local plan = prepare.make(context, options.arguments).plan

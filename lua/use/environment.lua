@@ -20,8 +20,8 @@ function M.directory(world, file, options)
   return file and path.parent(file) or here
 end
 
-local function read_files(world, files)
-  return environment.read(files, world.host.env,
+local function read_files(world, files, outer)
+  return environment.read(files, outer or world.host.env,
     function(name) return world.fs.read(name, { max_bytes = MAX_FILE_BYTES }) end,
     function(name) return M.shown(world, name) end)
 end
@@ -59,6 +59,23 @@ function M.load(world, file, options)
   if #read.findings > 0 then err.findings(read.findings) end
   local lookup = environment.lookup(world.host.env, read.values)
   return { lookup = lookup, project_name = environment.setting(lookup, "PROJECT_NAME", file), warnings = read.warnings }
+end
+
+--- Variables of files that a compose file includes: those of `env_files`, or of the `.env` in their directory. `around`
+--- wins over all of them.
+---@param warnings string[]  more are added
+---@return fun(name: string)? lookup
+---@return string? message
+function M.included(world, directory, env_files, around, warnings)
+  local files = {}
+  for _, name in ipairs(env_files or {}) do
+    if name ~= "/dev/null" then files[#files + 1] = { path = name, source = "include" } end
+  end
+  if not env_files then files[1] = { path = path.join(directory, environment.DEFAULT) } end
+  local read = read_files(world, files, around)
+  if #read.findings > 0 then return nil, err.render_finding(read.findings[1]) end
+  table.move(read.warnings, 1, #read.warnings, #warnings + 1, warnings)
+  return function(name) return read.values[name] end
 end
 
 return M

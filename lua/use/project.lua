@@ -2,8 +2,7 @@
 local compose = require "holos.compose"
 local environment = require "holos.use.environment"
 local err = require "holos.core.err"
-local input = require "holos.run.input"
-local path = require "holos.core.path"
+local files = require "holos.use.files"
 local record = require "holos.run.record"
 local state_ = require "holos.run.state"
 local table_ = require "holos.core.table"
@@ -11,9 +10,6 @@ local text_ = require "holos.core.text"
 
 local M = {}
 
-M.FILE_NAMES = { "holos.yaml", "holos.yml" }
-local MAX_FILE_BYTES = 4 << 20
-local STDIN = "-"
 local LEAST_NAME = "^[a-z0-9]"
 
 --- The project that was named in so many words: -p, or HOLOS_PROJECT_NAME in the environment. Its record is then enough.
@@ -22,60 +18,22 @@ function M.asked_name(world, options)
   return options.project_name or of_shell ~= "" and of_shell or nil
 end
 
--- The name that was given, and what it is relative to.
-local function named_file(world, options)
-  local files, here = options.file or {}, world.host.working_directory()
-  if #files > 1 then
-    err.raise { message = ("%d files are named; only one is understood for now"):format(#files), code = "EUSAGE", exit = 64 }
-  end
-  if files[1] then return files[1], here end
-  local named, by_file = environment.early(world, "FILE", options)
-  return named, by_file and environment.directory(world, nil, options) or here
-end
-
---- The compose file: -f, HOLOS_FILE (also from .env), or holos.yaml|yml here or in a parent directory; nil when there is
---- none. "-" stands for standard input.
-function M.find_file(world, options)
-  local here, named, base = world.host.working_directory(), named_file(world, options)
-  if named and named ~= "" then return named == STDIN and STDIN or path.absolute(named, base) end
-  local directory = here
-  while true do
-    for _, name in ipairs(M.FILE_NAMES) do
-      local file = path.join(directory, name)
-      if world.fs.stat(file) then return file end
-    end
-    local parent = path.parent(directory)
-    if parent == directory then return nil end
-    directory = parent
-  end
-end
-
-local function text_of(world, file)
-  if file == STDIN then return input.read_all(world, MAX_FILE_BYTES) end
-  local text, message, code = world.fs.read(file, { max_bytes = MAX_FILE_BYTES })
-  if text then return text end
-  err.raise { message = message, code = code, exit = 2, hint = "name another one with -f FILE (- is standard input)" }
-end
-
-local function directory_of(world, file, options)
-  return environment.directory(world, file ~= STDIN and file or nil, options)
-end
-
-local function shown(world, file)
-  return file == STDIN and "<stdin>" or environment.shown(world, file)
-end
-
---- Loads and checks a compose file; raises all findings at once (exit 2).
-function M.load(world, file, options)
-  local variables = environment.load(world, file ~= STDIN and file or nil, options)
-  local project = compose.load { text = text_of(world, file), file = file, directory = directory_of(world, file, options),
-    shown = shown(world, file), environment = world.host.environ(), lookup = variables.lookup,
-    parse = world.yaml.parse, name = options.project_name or variables.project_name, stat = M.looker(world),
-    read = function(name) return world.fs.read(name, { max_bytes = MAX_FILE_BYTES }) end,
+--- Loads and checks compose files; raises all findings at once (exit 2).
+---@param found holos.FoundFiles
+function M.load(world, found, options)
+  local first = found.files[1] ~= files.STDIN and found.files[1] or nil
+  local variables, texts = environment.load(world, first, options), files.texts(world, found)
+  local warnings = variables.warnings
+  local project = compose.load { files = texts, directory = environment.directory(world, first, options),
+    environment = world.host.environ(), lookup = variables.lookup, parse = world.yaml.parse,
+    lookup_for = function(directory, env_files, around)
+      return environment.included(world, directory, env_files, around, warnings)
+    end,
+    name = options.project_name or variables.project_name, stat = M.looker(world),
+    read = function(name) return files.read(world, name) end,
+    show = function(name) return environment.shown(world, name) end,
     sniff = function(name) return M.format_of(world, name) end }
-  table.move(project.warnings, 1, #project.warnings, #variables.warnings + 1, variables.warnings)
-  project.warnings = variables.warnings
-  if file == STDIN then project.files = table_.list {} end -- nothing to find it by again
+  project.warnings = table_.extend(table_.extend(table_.list { table.unpack(found.notices) }, warnings), project.warnings)
   return project
 end
 
@@ -101,15 +59,30 @@ function M.looker(world)
 end
 
 local function no_file(world)
-  err.raise { message = ("no holos.yaml in %s or above"):format(world.host.working_directory()), code = "ENOENT", exit = 2,
+  err.raise { message = ("no holos.yaml in %s or above"):format(world.host.working_directory()), code = "ENOFILE", exit = 2,
     hint = "make one, name it with -f FILE, or name a recorded project with -p NAME (holos ls)" }
 end
 
+--- The files in reach of a command that works from the record, and the project's name. Docker's, found by their name,
+--- count only where a project was made from them: other things in such a directory are none of ours.
+---@return holos.FoundFiles? found
+---@return string? name
+function M.in_reach(world, options)
+  local found = files.find(world, options)
+  if not found then return nil end
+  if not found.is_docker then return found, M.name_of(world, found, options) end
+  local ok, name = pcall(M.name_of, world, found, options)
+  if not ok and not err.is(name) then error(name, 0) end
+  if ok and record.load(world, state_.locate(world, options), name) then return found, name end
+end
+
 --- The project of a command that needs its file.
+---@param verb string?  the command, when it changes something
 ---@return table context  {world, state, options, project, name}
-function M.from_file(world, options)
-  local file = M.find_file(world, options) or no_file(world)
-  local project = M.load(world, file, options)
+function M.from_file(world, options, verb)
+  local found = files.find(world, options) or no_file(world)
+  if verb then files.require_named(world, found, verb) end
+  local project = M.load(world, found, options)
   return { world = world, state = state_.locate(world, options), options = options, project = project, name = project.name }
 end
 
@@ -123,43 +96,43 @@ end
 
 --- The project of a command that works from the record: by the name asked for, else by the file's, also when the file is
 --- broken.
----@return table context  {world, state, options, name, record, words}: `words` are the arguments that are left
-function M.from_record(world, options, words)
+---@param verb string?  the command, when it changes something
+---@return table context  {world, state, options, name, record, words, notices}: `words` are the arguments that are left
+function M.from_record(world, options, words, verb)
   local state = state_.locate(world, options)
-  local context = { world = world, state = state, options = options, words = { table.unpack(words or {}) } }
-  local asked = M.asked_name(world, options)
-  local file = not asked and M.find_file(world, options)
-  if asked then
-    context.name = asked
-  elseif file then
-    context.name = M.name_of(world, file, options)
-  elseif context.words[1] and context.words[1]:find(LEAST_NAME) then
-    context.name = table.remove(context.words, 1)
-  else
-    no_file(world)
+  local context = { world = world, state = state, options = options, words = { table.unpack(words or {}) }, notices = {} }
+  context.name = M.asked_name(world, options)
+  if not context.name then
+    local found, name = M.in_reach(world, options)
+    if found and verb then files.require_named(world, found, verb) end
+    context.name, context.notices = name, found and found.notices or {}
   end
-  context.record = require_record(world, state, context.name)
+  if not context.name and context.words[1] and context.words[1]:find(LEAST_NAME) then
+    context.name = table.remove(context.words, 1)
+  end
+  context.record = require_record(world, state, context.name or no_file(world))
   return context
 end
 
-local function made_from(world, file, options)
+local function made_from(world, found, options)
   local names = table_.list {}
   for name, known in table_.sorted_pairs((record.all(world, state_.locate(world, options)))) do
-    if table_.index_of(known.files or {}, file) then names[#names + 1] = name end
+    if table_.index_of(known.files or {}, found.files[1]) then names[#names + 1] = name end
   end
   return names
 end
 
---- The project's name as its file says it. A file that cannot be loaded must not stand in the way of stop and down:
---- then the record that names this file is taken, when there is one only.
-function M.name_of(world, file, options)
-  local ok, loaded = pcall(M.load, world, file, options)
+--- The project's name as its files say it. A file that cannot be loaded must not stand in the way of stop and down: then
+--- the record that names this file is taken, when there is one only.
+function M.name_of(world, found, options)
+  local ok, loaded = pcall(M.load, world, found, options)
   if ok then return loaded.name end
   if not err.is(loaded) then error(loaded, 0) end
-  local names = made_from(world, file, options)
+  local names = made_from(world, found, options)
   if #names == 1 then return names[1] end
   if #names == 0 then error(loaded, 0) end
-  err.raise { message = ("%s cannot be loaded, and several projects were made from it: %s"):format(shown(world, file),
+  local shown = environment.shown(world, found.files[1])
+  err.raise { message = ("%s cannot be loaded, and several projects were made from it: %s"):format(shown,
     table.concat(names, " ")), code = "EAMBIGUOUS", exit = 64, hint = "name one: -p " .. names[1] }
 end
 
