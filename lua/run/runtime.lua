@@ -5,6 +5,8 @@ local err = require "holos.core.err"
 local M = {}
 
 local MAX_BYTES = 1 << 20
+--- A clock that is set a little while the host runs moves the moment of its boot.
+local CLOCK_ERROR_MS = 1000
 
 local function file_of(state, project, name) return state:instance(project, name) .. "/runtime.json" end
 
@@ -17,7 +19,13 @@ function M.complaint(value)
 end
 
 --- A power cut leaves a file that was not flushed empty or full of zeros; whoever had a pid in it is gone with the boot.
-local function is_lost(text) return not text:find("[^%z]") end
+--- One that was emptied since then says nothing about its VM, which may run.
+local function is_lost(world, file, text)
+  if text:find("[^%z]") then return false end
+  local stat = err.check("runtime", world.fs.stat(file))
+  local booted_ms = world.clock.utc_ms() - world.clock.monotonic_ms()
+  return stat.mtime_ns // 1000000 < booted_ms - CLOCK_ERROR_MS
+end
 
 local function damaged(file, name, reason)
   err.raise { message = ("%s: damaged, so whether %s runs cannot be told: %s"):format(file, name, reason), code = "EDAMAGED",
@@ -32,7 +40,7 @@ function M.load(world, state, project, name)
   local text, message, code = world.fs.read(file, { max_bytes = MAX_BYTES })
   if not text and code == "ENOENT" then return nil, "absent" end
   err.check(name, text, message, code)
-  if is_lost(text) then return nil, "rebooted" end
+  if is_lost(world, file, text) then return nil, "rebooted" end
   local value, reason = world.json.decode(text, {})
   reason = reason or M.complaint(value)
   if reason then damaged(file, name, reason) end

@@ -2,7 +2,9 @@
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local json = require "sys.json"
+local proc = require "sys.proc"
 local stack_ = require "tests.support.stack"
+local tool = require "tests.support.tool"
 
 local YAML = [[
 name: pair
@@ -59,12 +61,32 @@ test("a runtime.json that a power cut left empty is one of before the reboot", f
   local stack <close> = stack_.on_fake(YAML)
   stack:expect { "up" }
   stack:expect { "stop" }
+  local file = stack.state .. "/instances/pair/web-0/runtime.json"
   for _, left in ipairs { "", ("\0"):rep(4096) } do
-    assert(fs.write_atomic(stack.state .. "/instances/pair/web-0/runtime.json", left, { mode = 384 }))
+    assert(fs.write_atomic(file, left, { mode = 384 }))
+    equal(tool.run({ "touch", "-d", "2001-01-01", file }).status, 0)
     equal(stack:ps()["web-0"].status, "stopped")
     stack:expect { "start" }
     equal(#stack:pids(), 2)
     stack:expect { "stop" }
+  end
+end)
+
+test("a runtime.json that was emptied while its VM runs: nothing is moved from under it, no second one is started", function()
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up" }
+  local file = stack.state .. "/instances/pair/web-0/runtime.json"
+  local kept = assert(fs.read(file))
+  local _mended <close> = setmetatable({}, { __close = function() assert(fs.write_atomic(file, kept, { mode = 384 })) end })
+  local process <close> = assert(proc.open(stack:ps()["web-0"].pid, json.decode(kept, {}).start_time))
+  for _, left in ipairs { "", ("\0"):rep(4096) } do
+    assert(fs.write_atomic(file, left, { mode = 384 }))
+    equal(stack:ps()["web-0"].state, "damaged")
+    for _, words in ipairs { { "up" }, { "stop" }, { "start" }, { "down" } } do
+      local refused = stack:expect(words, 1)
+      ok(refused.stderr:find("whether web-0 runs cannot be told", 1, true), refused.stderr)
+    end
+    ok(process:alive() and fs.stat(stack.state .. "/instances/pair/web-0/root.qcow2"))
   end
 end)
 
