@@ -50,6 +50,7 @@ local function claims_beside(context, record)
   return claims
 end
 
+--- A leased port of theirs that somebody else has by now is forgotten, and that is said once, however many have it.
 local function check_ports(context, record, result)
   local claims = claims_beside(context, record)
   local function compare(port)
@@ -59,6 +60,7 @@ local function check_ports(context, record, result)
         record.instances[port.instance].leased[port.key] = nil
         result.notices[#result.notices + 1] = ("%s: host port %d is %s's by now; it gets another when it starts")
           :format(port.instance, port.host, claim.owner)
+        return
       elseif overlap(port, claim) and claim.running then
         result.refusals[#result.refusals + 1] = { owner = claim.owner, message = ("%s publishes %s:%d/%s, which %s has by now")
           :format(port.instance, port.ip, port.host, port.protocol, claim.owner) }
@@ -164,11 +166,23 @@ local function laid(context)
   return record
 end
 
---- The record after a restore. The living record is changed in place.
+--- What a batch holds beyond its record: nobody knows what such a disk belongs to.
+local function check_known(context, result)
+  for _, name in ipairs(context.instances) do
+    if not context.old.instances[name] then
+      result.refusals[#result.refusals + 1] = { message = ("instances/%s of this batch is not in its record.json: %s"):format(name,
+        "move it out of the batch to restore the others") }
+    end
+  end
+end
+
+--- The record after a restore, none where an instance is unknown. The living record is changed in place.
 ---@param context holos.Restoring
----@return {record: table, notices: string[], refusals: {message: string, owner: string?}[]} result
+---@return {record: table?, notices: string[], refusals: {message: string, owner: string?}[]} result
 function M.merge(context)
   local result = { notices = {}, refusals = {} }
+  check_known(context, result)
+  if #result.refusals > 0 then return result end
   local had_network = context.living and context.living.leases.network
   local record = laid(context)
   if not had_network then lease_network(context, record, result) end

@@ -86,3 +86,17 @@ test("trash empty and restore wait for the project's lock, or do not", function(
   stack:expect { "trash", "empty", "--yes" }
   equal(stack:expect({ "trash", "ls", "--format", "json" }).stdout, "")
 end)
+
+test("a directory in a batch that its record does not name: a sentence, nothing is put back, and the way out works", function()
+  local stack <close> = stack_of()
+  stack:expect { "up", "-d" }
+  stack:expect { "down" }
+  local batch = ("%s/trash/pair/%s"):format(stack.state, fs.list(stack.state .. "/trash/pair")[1].name)
+  files.write(batch .. "/instances/stray-0/root.qcow2", "of nobody")
+  local refused = stack:expect({ "trash", "restore", "pair" }, 3)
+  ok(refused.stderr:find("instances/stray-0 of this batch is not in its record.json", 1, true), refused.stderr)
+  equal(fs.stat(stack.state .. "/instances/pair/web-0"), nil)
+  assert(fs.rename(batch .. "/instances/stray-0", stack.directory .. "/stray-0"))
+  stack:expect { "trash", "restore", "pair" }
+  ok(fs.stat(stack.state .. "/instances/pair/web-0"))
+end)

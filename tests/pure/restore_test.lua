@@ -111,3 +111,21 @@ test("restore: what a restore that was cut off has done stays as it is", functio
   equal(second.record.leases.addresses, addresses)
   equal(second.notices, {})
 end)
+
+test("restore: an instance that the batch's record does not name is refused, and nothing of the living record changes", function()
+  local living = record("shop", { ["api-0"] = entry("api-0", "10.10.0.2") })
+  local before = tables.copy(living)
+  local result = merge(living, record("shop", { ["web-0"] = entry("web-0", "10.10.0.3") }), {}, { "web-0", "stray-0" })
+  equal(#result.refusals, 1)
+  ok(result.refusals[1].message:find("instances/stray-0 of this batch is not in its record.json", 1, true))
+  equal({ result.record, living }, { nil, before })
+end)
+
+test("restore: a leased port that two others have by now is told once", function()
+  local function other(name, address) return record(name, { ["x-0"] = entry("x-0", address) }) end
+  local result = merge(nil, record("shop", { ["web-0"] = entry("web-0", "10.10.0.2") }),
+    { one = other("one", "10.10.0.2"), two = other("two", "10.10.0.2") })
+  local told = tables.filter(result.notices, function(notice) return notice:find("host port 40000", 1, true) end)
+  equal(told, { "web-0: host port 40000 is one/x-0's by now; it gets another when it starts" })
+  equal(result.record.instances["web-0"].leased, {})
+end)
