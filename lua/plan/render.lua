@@ -72,13 +72,16 @@ end
 --- Why a plan is refused, and what to do instead.
 ---@return string text
 function M.refusals(plan)
-  local lines = {}
+  local lines, cures = {}, {}
   for _, refusal in ipairs(plan.refusals) do
+    cures[#cures + 1] = refusal.cure
     local change = refusal.change
     lines[#lines + 1] = ("%s%s: %s changed (%s): %s"):format(refusal.where and refusal.where .. ": " or "", refusal.instance,
       change.name, change.from == change.to and change.to or change.from .. " → " .. change.to,
       change.class == "recreate" and "this needs a new disk" or "the first steps would have to run again")
   end
+  table_.extend(lines, cures)
+  if #cures == #plan.refusals then return table.concat(lines, "\n") end
   lines[#lines + 1] = "refused: undo the change, or take the instances down first (root disks go to the trash): holos down"
   return table.concat(lines, "\n")
 end

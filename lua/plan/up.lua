@@ -8,7 +8,7 @@ local M = {}
 ---@class holos.Plan
 ---@field rows     {mark: string, name: string, text: string, where: string?}[]  what will happen, to be read
 ---@field actions  holos.Action[]     in an order that respects `after`
----@field refusals {instance: string, change: table}[]  changes that need a decision
+---@field refusals {instance: string, change: table, cure: string?}[]  changes that need a decision
 ---@field warnings string[]
 
 ---@class holos.Action   plain data
@@ -151,9 +151,12 @@ local function plan_resume(plan, context, spec)
     after = {}, because = text })
 end
 
---- A disk that was made and is gone is a loss to be told, not to be papered over with a new one.
+--- A disk that was made and is gone is a loss to be told, not to be papered over with a new one; a restore that was cut
+--- off leaves it in the trash.
 local function refuse_lost_disk(plan, context, spec)
-  plan.refusals[#plan.refusals + 1] = { instance = spec.name, where = context.where("services." .. spec.service),
+  local batch = context.batch_of(spec.name)
+  local cure = batch and ("the trash holds one of %s: holos trash restore %s %s"):format(spec.name, spec.project, batch)
+  plan.refusals[#plan.refusals + 1] = { instance = spec.name, cure = cure, where = context.where("services." .. spec.service),
     change = { name = "root disk", class = "recreate", from = "made", to = "gone" } }
 end
 
@@ -208,6 +211,7 @@ end
 ---  specs: wanted instance specs, in start order        record: the project's record
 ---  observed: {instances = {[name] = {running, text, halt, disk, disk_bytes, applied, is_cut}}, volumes = {[name] = {size_bytes}}}
 ---  volumes: {[name] = {name, size_bytes}}              where(path): "holos.yaml:14" or nil
+---  batch_of(instance): the newest batch of the trash that holds it, or nil
 ---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
 ---  directory: the project's                                 partial: only some services were asked for, so the
 --- others are no orphans

@@ -83,6 +83,16 @@ function M.list(world, state)
   return batches
 end
 
+--- The newest batch of a project that holds an instance.
+---@return string? name  of the batch
+function M.batch_of(world, state, project, instance)
+  local newest
+  for _, batch in ipairs(M.list(world, state)) do
+    if batch.project == project and table_.index_of(batch.instances, instance) then newest = batch.batch end
+  end
+  return newest
+end
+
 --- The record as it was when the batch was taken.
 function M.record_of(world, batch)
   local known = record_.read(world, batch.directory .. "/record.json", batch.project,

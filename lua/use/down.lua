@@ -83,7 +83,8 @@ end
 local function start_plan(context, chosen)
   return plan_up.make { specs = recorded_specs(context.record, chosen), record = context.record,
     observed = observe.project(context.world, context.state, context.record), volumes = {}, partial = true,
-    where = function() end, describe = render.describe, goal = context.options.goal }
+    where = function() end, describe = render.describe, goal = context.options.goal,
+    batch_of = function(name) return trash.batch_of(context.world, context.state, context.name, name) end }
 end
 
 --- Starts stopped instances from the record, as they were created.

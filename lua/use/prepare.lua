@@ -88,8 +88,8 @@ function M.make(context, words)
   require_ports(world, specs, observed)
   local plan = up.make { specs = specs, record = now, observed = observed,
     volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0,
-    directory = project.directory,
-    goal = context.options.goal }
+    directory = project.directory, goal = context.options.goal,
+    batch_of = function(name) return trash.batch_of(world, state, context.name, name) end }
   for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
   plan.warnings[#plan.warnings + 1] = capacity.memory_warning(plan.actions, specs, facts.memory)
   plan = hooks.plan(plan)

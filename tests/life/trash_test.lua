@@ -100,3 +100,26 @@ test("a directory in a batch that its record does not name: a sentence, nothing 
   stack:expect { "trash", "restore", "pair" }
   ok(fs.stat(stack.state .. "/instances/pair/web-0"))
 end)
+
+test("a restore that was cut off after its record: up and start name the batch that has the disk, and that mends it", function()
+  local stack <close> = stack_of()
+  stack:expect { "up", "-d" }
+  stack:expect { "down", "web" }
+  local place = stack.state .. "/trash/pair/"
+  local name = fs.list(place)[1].name
+  local here, there = stack.state .. "/instances/pair/web-0", place .. name .. "/instances/web-0"
+  local kept = assert(fs.read(place .. name .. "/record.json"))
+  stack:expect { "trash", "restore", "pair" }
+  assert(fs.mkdir_all(place .. name .. "/instances", 448))
+  assert(fs.write_atomic(place .. name .. "/record.json", kept, { mode = 384 }))
+  assert(fs.rename(here, there))
+  local cure = ("holos trash restore pair %s"):format(name)
+  for _, words in ipairs { { "up" }, { "start" } } do
+    local refused = stack:expect(words, 3)
+    ok(refused.stderr:find("the trash holds one of web-0: " .. cure, 1, true), refused.stderr)
+    ok(not refused.stderr:find("holos down", 1, true), refused.stderr)
+  end
+  stack:expect { "trash", "restore", "pair", name }
+  stack:expect { "up", "-d" }
+  equal(#stack:pids(), 2)
+end)

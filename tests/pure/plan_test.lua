@@ -101,7 +101,7 @@ local function make(specs, recorded, running, volumes, lost)
     observed.instances[name].disk, record.instances[name].disk_made = false, made
   end
   return up.make { specs = specs, record = record, observed = observed, volumes = volumes or {}, describe = DESCRIBE,
-    where = function(path) return "holos.yaml:" .. #path end }
+    where = function(path) return "holos.yaml:" .. #path end, batch_of = function() end }
 end
 
 local function ids(plan)
