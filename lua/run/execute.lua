@@ -38,14 +38,6 @@ M.actions["disk.grow"] = function(world, job, action)
   return "grown"
 end
 
---- The ports that the record keeps for an instance, so that it gets the same ones at every launch.
-local function remember_ports(entry, spec, ports)
-  entry.leased = { ssh = ports[1].host }
-  for position, port in ipairs(spec.ports) do
-    if port.host == 0 then entry.leased[("%s:%d"):format(port.protocol, port.guest)] = ports[position + 1].host end
-  end
-end
-
 -- What confines every VM is looked at once for all that a job launches.
 local function confinement_of(world, job)
   job.confinement = job.confinement or confine.look(world, job.facts.qemu.program)
@@ -58,6 +50,7 @@ M.actions["instance.launch"] = function(world, job, action)
   local known = runtime.load(world, job.state, job.record.name, action.instance)
   local process <close> = runtime.process(world, known)
   local launching = { state = job.state, spec = spec, hosts = job.record.hosts or {}, leased = entry.leased or {},
+    on_ports = function(ports) entry.leased = runtime.leased(spec, ports) end,
     uid = job.record.leases.uid, program = job.facts.qemu.program, confinement = confinement_of(world, job),
     firmware = job.facts.firmware, virtiofsd = job.facts.virtiofsd, warn = job.warn }
   if not process then
@@ -65,7 +58,6 @@ M.actions["instance.launch"] = function(world, job, action)
   elseif not (known.ports and known.ports[1]) then
     launch.resume(world, launching, known)
   end
-  if known.ports and known.ports[1] then remember_ports(entry, spec, known.ports) end
   job.launched[action.instance] = known
   return "running"
 end

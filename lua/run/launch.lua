@@ -127,6 +127,7 @@ local function greet(world, launching, directory, now)
     err.raise(problem)
   end
   now.ports = monitor.host_ports(session, launching.ports, spec.name)
+  launching.on_ports(now.ports)
   monitor.require_running(session, spec)
 end
 
@@ -167,7 +168,7 @@ end
 
 --- Launches an instance that does not run. The caller holds its lock.
 ---@param launching table  {state, spec, hosts and leased (of the record), uid, program, confinement, firmware, virtiofsd,
----                        warn(text)}
+---                        warn(text), on_ports(ports): told what QEMU listens on, also when the launch fails after that}
 ---@return table runtime  as in runtime.json, with `ports`
 function M.start(world, launching)
   local spec, state = launching.spec, launching.state

@@ -57,6 +57,19 @@ function M.applied(state, project, name, runtime)
   return runtime.spec
 end
 
+--- The ports of a launch as a record keeps them, so that the instance gets the same ones the next time.
+---@param spec table     it was launched with
+---@param ports table[]  the one for SSH, then one for each of the spec
+---@return table<string, integer> leased
+function M.leased(spec, ports)
+  local leased = { ssh = ports[1].host }
+  for position, port in ipairs(spec.ports) do
+    local got = ports[position + 1]
+    if port.host == 0 and got then leased[("%s:%d"):format(port.protocol, port.guest)] = got.host end
+  end
+  return leased
+end
+
 function M.save(world, state, project, name, value)
   value.boot_id = world.proc.boot_id()
   err.check("runtime", world.fs.write_atomic(file_of(state, project, name), world.json.encode(value, { indent = 1 }),

@@ -7,6 +7,7 @@ local err = require "holos.core.err"
 local facts_ = require "holos.run.facts"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
+local leases = require "holos.run.leases"
 local observe = require "holos.run.observe"
 local plan_up = require "holos.plan.up"
 local probe = require "holos.run.probe"
@@ -46,6 +47,7 @@ local function reload(context)
     err.raise { message = ("project %s is gone; another command took it down"):format(context.name), code = "ENOENT" }
   end
   trash.forget_taken(context.world, context.state, context.record)
+  leases.recall(context.world, context.state, context.record)
 end
 
 --- Stops instances; their disks stay.

@@ -5,6 +5,7 @@ local facts_ = require "holos.run.facts"
 local hooks = require "holos.use.hooks"
 local instance = require "holos.plan.instance"
 local launch = require "holos.run.launch"
+local leases = require "holos.run.leases"
 local observe = require "holos.run.observe"
 local record_ = require "holos.run.record"
 local render = require "holos.plan.render"
@@ -85,6 +86,7 @@ function M.make(context, words)
   host_findings(refusals or {})
   local specs = selected(project, wanted.specs, words)
   local observed = observe.project(world, state, now)
+  leases.recall_seen(now, observed.instances)
   require_ports(world, specs, observed)
   local plan = up.make { specs = specs, record = now, observed = observed,
     volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0,

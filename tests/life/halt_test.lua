@@ -1,5 +1,7 @@
 -- Guests that live and do not run: a full disk of the host, a pause, a panic. Waiting, listing, stopping, going on.
 local fake_qemu = require "tests.support.fake_qemu"
+local fs = require "sys.fs"
+local json = require "sys.json"
 local stack_ = require "tests.support.stack"
 local task = require "holos.core.task"
 
@@ -90,4 +92,44 @@ test("why a VM ended while it was waited for is said", function()
   local stack <close> = stack_of(PAIR, { "report=none", "exit_after_ms=300", "reason=guest-panic" })
   local failed = stack:expect({ "up" }, 4)
   ok(failed.stderr:find("ended while it was waited for: the guest's kernel panicked", 1, true), failed.stderr)
+end)
+
+local PUBLISHED = [[
+name: pair
+services:
+  web: {image: ./image.qcow2, image_os: plain, ports: ["0:80"], stop_grace_period: 2s}
+]]
+
+--- The ports that the record keeps for web-0. `forget`: takes them out, as if whoever launched it was killed before he
+--- could write them down.
+local function leased(stack, forget)
+  local file = stack.state .. "/projects/pair.json"
+  local record = assert(json.decode(assert(fs.read(file)), {}))
+  local kept = record.instances["web-0"].leased
+  if forget then
+    record.instances["web-0"].leased = {}
+    assert(fs.write_atomic(file, json.encode(record, { indent = 1 }), { mode = 384 }))
+  end
+  return kept
+end
+
+test("a guest that is halted as soon as it is launched keeps its ports", function()
+  local stack <close> = stack_of(PUBLISHED, { "report=none", "halt_after_ms=1", "halt=io-error" })
+  stack:expect({ "up" }, 4)
+  local row = stack:ps()["web-0"]
+  equal(leased(stack), { ssh = row.ssh_port, ["tcp:80"] = row.ports[1].host })
+end)
+
+test("ports of a VM that nobody wrote down are kept by the next stop, start or up", function()
+  local stack <close> = stack_of(PUBLISHED)
+  stack:expect { "up" }
+  local wanted = leased(stack, true)
+  ok(wanted.ssh and wanted["tcp:80"])
+  for _, words in ipairs { { "up" }, { "start" }, { "stop" } } do
+    stack:expect(words)
+    equal(leased(stack, words[1] ~= "stop"), wanted, words[1])
+  end
+  stack:expect { "start" }
+  local row = stack:ps()["web-0"]
+  equal({ row.ssh_port, row.ports[1].host }, { wanted.ssh, wanted["tcp:80"] })
 end)
