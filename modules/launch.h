@@ -104,7 +104,7 @@ int launch_start(struct launch_plan *plan, struct launch_child *child);
  * -EAGAIN means: not yet, and the channel is readable when it is known. */
 int launch_go(struct launch_child *child, struct launch_failure *failure, int timeout_ms);
 
-/* Ends a child that was not let go, and reaps it. Harmless on an empty `child`. */
+/* Ends a child that is not known to run, and reaps it. Harmless on an empty `child`. */
 void launch_cancel(struct launch_child *child);
 
 const char *launch_stage_name(int stage);
