@@ -58,6 +58,11 @@ function M.is(value, code)
   return getmetatable(value) == Error and (code == nil or value.code == code)
 end
 
+--- Whether `value` is a failure that a caller may deal with: no bug and no cancellation, which are nobody's to swallow.
+function M.is_failure(value)
+  return M.is(value) and not value.traceback and value.code ~= "ECANCELED"
+end
+
 --- Raises all findings in the user's files at once; exit status 2.
 ---@param list table[]  each {file=, line=, column=, path=, message=, hint=}; only message is needed
 function M.findings(list)

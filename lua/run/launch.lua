@@ -15,7 +15,7 @@ local task = require "holos.core.task"
 local M = {}
 
 local FILE_MODE = tonumber("600", 8)
-local GO_MS, GREETING_MS, END_MS = 10000, 30000, 2000
+local GREETING_MS, END_MS = 30000, 2000
 local LOG_TAIL_BYTES = 4096
 
 local function ports_taken(problems)
@@ -146,8 +146,8 @@ end
 ---@param child userdata?  still at its gate; nil: it was let go before
 local function prove(world, launching, directory, now, child)
   local state, spec = launching.state, launching.spec
-  return task.shield(GO_MS + GREETING_MS + 3 * END_MS, function()
-    if child then err.check(spec.name, task.within(GO_MS, io_wait.await, child, "try_go")) end
+  return task.shield(io_wait.GO_MS + GREETING_MS + 3 * END_MS, function()
+    if child then io_wait.go(spec.name, child) end
     local ok, problem = xpcall(greet, err.trace, world, launching, directory, now)
     if not ok and not problem.can_go_on then
       give_up(world, launching, now)

@@ -15,7 +15,7 @@ function M.try_connect(world, directory, timeout_ms, socket)
   local where = { directory = directory, name = socket or M.SOCKET }
   local ok, result = pcall(qmp.connect, world, where, { timeout_ms = timeout_ms })
   if ok then return result end
-  if err.is(result, "ECANCELED") then error(result, 0) end
+  if not err.is_failure(result) then error(result, 0) end
   return nil, result
 end
 
@@ -35,7 +35,7 @@ function M.ask(world, directory, timeout_ms)
     local session <close> = qmp.connect(world, { directory = directory, name = M.SOCKET }, { timeout_ms = timeout_ms })
     return M.halt(session)
   end)
-  if not ok and (not err.is(result) or err.is(result, "ECANCELED")) then error(result, 0) end
+  if not ok and not err.is_failure(result) then error(result, 0) end
   return ok and result or nil, ok
 end
 

@@ -50,16 +50,19 @@ local function start(world, program, where, log)
     argv = { "-machine", "none", "-nodefaults", "-no-user-config", "-display", "none",
       "-sandbox", "on,obsolete=deny,elevateprivileges=deny,spawn=deny,resourcecontrol=deny",
       "-chardev", "socket,id=qmp,fd=3,server=on,wait=off", "-mon", "chardev=qmp,mode=control" } })
-  err.check(program, io_wait.await(child, "try_go"))
-  return child
+  return io_wait.go(program, child)
 end
 
---- When its scope is left the probe is dead and reaped, and its socket gone.
-local function swept(world, child, where)
+--- When its scope is left the probe's socket is gone.
+local function unlinked(world, where)
+  return setmetatable({}, { __close = function() world.fs.remove(path.join(where.directory, where.name)) end })
+end
+
+--- When its scope is left the probe is dead and reaped.
+local function ended(child)
   return setmetatable({}, { __close = function()
     child:kill()
     task.shield(PROBE_MS, io_wait.await, child, "try_wait")
-    world.fs.remove(path.join(where.directory, where.name))
   end })
 end
 
@@ -70,7 +73,7 @@ end
 
 --- Raises why a QEMU that was started does not answer: its own last words, when it has any.
 local function no_answer(world, program, log, problem)
-  if err.is(problem, "ECANCELED") then error(problem, 0) end
+  if not err.is_failure(problem) then error(problem, 0) end
   local words = (world.fs.tail(log, LOG_TAIL_BYTES) or ""):match("([^\n]+)%s*$")
   err.raise { message = ("%s does not work: %s"):format(program, words or tostring(problem)), code = "EQEMU",
     hint = "its log: " .. log }
@@ -80,9 +83,10 @@ local function run_and_ask(world, program, directory)
   local where, file = { directory = directory, name = "probe-" .. world.proc.self().pid .. ".sock" }, directory .. "/probe.log"
   local log <close> = err.check(program, world.fs.open(file, { write = true, create = true, truncate = true, nofollow = true,
     mode = FILE_MODE }))
+  local _unlinked <close> = unlinked(world, where)
   local child <close> = start(world, program, where, log)
-  local _swept <close> = swept(world, child, where)
-  local ok, answer = pcall(converse, world, where)
+  local _ended <close> = ended(child)
+  local ok, answer = xpcall(converse, err.trace, world, where)
   if not ok then no_answer(world, program, file, answer) end
   return answer
 end

@@ -53,12 +53,7 @@ local function start(world, options, ends)
     session = true, uid = options.uid, gid = options.gid, groups = options.groups, landlock = options.landlock,
     namespace = options.namespace,
   })
-  local ok, message, code = io_wait.await(child, "try_go")
-  if not ok then
-    child:close()
-    err.raise { message = message, code = code }
-  end
-  return child
+  return io_wait.go(nil, child)
 end
 
 --- When its scope is left the program is gone, with the group it leads, and reaped.

@@ -47,7 +47,7 @@ function M.connect(world, launching, directory, what)
   local child <close> = start(world, launching, directory, what, listener)
   launching.shares[#launching.shares + 1] = { pid = child.pid, start_time = child.start_time, tag = what.tag }
   launching.on_share()
-  err.check(what.tag, io_wait.await(child, "try_go"))
+  io_wait.go(what.tag, child)
   return world.net.connect_unix(directory, name)
 end
 

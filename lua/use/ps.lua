@@ -28,7 +28,7 @@ end
 local function look(world, state, record, name)
   local ok, seen = pcall(observe.instance, world, state, record, name)
   if ok then return seen end
-  if not err.is(seen) or err.is(seen, "ECANCELED") then error(seen, 0) end
+  if not err.is_failure(seen) then error(seen, 0) end
   return { running = false, state = "damaged", text = "damaged: " .. seen.message, problem = seen }
 end
 

@@ -94,6 +94,13 @@ test("a QEMU that cannot run here is told with its last words, and its probe lea
   equal(names, { "probe.log" })
 end)
 
+test("a file that is no program is told as such, and its probe leaves no socket", function()
+  local stack <close> = stack_of(GOOD)
+  assert(fs.write_atomic(stack.qemu, "no program\n", { mode = tonumber("755", 8) }))
+  refused(stack, 1, stack.qemu .. ": ")
+  equal(#fs.list(stack.state .. "/probes"), 1)
+end)
+
 test("KVM asked for where it cannot be used", function()
   if require("sys.qemu").kvm_status().usable then skip("KVM can be used here") end
   local stack <close> = stack_of((GOOD:gsub("image_os: plain", "image_os: plain, vm: {accel: kvm}")))

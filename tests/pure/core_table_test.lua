@@ -86,4 +86,6 @@ test("bugs get a traceback and exit 70, user-facing errors stay what they are", 
   ok(kept.where:find("traceback"))
   local object = err.new "x"
   equal(select(2, pcall(err.raise, object)), object)
+  equal({ err.is_failure(kept), err.is_failure(bug), err.is_failure "a string", err.is_failure(err.new { code = "ECANCELED" }) },
+    { true, false, false, false })
 end)
