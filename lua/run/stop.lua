@@ -41,6 +41,13 @@ local function can_hear(session)
   return not halt or halt.cure ~= "restart"
 end
 
+--- pcall of fn(session), which takes no longer than the grace: a monitor that does not answer costs no more.
+local function try(deadline_ms, fn, session)
+  local ok, result = pcall(task.within, math.max(1, deadline_ms - task.now_ms()), fn, session)
+  if not ok and not err.is_failure(result) then error(result, 0) end
+  return ok, result
+end
+
 --- Presses the power button until the guest has ended or the grace is over.
 ---@return string? reason  of the exit, as QEMU's SHUTDOWN event says it
 ---@return boolean heard   whether anything of the VM was heard: without that a missing reason means nothing
@@ -49,9 +56,9 @@ local function power_down(world, directory, process, grace_ms)
   local session <close> = connect(world, directory, process, deadline_ms)
   if not session then return nil, false end
   repeat
-    local asked, hears = pcall(can_hear, session)
+    local asked, hears = try(deadline_ms, can_hear, session)
     if asked and not hears then break end
-    if not pcall(monitor.power_down, session) and not process:alive() then break end
+    if not try(deadline_ms, monitor.power_down, session) and not process:alive() then break end
     local left_ms = deadline_ms - task.now_ms()
     if ended(process, math.max(1, math.min(PRESS_AGAIN_MS, left_ms))) then break end
   until task.now_ms() >= deadline_ms
