@@ -4,10 +4,11 @@ local err = require "holos.core.err"
 
 local M = {}
 
--- kind of action -> events before all actions and before this one (they may refuse), and after it
+-- kind of action -> events before all actions, before all where it is half of a restart, before this one (they may refuse),
+-- and after it
 local EVENTS = {
   ["volume.create"] = { after = "volume.created" },
-  ["instance.launch"] = { before = "instance.before_launch", after = "instance.launched" },
+  ["instance.launch"] = { before = "instance.before_launch", of_restart = "instance.before_launch", after = "instance.launched" },
   ["instance.await"] = { after = "instance.ready" },
   ["instance.stop"] = { before_all = "instance.before_stop", after = "instance.stopped" },
   ["instance.trash"] = { after = "instance.removed" },
@@ -23,12 +24,20 @@ end
 --- The plan as scripts leave it.
 function M.plan(plan) return api.emit("plan.ready", plan) end
 
---- Asks scripts whether the instances may be stopped that `actions` stop. Comes before anything is written down or done:
---- one refusal, and nothing has changed.
+--- Asks scripts whether the instances may be stopped that `actions` stop, and launched again where they are. Comes before
+--- anything is written down or done: one refusal, and nothing has changed. Who was asked so is not asked again.
 function M.ask(project, actions)
+  local stopped = {}
   for _, action in ipairs(actions) do
-    local event = (EVENTS[action.kind] or {}).before_all
-    if event then api.emit(event, payload_of(project, action)) end
+    if action.kind == "instance.stop" then stopped[action.instance] = true end
+  end
+  for _, action in ipairs(actions) do
+    local events = EVENTS[action.kind] or {}
+    local event = events.before_all or stopped[action.instance] and events.of_restart
+    if event then
+      action.is_asked = true
+      api.emit(event, payload_of(project, action))
+    end
   end
 end
 
@@ -39,7 +48,7 @@ function M.attach(job)
   job.hook_problems = problems
   function job.before(action)
     local event = (EVENTS[action.kind] or {}).before
-    if event then api.emit(event, payload_of(job.record.name, action)) end
+    if event and not action.is_asked then api.emit(event, payload_of(job.record.name, action)) end
   end
   function job.after(action, result, took_ms)
     local event = (EVENTS[action.kind] or {}).after

@@ -22,8 +22,8 @@ return require "holos.main" { ... }
 ]]
 
 --- Runs holos with handlers.
-local function with_handlers(stack, ...)
-  files.write(stack.directory .. "/handlers.lua", SCRIPT)
+local function with_handlers(stack, script, ...)
+  files.write(stack.directory .. "/handlers.lua", script)
   return tool.run({ host.executable(), "lua", stack.directory .. "/handlers.lua", ... },
     { directory = stack.directory, env = stack:environment() })
 end
@@ -41,7 +41,7 @@ test("a refusal of a stop: nothing is stopped, and the record still wants all to
   local stack <close> = stack_.on_fake(YAML)
   stack:expect { "up", "-d" }
   local function refused(...)
-    local result = with_handlers(stack, ...)
+    local result = with_handlers(stack, SCRIPT, ...)
     equal({ result.status, #stack:pids(), desired(stack) }, { 3, 3, RUNNING }, result.stderr)
     ok(result.stderr:find("the dump is not ready", 1, true), result.stderr)
   end
@@ -50,6 +50,32 @@ test("a refusal of a stop: nothing is stopped, and the record still wants all to
   equal(fs.list(stack.state .. "/trash/pair"), {})
   stack:write((YAML:gsub("db: {", "db: {vm: {memory_mb: 1024}, "):gsub("replicas: 2", "replicas: 1")))
   refused "up"
-  local let = with_handlers(stack, "stop", "web")
+  local let = with_handlers(stack, SCRIPT, "stop", "web")
   equal({ let.status, #stack:pids(), desired(stack)["web-1"] }, { 0, 1, "stopped" }, let.stderr)
+end)
+
+local BEFORE_LAUNCH = [[
+holos.on("instance.before_launch", function(event)
+  io.stderr:write("asked for ", event.instance, "\n")
+  if event.instance == "db-0" then %s end
+end)
+return require "holos.main" { ... }
+]]
+
+test("a refusal of the launch of a restart comes before the stop; who was asked then is not asked again", function()
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up", "-d" }
+  local pids = stack:pids()
+  stack:write((YAML:gsub("db: {", "db: {vm: {memory_mb: 1024}, ")))
+  local refused = with_handlers(stack, BEFORE_LAUNCH:format 'return holos.veto "not by day"', "up", "-d")
+  equal({ refused.status, stack:pids() }, { 3, pids }, refused.stderr)
+  ok(refused.stderr:find("not by day", 1, true), refused.stderr)
+  local let = with_handlers(stack, BEFORE_LAUNCH:format "return nil", "up", "-d")
+  equal({ let.status, select(2, let.stderr:gsub("asked for db%-0", "")), #stack:pids() }, { 0, 1, 3 }, let.stderr)
+end)
+
+test("a launch that stops nothing is asked for when its turn comes", function()
+  local stack <close> = stack_.on_fake(YAML)
+  local refused = with_handlers(stack, BEFORE_LAUNCH:format 'return holos.veto "not by day"', "up")
+  equal({ refused.status, select(2, refused.stderr:gsub("asked for", "")), #stack:pids() }, { 3, 1, 0 }, refused.stderr)
 end)
