@@ -16,4 +16,40 @@ function M.of_instance(service, index)
   return ports
 end
 
+local ANY = "0.0.0.0"
+
+--- Whether one of `taken` is in the way of `port`: the same number of the same protocol, at the same address or at all.
+---@param taken {protocol: string, host_ip: string, host: integer}[]
+function M.any_overlaps(taken, port)
+  for _, other in ipairs(taken) do
+    local meets = other.host_ip == port.host_ip or other.host_ip == ANY or port.host_ip == ANY
+    if meets and other.protocol == port.protocol and other.host == port.host then return true end
+  end
+  return false
+end
+
+--- What a plan launches: instances whose ports have to be free for it. A launch that was cut off has its QEMU already.
+---@param actions holos.Action[]
+---@param specs table[]
+---@param seen table<string, table>  instances as observed
+---@return table[] launched  specs
+---@return table[] freed     the ports of the instances that the plan stops
+function M.of_plan(actions, specs, seen)
+  local kinds, launched, freed = { ["instance.launch"] = {}, ["instance.stop"] = {} }, {}, {}
+  for _, action in ipairs(actions) do
+    if kinds[action.kind] then kinds[action.kind][action.instance] = true end
+  end
+  local stopped = kinds["instance.stop"]
+  for _, spec in ipairs(specs) do
+    local is_cut = seen[spec.name] and seen[spec.name].is_cut and not stopped[spec.name]
+    if kinds["instance.launch"][spec.name] and not is_cut then launched[#launched + 1] = spec end
+  end
+  for name in pairs(stopped) do
+    local known = seen[name] or {}
+    table_.extend(freed, known.runtime and known.runtime.ports or {})
+    table_.extend(freed, known.applied and known.applied.ports or {})
+  end
+  return launched, freed
+end
+
 return M

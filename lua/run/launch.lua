@@ -28,13 +28,13 @@ local function port_problem(spec, port, message)
 end
 
 --- Raises all host ports of specs that somebody else has, before anything is made; at its launch each is asked for again.
----@param specs table[]  of instances that do not run
----@param ours table<integer, boolean>  ports of instances that do: a plan may free them
-function M.require_ports(world, specs, ours)
+---@param specs table[]  of instances that are to be launched
+---@param is_ours fun(port: table): boolean  whether a VM has it that is stopped before
+function M.require_ports(world, specs, is_ours)
   local problems = {}
   for _, spec in ipairs(specs) do
     for _, port in ipairs(spec.ports) do
-      if port.host > 0 and not ours[port.host] then
+      if port.host > 0 and not is_ours(port) then
         local fd, message = world.net.reserve_port(port.protocol, port.host_ip, port.host)
         if fd then fd:close() else problems[#problems + 1] = port_problem(spec, port, message) end
       end

@@ -5,7 +5,9 @@ local execute = require "holos.run.execute"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
 local keys = require "holos.run.keys"
+local launch = require "holos.run.launch"
 local lock = require "holos.run.lock"
+local ports_ = require "holos.plan.ports"
 local record_ = require "holos.run.record"
 local render = require "holos.plan.render"
 local sweep = require "holos.run.sweep"
@@ -49,6 +51,12 @@ end
 function M.refuse(plan)
   if #plan.refusals == 0 then return end
   err.raise { message = render.refusals(plan), code = "ECONSENT", exit = 3, hint = "nothing was changed" }
+end
+
+--- Raises host ports of what a plan launches that somebody else has; those of VMs that it stops first are free by then.
+function M.require_ports(world, plan, specs, observed)
+  local launched, freed = ports_.of_plan(plan.actions, specs, observed.instances)
+  launch.require_ports(world, launched, function(port) return ports_.any_overlaps(freed, port) end)
 end
 
 --- What the executor gets.

@@ -83,10 +83,13 @@ local function recorded_specs(record, chosen)
 end
 
 local function start_plan(context, chosen)
-  return plan_up.make { specs = recorded_specs(context.record, chosen), record = context.record,
-    observed = observe.project(context.world, context.state, context.record), volumes = {}, partial = true,
-    where = function() end, describe = render.describe, goal = context.options.goal,
-    batch_of = function(name) return trash.batch_of(context.world, context.state, context.name, name) end }
+  local specs = recorded_specs(context.record, chosen)
+  local observed = observe.project(context.world, context.state, context.record)
+  local plan = hooks.plan(plan_up.make { specs = specs, record = context.record, observed = observed, volumes = {},
+    partial = true, where = function() end, describe = render.describe, goal = context.options.goal,
+    batch_of = function(name) return trash.batch_of(context.world, context.state, context.name, name) end })
+  change.require_ports(context.world, plan, specs, observed)
+  return plan
 end
 
 --- Starts stopped instances from the record, as they were created.
@@ -95,7 +98,7 @@ function M.start(context, words, talk)
   local _held <close> = change.begin(context, talk)
   reload(context)
   local chosen = choose.instances(context.record, words)
-  local plan = hooks.plan(start_plan(context, chosen))
+  local plan = start_plan(context, chosen)
   for _, warning in ipairs(plan.warnings) do talk.warn(warning) end
   change.refuse(plan)
   hooks.ask(context.name, plan.actions)

@@ -1,10 +1,10 @@
 --- What `up` would do: load → observe → plan, and every reason why it could not. Effects: reads only.
 local capacity = require "holos.plan.capacity"
+local change = require "holos.use.change"
 local err = require "holos.core.err"
 local facts_ = require "holos.run.facts"
 local hooks = require "holos.use.hooks"
 local instance = require "holos.plan.instance"
-local launch = require "holos.run.launch"
 local leases = require "holos.run.leases"
 local observe = require "holos.run.observe"
 local record_ = require "holos.run.record"
@@ -45,19 +45,6 @@ local function selected(project, specs, words)
   return chosen
 end
 
---- Refuses host ports that are taken by others than this project's own VMs.
-local function require_ports(world, specs, observed)
-  local stopped, ours = {}, {}
-  for _, spec in ipairs(specs) do
-    local seen = observed.instances[spec.name]
-    if not (seen and seen.running) then stopped[#stopped + 1] = spec end
-  end
-  for _, seen in pairs(observed.instances) do
-    for _, port in ipairs(seen.running and seen.runtime.ports or {}) do ours[port.host] = true end
-  end
-  launch.require_ports(world, stopped, ours)
-end
-
 local function where_of(project)
   return function(path) return project.marks[path] end
 end
@@ -87,7 +74,6 @@ function M.make(context, words)
   local specs = selected(project, wanted.specs, words)
   local observed = observe.project(world, state, now)
   leases.recall_seen(now, observed.instances)
-  require_ports(world, specs, observed)
   local plan = up.make { specs = specs, record = now, observed = observed,
     volumes = project.volumes, where = where_of(project), describe = render.describe, partial = #words > 0,
     directory = project.directory, goal = context.options.goal,
@@ -95,6 +81,7 @@ function M.make(context, words)
   for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
   plan.warnings[#plan.warnings + 1] = capacity.memory_warning(plan.actions, specs, facts.memory)
   plan = hooks.plan(plan)
+  change.require_ports(world, plan, specs, observed)
   return { plan = plan, specs = specs, facts = facts, record = now, observed = observed, network = wanted.network,
     addresses = wanted.addresses, hosts = wanted.hosts, is_new = known == nil }
 end

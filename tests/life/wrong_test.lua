@@ -130,6 +130,39 @@ test("host ports that somebody else has, all of them, before anything is made", 
   stack:expect { "up" } -- they are our own now
 end)
 
+test("a port that somebody else has is told before a restart stops the VM, and before a start", function()
+  local net = require "sys.net"
+  local tcp <close> = assert(net.reserve_port("tcp", "127.0.0.1", 0))
+  local free = assert(net.bound_port(tcp))
+  tcp:close()
+  local function with_ports(...)
+    return (GOOD:gsub("image_os: plain", ("image_os: plain, ports: [%s]"):format(table.concat({ ... }, ", "))))
+  end
+  local function port(host_ip, host, protocol) return ('"%s:%d:80/%s"'):format(host_ip, host, protocol) end
+  local other <close> = stack_of(with_ports(port("127.0.0.1", free, "udp"))) -- the number of a port of ours, and another port
+  other:expect { "up" }
+  local stack <close> = stack_of(with_ports(port("127.0.0.1", free, "tcp")))
+  stack:expect { "up" }
+  local pids = stack:pids()
+  stack:write(with_ports(port("127.0.0.1", free, "tcp"), port("127.0.0.1", free, "udp")))
+  local told = ("host port 127.0.0.1:%d/udp cannot be used"):format(free)
+  local function is_refused(...)
+    local result = stack:expect({ ... }, 1)
+    ok(result.stderr:find(told, 1, true), result.stderr)
+  end
+  is_refused "up"
+  equal(stack:pids(), pids)
+  stack:write(with_ports(port("0.0.0.0", free, "tcp"))) -- its own VM has it at another address
+  stack:expect { "up" }
+  equal(#stack:pids(), 1)
+  stack:expect { "stop" }
+  local foreign <close> = assert(net.listen_tcp("127.0.0.1", free))
+  told = ("host port 0.0.0.0:%d/tcp cannot be used"):format(free)
+  is_refused "start"
+  foreign:close()
+  stack:expect { "start" }
+end)
+
 -- -- full disks ------------------------------------------------------------------------------------------------------------
 
 --- A small file system in place of the state directory, until the scope is left.
