@@ -160,6 +160,15 @@ local function refuse_lost_disk(plan, context, spec)
     change = { name = "root disk", class = "recreate", from = "made", to = "gone" } }
 end
 
+local function refuse_changes(plan, context, spec, changes, class)
+  for _, change in ipairs(changes) do
+    if change.class == class then
+      plan.refusals[#plan.refusals + 1] = { instance = spec.name, change = change, where = first_where(context, spec,
+        { change }) }
+    end
+  end
+end
+
 local function plan_known(plan, context, spec, volume_ids)
   if not context.observed.instances[spec.name].disk then
     if context.record.instances[spec.name].disk_made then return refuse_lost_disk(plan, context, spec) end
@@ -168,21 +177,16 @@ local function plan_known(plan, context, spec, volume_ids)
   local seen = context.observed.instances[spec.name]
   local changes = diff.changes(seen.applied or context.record.instances[spec.name].spec, spec)
   local gravest, running = diff.gravest(changes), seen.running
-  if gravest == "recreate" or gravest == "reprovision" then
-    for _, change in ipairs(changes) do
-      if change.class == gravest then
-        plan.refusals[#plan.refusals + 1] = { instance = spec.name, change = change, where = first_where(context, spec,
-          { change }) }
-      end
-    end
-  elseif not running or gravest == "restart" or seen.halt and seen.halt.cure == "restart" then
-    plan_restart(plan, context, spec, volume_ids, changes, running)
+  if gravest == "recreate" or gravest == "reprovision" then return refuse_changes(plan, context, spec, changes, gravest) end
+  if not running or gravest == "restart" or seen.halt and seen.halt.cure == "restart" then
+    return plan_restart(plan, context, spec, volume_ids, changes, running)
   elseif seen.halt and seen.halt.cure == "resume" and not seen.is_cut then
     plan_resume(plan, context, spec)
   elseif seen.is_cut then
     row(plan, "~", spec.name, "finish its launch, which was cut off")
     launch(plan, context, spec, {}, "its launch was cut off")
-  elseif gravest == "live" then
+  end
+  if gravest == "live" then
     row(plan, "~", spec.name, "at its next start   " .. change_text(changes), first_where(context, spec, changes))
   end
 end

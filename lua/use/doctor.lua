@@ -1,4 +1,5 @@
 --- doctor: what this host has and lacks for running VMs. Effects: reads; asks QEMU once.
+local capacity = require "holos.plan.capacity"
 local facts = require "holos.run.facts"
 local err = require "holos.core.err"
 local memory_ = require "holos.run.memory"
@@ -53,7 +54,7 @@ end
 function M.memory(world)
   local memory = memory_.look(world)
   return check("memory", "ok", ("%s free of %s%s"):format(units.format_bytes(memory.available_bytes),
-    units.format_bytes(memory.total_bytes), memory.group and (" (limited by %s)"):format(memory.group) or ""))
+    units.format_bytes(memory.total_bytes), capacity.limit(memory)))
 end
 
 local function try_writing(world, directory)

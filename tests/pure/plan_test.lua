@@ -129,26 +129,35 @@ end)
 
 test("a paused guest goes on, a panicked one is started anew; what waits for it comes after", function()
   local record = { ["web-0"] = { spec = spec("web-0") } }
-  local function plan_with(cure)
-    return up.make { specs = { spec("web-0") }, record = { instances = record, volumes = {} }, volumes = {}, describe = DESCRIBE,
+  local function plan_with(cure, changes)
+    return up.make { specs = { spec("web-0", changes) }, record = { instances = record, volumes = {} }, volumes = {},
+      describe = DESCRIBE,
       where = function() end, observed = { volumes = {}, instances = { ["web-0"] = { running = true, disk = true,
         disk_bytes = 1 << 30, text = "paused: so", halt = { cure = cure } } } } }
   end
   equal(ids(plan_with "resume"), { "resume/web-0", "gate/web-0/provisioned < resume/web-0" })
   equal(ids(plan_with "restart"), { "stop/web-0", "launch/web-0 < stop/web-0", "gate/web-0/provisioned < launch/web-0" })
   equal(ids(plan_with(nil)), { "gate/web-0/provisioned" })
+  local rows = plan_with("resume", { stop_grace_ms = 1000 }).rows
+  equal({ #rows, rows[1].text, (rows[2].text:gsub("   .*", "")) }, { 2, "go on   paused: so", "at its next start" })
 end)
 
 test("VMs to be started that ask for more memory than is free are warned of, those that run are not counted", function()
   local plan = make({ spec("a-0"), spec("b-0"), spec("c-0") }, { spec("c-0") }, { ["c-0"] = true })
   local specs = { spec("a-0"), spec("b-0", { memory_mib = 1024 }), spec("c-0") }
+  local seen = {}
   local function warning(mib, group)
-    return capacity.memory_warning(plan.actions, specs, { available_bytes = mib << 20, group = group })
+    return capacity.memory_warning(plan.actions, specs, seen, { available_bytes = mib << 20, group = group })
   end
   equal(warning(1536), nil)
   equal(warning(1535), "2 VMs are to be started with 1.5 GiB of memory; 1.5 GiB is free")
   equal(warning(512, "/sys/fs/cgroup/x"),
     "2 VMs are to be started with 1.5 GiB of memory; 512 MiB is free (limited by /sys/fs/cgroup/x)")
+  seen["b-0"] = { running = true, applied = spec("b-0") } -- restarted: it grows by 512 MiB
+  equal(warning(1024), nil)
+  equal(warning(1023), "2 VMs are to be started with 1 GiB of memory more than now; 1023 MiB is free")
+  seen["a-0"] = { running = true, is_cut = true, applied = spec("a-0") }
+  equal(warning(511), "1 VM is to be started with 512 MiB of memory more than now; 511 MiB is free")
 end)
 
 test("more memory restarts the running one and says where the file asks for it; its sibling is not touched", function()
