@@ -3,12 +3,14 @@
 --- know.
 local err = require "holos.core.err"
 local table_ = require "holos.core.table"
+local units = require "holos.core.units"
 
 local M = {}
 
 M.MAJOR, M.MINOR = 1, 0
---- A record of 253 instances with large seeds is well below this; more is no record of ours.
-local MAX_BYTES = 32 << 20
+--- A record of 253 instances with large seeds is well below this; more is no record of ours. What runs adds a little to
+--- its record (ports): as long as there is room for that, nothing is written that is too large to be read again.
+local MAX_BYTES, ROOM_BYTES = 32 << 20, 2 << 20
 local FORBIDDEN_NAME = "[^a-z0-9_-]"
 
 --- An empty record for a new project.
@@ -62,9 +64,17 @@ function M.load(world, state, name)
   return M.read(world, state:record(name), name)
 end
 
+local function refuse_size(name, bytes)
+  err.raise { message = ("project %s is too large: its record would have %s, and %s are the most"):format(name,
+    units.format_bytes(bytes), units.format_bytes(MAX_BYTES - ROOM_BYTES)), code = "E2BIG",
+    hint = "every replica counts with its whole cloud_init: let guests fetch large files, or mount them as volumes" }
+end
+
 --- Writes the record: temporary file, fsync, rename, fsync of the directory.
-function M.save(world, state, record)
+---@param options {is_intent: boolean?}?  nothing is done yet, so it has to leave room for what will come
+function M.save(world, state, record, options)
   local text = world.json.encode(record, { indent = 1 }) .. "\n"
+  if #text > MAX_BYTES - (options and options.is_intent and ROOM_BYTES or 0) then refuse_size(record.name, #text) end
   err.check("record", world.fs.write_atomic(state:record(record.name), text, { mode = tonumber("600", 8), sync = true }))
 end
 

@@ -4,7 +4,8 @@ local err = require "holos.core.err"
 
 local M = {}
 
-local MAX_BYTES = 1 << 20
+--- It holds one spec of a record and a little more, so what fits there fits here (run/record).
+local MAX_BYTES = 32 << 20
 --- A clock that is set a little while the host runs moves the moment of its boot.
 local CLOCK_ERROR_MS = 1000
 

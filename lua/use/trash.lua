@@ -72,7 +72,8 @@ function M.restore(context, batch_name, talk)
   local _held <close> = change.begin(context, talk)
   local batch = newest(M.list(world, state, context.name), context.name, batch_name)
   trash.require_room(world, state, batch)
-  record_.save(world, state, merged(context, batch, talk)) -- first, so that another restore finishes one that was cut off
+  -- First, so that another restore finishes one that was cut off.
+  record_.save(world, state, merged(context, batch, talk), { is_intent = true })
   trash.restore(world, state, batch)
   trash.remove(world, batch)
   return batch

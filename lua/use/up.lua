@@ -31,7 +31,7 @@ local function record_intent(context, prepared)
   for _, action in ipairs(prepared.plan.actions) do
     if action.kind == "instance.trash" then record.instances[action.instance].desired = "removed" end
   end
-  record_.save(context.world, context.state, record)
+  record_.save(context.world, context.state, record, { is_intent = true })
 end
 
 local function batch_when_needed(context, prepared)

@@ -1,5 +1,6 @@
 -- The whole life of projects on the stand-in for QEMU.
 local fake_qemu = require "tests.support.fake_qemu"
+local files = require "tests.support.files"
 local fs = require "sys.fs"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
@@ -253,4 +254,40 @@ test("kept volumes keep their project: down -v takes them to the trash, a lost o
   stack:expect { "stop" }
   assert(fs.remove(stack.state .. "/volumes/pair/data.qcow2"))
   ok(stack:expect({ "up" }, 3).stderr:find("volume data", 1, true))
+end)
+
+--- A cloud-config of as many bytes.
+local function write_user_data(stack, bytes)
+  files.write(stack.directory .. "/user-data", "#cloud-config\n" .. ("# " .. ("x"):rep(61) .. "\n"):rep(bytes // 64))
+end
+
+local SEEDED = [[
+name: pair
+services:
+  web: {image: ./image.qcow2, cloud_init: {user_data: ./user-data}, stop_grace_period: 2s}
+]]
+
+test("user_data of 2 MiB goes through a whole life: what was written can be read", function()
+  local stack <close> = stack_of(SEEDED)
+  write_user_data(stack, 2 << 20)
+  stack:expect { "up", "-d" }
+  equal({ #stack:pids(), stack:ps()["web-0"].running }, { 1, true })
+  ok(stack:expect({ "up", "-d" }).stderr:find("up to date", 1, true))
+  stack:expect { "down" }
+  equal(#stack:pids(), 0)
+  stack:expect { "trash", "restore", "pair" }
+end)
+
+test("a project whose record could not be read again is refused before anything is made", function()
+  local stack <close> = stack_of((SEEDED:gsub("image.qcow2,", "image.qcow2, replicas: 9,")))
+  write_user_data(stack, 7 << 19)
+  local refused = stack:expect({ "up", "-d" }, 1)
+  ok(refused.stderr:find("project pair is too large: its record would have 3%d.?%d* MiB, and 30 MiB are the most"), refused.stderr)
+  equal(#stack:pids(), 0)
+  for _, place in ipairs { "/projects/pair.json", "/instances/pair/web-0" } do
+    ok(not fs.stat(stack.state .. place), place .. " was made")
+  end
+  stack:write((SEEDED:gsub("image.qcow2,", "image.qcow2, replicas: 2,")))
+  stack:expect { "up", "-d" }
+  equal(#stack:pids(), 2)
 end)

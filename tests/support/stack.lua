@@ -96,7 +96,7 @@ function Stack:pids()
   for _, project in ipairs(fs.list(self.state .. "/instances") or {}) do
     for _, instance in ipairs(fs.list(("%s/instances/%s"):format(self.state, project.name)) or {}) do
       local file = ("%s/instances/%s/%s/runtime.json"):format(self.state, project.name, instance.name)
-      local text = fs.read(file, { max_bytes = 1 << 20 })
+      local text = fs.read(file, { max_bytes = 32 << 20 })
       local runtime = text and json.decode(text, {}) or {}
       for _, item in ipairs { runtime, table.unpack(runtime.shares or {}) } do
         local process = item.pid and proc.open(item.pid, item.start_time)
