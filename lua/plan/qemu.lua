@@ -131,10 +131,22 @@ function M.seed_disk(b)
   b:add("-device", "virtio-blk-pci,id=seed-disk,drive=seed,serial=seed")
 end
 
+-- QEMU's limit is 31 bytes; serials have at most 20 and differ.
+local function simple(serial) return (serial:gsub("[^%w-]", "-")) end
+
+--- A node's name for a volume: its serial made simple, or as it is where another one would be the same then.
+local function volume_node(mounts, mount)
+  local node = simple(mount.serial)
+  for _, other in ipairs(mounts) do
+    if other.kind == "volume" and other.serial ~= mount.serial and simple(other.serial) == node then return mount.serial end
+  end
+  return node
+end
+
 function M.volumes(b)
   for _, mount in ipairs(b.spec.mounts) do
     if mount.kind == "volume" then
-      local node = mount.serial:gsub("[^%w-]", "-") -- QEMU's limit is 31 bytes; serials have at most 20 and differ
+      local node = volume_node(b.spec.mounts, mount)
       local what = { role = mount.read_only and "read" or "write",
         path = path.join(b.host.volumes_directory, mount.volume .. ".qcow2") }
       file_node(b, node .. "-file", b:fdset(what), mount.read_only)

@@ -4,6 +4,7 @@ local diff = require "holos.plan.diff"
 local down = require "holos.plan.down"
 local identity = require "holos.plan.identity"
 local lease = require "holos.plan.lease"
+local qemu = require "holos.plan.qemu"
 local up = require "holos.plan.up"
 
 -- Not a hash to trust, but one that differs with its text: plans only need that.
@@ -239,4 +240,17 @@ test("down takes dependents first", function()
   local after = {}
   for _, action in ipairs(actions) do after[action.id] = table.concat(action.after, ",") end
   equal(after, { ["stop/db-0"] = "stop/web-0", ["stop/web-0"] = "", ["trash/db-0"] = "stop/db-0", ["trash/web-0"] = "stop/web-0" })
+end)
+
+test("volumes whose names differ by a dot have nodes that differ; others keep their simple ones", function()
+  local mounts = {}
+  for i, name in ipairs { "a.b", "a_b", "c_d" } do
+    mounts[i] = { kind = "volume", volume = name, serial = identity.volume_serial(fake_sha256, name) }
+  end
+  local builder = qemu.builder({ mounts = mounts }, { volumes_directory = "/v" })
+  qemu.volumes(builder)
+  local words = table.concat(builder.argv, " ")
+  local nodes = {}
+  for node in words:gmatch "id=(%S-)%-disk" do nodes[#nodes + 1] = node end
+  equal(nodes, { "vol-a.b", "vol-a_b", "vol-c-d" })
 end)
