@@ -35,7 +35,8 @@ end
 
 local function finish(context, prepared)
   if #prepared.plan.rows == 0 then
-    return out.talk(("%s is up to date (%d instances)."):format(context.name, #prepared.specs))
+    return out.talk(("%s is up to date (%d %s)."):format(context.name, #prepared.specs,
+      #prepared.specs == 1 and "instance" or "instances"))
   end
   for _, line in ipairs(text.columns(shared.published(prepared.record))) do out.talk(line) end
   out.talk(("next: holos ps · holos logs %s · holos exec %s"):format(prepared.specs[1].service, prepared.specs[1].name))

@@ -23,7 +23,7 @@ end
 
 local function stopped_text(entry, why, now)
   if why == "rebooted" and entry.desired == "running" then return "stopped (host rebooted)" end
-  if why or not now then return "stopped" end
+  if why or not now or entry.desired == "stopped" then return "stopped" end
   if now.exit then return ("exited (%s)"):format(now.exit) end
   return entry.desired == "running" and "exited" or "stopped"
 end

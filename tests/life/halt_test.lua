@@ -67,7 +67,7 @@ test("a halted guest is stopped: a paused one hears the power button, a panicked
   local stopped = stack:expect { "stop" }
   ok(stopped.stderr:find("web-0  powered off", 1, true), stopped.stderr)
   ok(stopped.stderr:find("db-0  terminated", 1, true), stopped.stderr)
-  equal(stack:ps()["web-0"].status, "exited (powered off)")
+  equal(stack:ps()["web-0"].status, "stopped")
 end)
 
 test("ps does not hang on a QEMU that does not answer, and asks all at the same time", function()
