@@ -133,22 +133,40 @@ function M.remove(world, batch)
   err.check("trash", world.fs.remove_tree(batch.directory))
 end
 
---- Whether a batch may go: its time is over, or less than a tenth of the file system is free. A batch whose time is not
---- known stays, and so do all while the clock is not set (before 2024).
-local function is_over(world, state, batch)
+--- Why a batch may go: its time is over, or less than a tenth of the file system is free; nil when it may not. A batch
+--- whose time is not known stays, and so do all while the clock is not set (before 2024).
+local function why_over(world, state, batch)
   local now_ms = world.clock.utc_ms()
-  if batch.at_ms < FIRST_SANE_MS or now_ms < FIRST_SANE_MS then return false end
+  if batch.at_ms < FIRST_SANE_MS or now_ms < FIRST_SANE_MS then return nil end
+  if now_ms - batch.at_ms > M.KEEP_DAYS * DAY_MS then return ("older than %d days"):format(M.KEEP_DAYS) end
   local space = world.fs.space(state.root)
-  local tight = space and space.free_bytes * 10 < space.total_bytes
-  return tight or now_ms - batch.at_ms > M.KEEP_DAYS * DAY_MS
+  if space and space.free_bytes * 10 < space.total_bytes then return "as the disk is nearly full" end
+end
+
+--- "20261121T010203.456Z of lab (db-0 web-0), older than 7 days"
+local function text_of(batch, why)
+  local names = table_.extend(table_.copy(batch.instances), batch.volumes)
+  return ("%s of %s (%s), %s"):format(batch.batch, batch.project, table.concat(names, " "), why)
+end
+
+--- What `sweep` would delete of one project if it came now; it stops once the disk has room again.
+---@return string[] texts
+function M.over(world, state, project)
+  local texts = {}
+  for _, batch in ipairs(M.list(world, state)) do
+    local why = batch.project == project and why_over(world, state, batch)
+    if why then texts[#texts + 1] = text_of(batch, why) end
+  end
+  return texts
 end
 
 --- Deletes what is over of one project, whose lock the caller holds; oldest first.
----@param on_removed fun(batch: table)  told of each, before it is deleted
+---@param on_removed fun(batch: table, text: string)  told of each, before it is deleted
 function M.sweep(world, state, project, on_removed)
   for _, batch in ipairs(M.list(world, state)) do
-    if batch.project == project and is_over(world, state, batch) then
-      on_removed(batch)
+    local why = batch.project == project and why_over(world, state, batch)
+    if why then
+      on_removed(batch, text_of(batch, why))
       M.remove(world, batch)
     end
   end

@@ -98,9 +98,8 @@ end
 
 --- Empties the project's part of the trash of what is over, and says so.
 function M.sweep_trash(context, talk)
-  trash.sweep(context.world, context.state, context.name, function(batch)
-    talk.notice(("trash: deleting %s of %s (%s), older than %d days or the disk is nearly full"):format(batch.batch,
-      batch.project, table.concat(batch.instances, " "), trash.KEEP_DAYS))
+  trash.sweep(context.world, context.state, context.name, function(batch, text)
+    talk.notice("trash: deleting " .. text)
     journal.append(context.world, context.state, context.name, { type = "trash.deleted", batch = batch.batch })
   end)
 end

@@ -80,6 +80,9 @@ function M.make(context, words)
     batch_of = function(name) return trash.batch_of(world, state, context.name, name) end }
   for _, warning in ipairs(wanted.warnings) do table.insert(plan.warnings, 1, warning) end
   plan.warnings[#plan.warnings + 1] = capacity.memory_warning(plan.actions, specs, observed.instances, facts.memory)
+  for _, text in ipairs(trash.over(world, state, context.name)) do
+    plan.warnings[#plan.warnings + 1] = "up deletes from the trash: " .. text
+  end
   plan = hooks.plan(plan)
   change.require_ports(world, plan, specs, observed)
   return { plan = plan, specs = specs, facts = facts, record = now, observed = observed, network = wanted.network,

@@ -51,7 +51,7 @@ test("an address that another instance got meanwhile is leased anew, and said", 
     ok(not seen[row.address], name .. " shares an address with " .. tostring(seen[row.address]))
     seen[row.address] = name
   end
-  equal({ rows["web-0"].state, rows["api-0"].state }, { "exited", "provisioned" })
+  equal({ rows["web-0"].state, rows["api-0"].state }, { "stopped", "provisioned" })
   stack:expect { "start", "-p", "pair", "web" }
   local record = assert(json.decode(assert(fs.read(stack.state .. "/projects/pair.json")), {}))
   equal(record.instances["web-0"].spec.nics[2].address, rows["web-0"].address)
@@ -122,4 +122,26 @@ test("a restore that was cut off after its record: up and start name the batch t
   stack:expect { "trash", "restore", "pair", name }
   stack:expect { "up", "-d" }
   equal(#stack:pids(), 2)
+end)
+
+test("what up would delete from the trash is said by every plan, and deleted only by an up that is not refused", function()
+  local stack <close> = stack_of()
+  stack:expect { "up", "-d" }
+  stack:expect { "down" }
+  local batch = fs.list(stack.state .. "/trash/pair")[1].name
+  equal(run_tool({ "touch", "-d", "10 days ago", stack.state .. "/trash/pair/" .. batch }).status, 0)
+  local said = ("up deletes from the trash: %s of pair (db-0 web-0), older than 7 days"):format(batch)
+  local function says(status, ...)
+    local result = stack:expect({ ... }, status)
+    ok(result.stderr:find(said, 1, true), result.stderr)
+  end
+  says(0, "plan")
+  says(0, "up", "--dry-run")
+  local taken <close> = assert(require("sys.net").listen_tcp("127.0.0.1", 0))
+  stack:write((YAML:gsub('"0:80"', ('"%d:80"'):format(assert(require("sys.net").bound_port(taken))))))
+  stack:expect({ "up" }, 1)
+  equal(#fs.list(stack.state .. "/trash/pair"), 1)
+  stack:write(YAML)
+  says(0, "up", "-d")
+  equal(fs.list(stack.state .. "/trash/pair"), {})
 end)
