@@ -40,24 +40,33 @@ local function record(must, may)
   return schema.record(fields, { open = true })
 end
 
-local image = record({ path = path, format = schema.choice { values = { "qcow2", "raw" } }, os = line },
-  { size_bytes = count, mtime_ns = schema.integer {}, inode = schema.integer {} })
+-- Whatever a later minor version may say there. To stop and to remove an instance nobody needs to understand it; who
+-- launches one holds its spec against M.launchable.
+local function open() return word end
+local function closed(values) return schema.choice { values = values } end
 
-local vm = record({ vcpu = id, memory_mib = id, accel = schema.choice { values = { "kvm", "tcg" } }, machine = line,
-  cpu_model = line, extra_args = list(line), allow_paths = list(path) },
-  { uefi = flag, run_as_root = flag, machine_wanted = line, cpu_model_wanted = line })
+local function forward_rule(choice)
+  return record { protocol = choice { "tcp", "udp" }, host_ip = address, guest = port,
+    host = schema.integer { least = 0, most = 65535 } }
+end
 
-local nic = record({ kind = schema.choice { values = { "user", "mcast" } },
-  mac = schema.text { pattern = ("%x%x:"):rep(5) .. "%x%x", wanted = "a MAC address" } },
-  { network = word, address = address, group = address, port = port, prefix = schema.integer { least = 1, most = 32 } })
+local function vm_rule(choice)
+  return record({ vcpu = id, memory_mib = id, accel = choice { "kvm", "tcg" }, machine = line, cpu_model = line,
+    extra_args = list(line), allow_paths = list(path) },
+    { uefi = flag, run_as_root = flag, machine_wanted = line, cpu_model_wanted = line })
+end
 
-local protocol = schema.choice { values = { "tcp", "udp" } }
-local forward = record { protocol = protocol, host_ip = address, guest = port,
-  host = schema.integer { least = 0, most = 65535 } }
+local function nic_rule(choice)
+  return record({ kind = choice { "user", "mcast" },
+    mac = schema.text { pattern = ("%x%x:"):rep(5) .. "%x%x", wanted = "a MAC address" } },
+    { network = word, address = address, group = address, port = port, prefix = schema.integer { least = 1, most = 32 } })
+end
 
-local mount = record({ kind = schema.choice { values = { "volume", "bind" } }, target = path },
-  { volume = volume_name, source = path, serial = schema.text { pattern = "[%w_.-]+", most = 20 }, tag = word,
-    driver = schema.choice { values = { "9p", "virtiofs" } }, read_only = flag })
+local function mount_rule(choice)
+  return record({ kind = choice { "volume", "bind" }, target = path },
+    { volume = volume_name, source = path, serial = schema.text { pattern = "[%w_.-]+", most = 20 }, tag = word,
+      driver = choice { "9p", "virtiofs" }, read_only = flag })
+end
 
 local commands = list(schema.either { text = text, list = schema.list { of = text } })
 
@@ -68,32 +77,42 @@ local cloud_init = record({}, { user = line, ssh_authorized_keys = list(text), p
 local healthcheck = record { test = list(text), interval_ms = count, timeout_ms = count, retries = id,
   start_period_ms = count }
 
-M.spec = record({
-  project = line, service = line, index = count, name = instance_name, hostname = line, uuid = line, instance_id = line,
-  user = line, image = image, disk_bytes = id, vm = vm, nics = list(nic), ports = list(forward), mounts = list(mount),
-  cloud_init = cloud_init, stop_grace_ms = count,
-  depends_on = list(record { service = line, condition = line }), labels = map(text),
-}, { generation = id, healthcheck = healthcheck, protect = flag, console_login = word, hosts_id = word })
+local function spec_rule(choice)
+  local image = record({ path = path, format = choice { "qcow2", "raw" }, os = line },
+    { size_bytes = count, mtime_ns = schema.integer {}, inode = schema.integer {} })
+  return record({
+    project = line, service = line, index = count, name = instance_name, hostname = line, uuid = line, instance_id = line,
+    user = line, image = image, disk_bytes = id, vm = vm_rule(choice), nics = list(nic_rule(choice)),
+    ports = list(forward_rule(choice)), mounts = list(mount_rule(choice)), cloud_init = cloud_init, stop_grace_ms = count,
+    depends_on = list(record { service = line, condition = line }), labels = map(text),
+  }, { generation = id, healthcheck = healthcheck, protect = flag, console_login = word, hosts_id = word })
+end
 
-local entry = record({ spec = M.spec, desired = schema.choice { values = { "running", "stopped", "removed" } } },
+--- A spec as it is read back.
+M.spec = spec_rule(open)
+--- A spec as QEMU's options are made of it: with nothing that this version does not know.
+M.launchable = spec_rule(closed)
+
+local entry = record({ spec = M.spec, desired = word },
   { leased = map(port), disk_made = flag })
 
-local volume = record({}, { size_bytes = id, made = flag, desired = schema.choice { values = { "removed" } } })
+local volume = record({}, { size_bytes = id, made = flag, desired = word })
 
 local network = record { subnet = schema.text { pattern = ADDRESS .. "/%d%d?", wanted = "a subnet" }, group = address,
   port = port }
 
 --- projects/<p>.json
 M.record = record({
-  schema = record { major = id, minor = count }, name = line, directory = path,
+  schema = record { major = id, minor = count }, name = line, directory = line,
   instances = map(entry, instance_name), volumes = map(volume, volume_name),
   leases = record({}, { network = network, uid = id, addresses = map(address, instance_name) }),
-}, { files = list(path), hosts = list(record { address = address, names = list(line) }) })
+  hosts = list(record { address = address, names = list(line) }),
+}, { files = list(path) })
 
 --- runtime.json. Its spec is most of it and seldom asked for: that is held against M.spec when it is.
 M.runtime = record({ boot_id = line }, {
   pid = id, start_time = count, launched_ms = count, report_from_bytes = count, console_from_bytes = count,
-  shares = list(record({ pid = id, start_time = count }, { tag = word })), ports = list(forward), spec = any,
+  shares = list(record({ pid = id, start_time = count }, { tag = word })), ports = list(forward_rule(open)), spec = any,
   health = word, exit = line,
 })
 

@@ -135,7 +135,6 @@ end
 --- Names and addresses that guests get: changed where an address has changed, more where somebody came back.
 local function set_hosts(record)
   local known, addresses = {}, record.leases.addresses
-  record.hosts = record.hosts or table_.list {}
   for _, host in ipairs(record.hosts) do
     local name = host.names[1] or ""
     host.address, known[name] = addresses[name] or host.address, true

@@ -49,7 +49,7 @@ M.actions["instance.launch"] = function(world, job, action)
   local entry, spec = job.record.instances[action.instance], spec_of(job, action)
   local known = runtime.load(world, job.state, job.record.name, action.instance)
   local process <close> = runtime.process(world, known)
-  local launching = { state = job.state, spec = spec, hosts = job.record.hosts or {}, leased = entry.leased or {},
+  local launching = { state = job.state, spec = spec, hosts = job.record.hosts, leased = entry.leased or {},
     on_ports = function(ports) entry.leased = runtime.leased(spec, ports) end,
     uid = job.record.leases.uid, program = job.facts.qemu.program, confinement = confinement_of(world, job),
     firmware = job.facts.firmware, virtiofsd = job.facts.virtiofsd, warn = job.warn }

@@ -172,6 +172,7 @@ end
 ---@return table runtime  as in runtime.json, with `ports`
 function M.start(world, launching)
   local spec, state = launching.spec, launching.state
+  runtime.require_launchable(spec)
   local directory = state:instance(spec.project, spec.name)
   launching.shares = {}
   launching.on_share = function()

@@ -1,6 +1,7 @@
 --- runtime.json of an instance: what is true until the host reboots (pid, ports, how far its logs go).
 --- Effects: reads and writes one file, by rename and without fsync: after a crash of the host it is worthless anyway.
 local err = require "holos.core.err"
+local table_ = require "holos.core.table"
 
 local M = {}
 
@@ -56,6 +57,15 @@ function M.applied(state, project, name, runtime)
   local reason = record_schema.complaint(record_schema.spec, runtime.spec)
   if reason then damaged(file_of(state, project, name), name, "spec." .. reason) end
   return runtime.spec
+end
+
+--- Raises when a spec asks for what this version does not know: it may be recorded, but nothing is launched from it.
+function M.require_launchable(spec)
+  local record_schema = require "holos.plan.record_schema"
+  local reason = record_schema.complaint(record_schema.launchable, table_.copy(spec)) -- what is wrong is taken out of it
+  if not reason then return end
+  err.raise { message = ("%s: cannot be launched as it is recorded: %s"):format(spec.name, reason), code = "EDAMAGED",
+    hint = "start it with the holos that wrote this, or run `holos up` to record it anew; stop and down work" }
 end
 
 --- The ports of a launch as a record keeps them, so that the instance gets the same ones the next time.

@@ -104,3 +104,20 @@ test("what a newer holos has added to the record is still there after this one w
     equal({ record.schema.minor, record.of_tomorrow[1], entry.of_tomorrow, entry.spec.of_tomorrow.a }, { 7, "kept", 1, "b" })
   end)
 end)
+
+test("a kind of NIC that only a newer holos knows: nothing is launched from it; stop, down and restore work", function()
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up" }
+  edit(stack, "projects/pair.json", function(record)
+    record.schema.minor, record.instances["web-0"].spec.nics[2].kind, record.instances["web-0"].desired = 7, "bridge", "suspended"
+  end)
+  edit(stack, "instances/pair/web-0/runtime.json", function(runtime) runtime.spec.nics[2].kind = "bridge" end)
+  equal(stack:ps()["web-0"].running, true)
+  stack:expect { "stop" }
+  equal(#stack:pids(), 0)
+  local refused = stack:expect({ "start", "web" }, 1)
+  ok(refused.stderr:find("web-0: cannot be launched as it is recorded: nics[2].kind: ", 1, true), refused.stderr)
+  stack:expect { "down" }
+  stack:expect { "trash", "restore", "pair" }
+  equal(#stack:pids(), 0)
+end)

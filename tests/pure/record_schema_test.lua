@@ -103,3 +103,35 @@ test("record: an empty list that JSON calls an object is a list", function()
   record.instances["web-0"].spec.ports = { a = 1 }
   ok(complaint_of("record", record):find("expected a list, got a mapping", 1, true))
 end)
+
+--- Kinds and states that only a later version knows, each with its place in a spec.
+local TOMORROW = {
+  ["nics[2].kind"] = function(spec) spec.nics[2].kind = "bridge" end,
+  ["vm.accel"] = function(spec) spec.vm.accel = "hvf" end,
+  ["image.format"] = function(spec) spec.image.format = "vmdk" end,
+  ["ports[1].protocol"] = function(spec) spec.ports[1].protocol = "sctp" end,
+  ["mounts[1].kind"] = function(spec) spec.mounts[1].kind = "nbd" end,
+  ["mounts[2].driver"] = function(spec) spec.mounts[2].driver = "vhost" end,
+}
+
+test("kinds and states of a later minor version are read, and not launched", function()
+  equal(complaint_of("launchable", sound_spec()), nil)
+  for place, change in tables.sorted_pairs(TOMORROW) do
+    local record = sound_record()
+    change(record.instances["web-0"].spec)
+    equal(complaint_of("record", record), nil, place)
+    local complaint = complaint_of("launchable", record.instances["web-0"].spec)
+    ok(complaint and complaint:find(place .. ": ", 1, true) == 1, place .. " may be launched: " .. tostring(complaint))
+  end
+  local record = sound_record()
+  record.instances["web-0"].desired, record.volumes.data.desired = "suspended", "archived"
+  equal(complaint_of("record", record), nil)
+end)
+
+test("record: the directory may be any text; hosts have to be there", function()
+  local record = sound_record()
+  record.directory = "."
+  equal(complaint_of("record", record), nil)
+  record.hosts = nil
+  equal(complaint_of("record", record), '"hosts" is missing')
+end)
