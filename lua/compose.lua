@@ -1,5 +1,6 @@
 --- The texts of compose files to a project, or to all findings at once. Pure: the world is handed in as functions.
 local check = require "holos.core.schema.check"
+local extension = require "holos.compose.extension"
 local findings = require "holos.compose.findings"
 local gather = require "holos.compose.gather"
 local interpolate = require "holos.compose.interpolate"
@@ -11,6 +12,7 @@ local project_schema = require "holos.compose.schema.project"
 local rules = require "holos.compose.rules"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
+local variables = require "holos.compose.variables"
 
 local M = {}
 
@@ -32,6 +34,9 @@ local M = {}
 ---@field show function?         path → how a user would write it
 ---@field sniff function?        path of an image → "qcow2", "raw" or nil, from its first bytes
 ---@field name string?           the project's name, whatever the files say
+---@field env_file function?     {path, required, format} → holos.EnvFile | nil, message, hint; absent: none is read
+---@field profiles string[]?     profiles that are asked for; "*" is all of them
+---@field compat boolean?        keys that only mean something for containers are warned of, not refused
 
 ---@class holos.ComposeState     what the stages share
 ---@field options holos.LoadOptions
@@ -43,17 +48,19 @@ local M = {}
 ---@field warnings table[]
 ---@field marks table            marks[container][key] → packed position, for the containers of all documents
 ---@field tree table             the documents merged
+---@field written table          written[list][position] → {key, position}: entries that stand elsewhere in the file
+---@field later table[]          what has no effect so far: {mark, path, hint}
 ---@field is_broken boolean?     part of the files could not be read; what is missing in the rest may be there
 ---@field incomplete table       names of services that lack what they extend
 ---@field extended table         files that services are extended from, by their variables and paths
 ---@field copied integer         values that were copied from extended services
 
 -- Every stage takes the state and edits it; "stop" says that nothing after it could make sense. They run in this order.
-M.stages = { "gather", "check", "resolve", "normalize", "consistency" }
+M.stages = { "gather", "extension", "check", "resolve", "normalize", "consistency", "environment" }
 
 local function report_at(state, list, keys, message, hint)
   local mark = marks.find(state, keys)
-  list[#list + 1] = { mark = mark, path = schema.path(keys), message = message, hint = hint }
+  list[#list + 1] = { mark = mark, path = schema.path(marks.written(state, keys)), message = message, hint = hint }
 end
 
 --- Adds a finding at the place that `keys` lead to.
@@ -80,9 +87,15 @@ local function incomplete_services(state)
   return incomplete
 end
 
+--- Keys of x-holos go to where they belong.
+function M.extension(state)
+  extension.apply(state.tree, state.marks, reporter(state, state.findings))
+end
+
 --- Holds the tree against the schema; values take their final form, defaults come in.
 function M.check(state)
-  local at = check.new(state.marks, nil, state.is_broken or incomplete_services(state))
+  local at = check.new(state.marks, { written = state.written }, state.is_broken or incomplete_services(state))
+  at.is_lenient, at.later = state.options.compat, state.later
   local tree = check.value(project_schema, state.tree, at)
   append(state.findings, at.findings)
   append(state.warnings, at.warnings)
@@ -131,22 +144,60 @@ local function file_names(state)
   return names
 end
 
+local function set_of(list)
+  local set = {}
+  for _, item in ipairs(list or {}) do set[item] = true end
+  return set
+end
+
+-- A place as "holos.yaml:14:5".
+local function placer(state)
+  return function(keys) return marks.text(marks.find(state, keys), state.files) end
+end
+
 --- The tree becomes a project.
 function M.normalize(state)
   local options = state.options
   state.project = normalize.project(state.tree, {
     name = project_name(state), directory = options.directory, files = file_names(state),
-    marks = marks.lookup(state, state.files),
+    profiles = set_of(options.profiles), marks = marks.lookup(state, state.files),
     facts = { sniff = options.sniff or function() end, read = reader(state) },
+    report = reporter(state, state.findings), place = placer(state),
+    put_off = function(keys, hint) report_at(state, state.later, keys, "not available yet", hint) end,
   })
+  normalize.put_off(state.project, state.later, function(mark) return marks.text(mark, state.files) end)
+end
+
+local function lookup_of(state)
+  local options = state.options
+  return options.lookup or function(name) return (options.environment or {})[name] end
 end
 
 --- The checks across services, and against the host.
 function M.consistency(state)
   rules.run(state.project, reporter(state, state.findings), {
     stat = state.options.stat,
+    variable = lookup_of(state),
     mark = function(keys) return marks.find(state, keys) or 0 end,
+    is_written = function(kind, name)
+      local written = state.marks[state.tree[kind]]
+      return written ~= nil and written[name] ~= nil
+    end,
+    path = function(keys) return schema.path(marks.written(state, keys)) end,
     warn = reporter(state, state.warnings),
+  })
+end
+
+--- Services get their variables and labels.
+function M.environment(state)
+  local read = state.options.env_file or function() end
+  variables.fill(state.tree, state.project, {
+    file = function(entry, keys)
+      local parsed, message, hint = read(entry)
+      if message then report_at(state, state.findings, keys, message, hint) end
+      return parsed
+    end,
+    variable = lookup_of(state),
   })
 end
 
@@ -157,6 +208,7 @@ function M.begin(options)
   return {
     options = options, given = options.files or { { file = options.file, text = options.text, shown = options.shown } },
     files = {}, indexes = {}, reads = 0, findings = {}, warnings = {}, marks = {}, incomplete = {}, extended = {}, copied = 0,
+    written = {}, later = {},
   }
 end
 
@@ -168,6 +220,7 @@ function M.load(options)
   for _, stage in ipairs(M.stages) do
     if M[stage](state) == "stop" then break end
   end
+  if #state.findings > 0 then append(state.findings, state.later) end -- one look at a file is to show all of it
   interpolate.settle(state)
   findings.raise(state.findings, state.files)
   state.project.warnings = findings.lines(state.warnings, state.files)

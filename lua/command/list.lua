@@ -21,6 +21,8 @@ M.OPTIONS = {
     help = "variables for the file (default: HOLOS_ENV_FILES, or .env in the project's directory)" },
   { "--state-dir", value = "DIR",
     help = "where state lives (default: HOLOS_STATE_DIR, /var/lib/holos, ~/.local/state/holos)" },
+  { "--profile", value = "NAME", repeated = true, help = "take in services of this profile too; * is all of them" },
+  { "--compat", help = "warn of keys that are for containers only, where they would be refused" },
   { "--ansi", value = "WHEN", kind = "choice", choices = { "auto", "always", "never" },
     help = "draw over lines: auto, always, never" },
   { "--progress", value = "HOW", kind = "choice", choices = { "auto", "tty", "plain", "quiet" },

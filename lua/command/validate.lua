@@ -1,4 +1,6 @@
 --- holos validate
+local available = require "holos.use.available"
+local err = require "holos.core.err"
 local out = require "holos.command.out"
 local project_ = require "holos.use.project"
 local text = require "holos.core.text"
@@ -16,7 +18,7 @@ local function service_cells(project)
   for _, name in ipairs(project.order) do
     local service, needs = project.services[name], {}
     for i, dependency in ipairs(service.depends_on) do needs[i] = dependency.service end
-    cells[#cells + 1] = { name, service.image.path:match("[^/]+$"),
+    cells[#cells + 1] = { name, service.image and service.image.path:match("[^/]+$") or "-",
       tostring(service.replicas), tostring(service.vm.vcpu),
       service.vm.memory_mib and units.format_bytes(service.vm.memory_mib << 20) or "default",
       #needs > 0 and table.concat(needs, " ") or "-" }
@@ -27,6 +29,9 @@ end
 function M.run(world, options)
   local result = validate.run(project_.from_file(world, options))
   for _, warning in ipairs(result.project.warnings) do out.warn(warning) end
+  for _, finding in ipairs(available.findings(result.project)) do
+    out.warn(err.render_finding(finding) .. "; up refuses it")
+  end
   if options.quiet then return 0 end
   out.result("project " .. result.project.name)
   for _, line in ipairs(text.columns(service_cells(result.project))) do out.result("  " .. line) end

@@ -5,8 +5,14 @@ local M = {}
 --- What a dependent waits for: Docker's word or ours → ours. "auto": healthy where there is a check, else started.
 M.conditions = {
   auto = "auto", started = "started", ready = "ready", provisioned = "provisioned", healthy = "healthy",
-  service_started = "started", service_ready = "ready", service_provisioned = "provisioned",
-  service_healthy = "healthy",
+  completed = "completed", service_started = "started", service_ready = "ready", service_provisioned = "provisioned",
+  service_healthy = "healthy", service_completed_successfully = "completed",
+}
+
+--- The words that files use.
+M.words = {
+  "service_started", "service_ready", "service_provisioned", "service_healthy", "service_completed_successfully",
+  "started", "ready", "provisioned", "healthy", "completed", "auto",
 }
 
 --- The condition in our words.
@@ -16,9 +22,8 @@ M.conditions = {
 function M.parse_condition(text)
   local condition = M.conditions[text]
   if condition then return condition end
-  if text == "service_completed_successfully" then return nil, ('"%s" is not available yet'):format(text) end
-  return nil, ('unknown condition "%s"'):format(text),
-    "one of service_started, service_ready, service_provisioned, service_healthy"
+  return nil, ('unknown condition "%s"'):format(text), "one of service_started, service_ready, service_provisioned, "
+    .. "service_healthy, service_completed_successfully"
 end
 
 --- The short form {"db", "cache"} as the long one {db = {condition = "auto"}, …}; positions move along.

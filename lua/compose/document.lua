@@ -11,8 +11,8 @@ local tables = require "holos.core.table"
 
 local M = {}
 
---- Values that aliases may add to one document: a "billion laughs" ends here, within milliseconds.
-M.alias_limit = 100000
+--- Values that aliases may add to one document, keys among them: a "billion laughs" ends here, within milliseconds.
+M.alias_limit = 400000
 
 --- Levels that a tree may have once aliases are in place; sys.yaml limits only what is written out.
 M.depth_limit = 100

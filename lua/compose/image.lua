@@ -2,8 +2,21 @@
 
 local M = {}
 
--- Names that the catalogue of cloud images will know (seed README, "Available").
-local CATALOGUE = { alpine = true, arch = true, debian = true, ubuntu = true, fedora = true }
+-- Systems whose makers publish cloud images, by the names that people use for them.
+local CATALOGUE = {
+  alma = true, almalinux = true, alpine = true, amazonlinux = true, arch = true, archlinux = true, centos = true,
+  debian = true, fedora = true, freebsd = true, opensuse = true, oraclelinux = true, rocky = true, rockylinux = true,
+  ubuntu = true,
+}
+
+-- Container images that many files name, and the packages of Debian that hold what they hold.
+local PACKAGES = {
+  caddy = "caddy", golang = "golang", gradle = "gradle", haproxy = "haproxy", httpd = "apache2", mariadb = "mariadb-server",
+  maven = "maven", memcached = "memcached", mosquitto = "mosquitto", mysql = "default-mysql-server", nats = "nats-server",
+  nginx = "nginx", node = "nodejs", openjdk = "default-jre-headless", perl = "perl", php = "php", postgres = "postgresql",
+  python = "python3", rabbitmq = "rabbitmq-server", redis = "redis-server", registry = "docker-registry", ruby = "ruby",
+  rust = "rustc", tomcat = "tomcat10", valkey = "valkey-server", varnish = "varnish",
+}
 
 local DISK_EXTENSIONS = { [".qcow2"] = "qcow2", [".raw"] = "raw", [".img"] = "unknown" }
 
@@ -22,6 +35,21 @@ function M.is_path(text)
   return text:find("^%.?%.?/") ~= nil or text:find("^~/") ~= nil or DISK_EXTENSIONS[extension(text)] ~= nil
 end
 
+local function check_name(text)
+  local name, tag = text:match("^([^:@]+):?([%w._-]*)")
+  if CATALOGUE[name] then
+    local file = tag ~= "" and name .. "-" .. tag or name
+    return ('"%s": images by name are not available yet'):format(text), ("name a local file: ./%s.qcow2"):format(file)
+  end
+  local holds = PACKAGES[(name or text):match("[^/]+$")]
+  local hint = holds
+    and ("name a cloud image, and install the program in it:\nimage: ./debian.qcow2\ncloud_init: {packages: [%s]}"):format(holds)
+    or "name a cloud image, and install the program in it:\nimage: ./debian.qcow2\n"
+      .. "cloud_init: {packages: [...], runcmd: [...]}"
+  return ('"%s" is a container image; a virtual machine starts from a disk image'):format(text),
+    hint .. ('\n(a file of this name is written "./%s")'):format(text)
+end
+
 --- Why `text` names no image that can be used; nil when it is the path of a disk image.
 ---@return string? message
 ---@return string? hint
@@ -34,16 +62,10 @@ function M.check(text)
   end
   if FOREIGN[suffix] then return ('"%s": %s images are not read'):format(text, suffix), "convert it to qcow2" end
   if suffix == ".iso" then
-    return ('"%s": starting from an ISO is not available yet'):format(text), "name a disk image"
+    return ('"%s" is a CD-ROM; the root disk starts from a disk image'):format(text), "name it with cdrom: or iso:"
   end
   if M.is_path(text) then return end
-  local name = text:match("^[^:@]+")
-  if CATALOGUE[name] then
-    return ('"%s": images by name are not available yet'):format(text),
-      ("name a local qcow2 or raw file for now: ./%s.qcow2"):format(name)
-  end
-  return ('"%s" looks like a container image; holos runs virtual machines from disk images'):format(text),
-    "name a local qcow2 or raw file of a cloud image (images by name come later); a file beside this one is ./NAME"
+  return check_name(text)
 end
 
 --- The format that a file's name promises: "qcow2", "raw", or nil when only its content can tell.

@@ -17,6 +17,24 @@ function M.find(doc, keys)
   return found
 end
 
+--- The keys that lead to a value as the file has them: an entry that stands for several, or that was moved, is told by its
+--- place in the file.
+---@param doc table  {tree, written}; see holos.compose.entries
+---@return table keys
+function M.written(doc, keys)
+  local container, shown = doc.tree, keys
+  for level, key in ipairs(keys) do
+    local origins = type(container) == "table" and doc.written and doc.written[container]
+    local origin = origins and origins[key]
+    if origin then
+      shown = table.move(keys, 1, #keys, 1, {})
+      shown[level - 1], shown[level] = origin[1], origin[2]
+    end
+    container = type(container) == "table" and container[key] or nil
+  end
+  return shown
+end
+
 --- The keys in a path as messages write it: services.web.ports[2], volumes["a b"].
 ---@return table keys
 function M.keys(path)

@@ -2,10 +2,11 @@
 --
 -- Nothing is decided here but names: defaults are in the schema, and the checks across services are in compose.rules.
 local dag = require "holos.core.dag"
-local health = require "holos.compose.health"
-local image = require "holos.compose.image"
+local marks_ = require "holos.compose.marks"
+local network = require "holos.compose.normalize.network"
 local path = require "holos.core.path"
-local schema = require "holos.compose.schema.cloud_init"
+local service_ = require "holos.compose.normalize.service"
+local storage = require "holos.compose.normalize.storage"
 local tables = require "holos.core.table"
 
 local M = {}
@@ -21,109 +22,61 @@ function M.derived_name(directory)
   return (name:gsub("^%-+", ""):sub(1, 63):gsub("%-+$", ""))
 end
 
-local function make_image(service, facts)
-  if not service.image then return nil end
-  local format = service.image_format or image.format_of(service.image) or facts.sniff(service.image) or "qcow2"
-  return { path = service.image, format = format, os = service.image_os }
-end
-
-local function make_vm(vm)
-  return {
-    vcpu = vm.vcpu, memory_mib = vm.memory_mb, disk_bytes = vm.disk_size, machine = vm.machine,
-    cpu_model = vm.cpu_model, accel = vm.accel, uefi = vm.uefi, extra_args = vm.extra_args,
-    allow_paths = vm.allow_paths, run_as_root = vm.run_as_root,
-  }
-end
-
-local function make_dependencies(depends_on)
-  local list = tables.list {}
-  if next(depends_on) == nil then return list end
-  for name, dependency in tables.sorted_pairs(depends_on) do
-    list[#list + 1] = { service = name, condition = dependency and dependency.condition or "auto" }
-  end
-  return list
-end
-
--- The keys of cloud-config that holos passes on without reading them.
-local function passed_on(cloud_init)
-  local extra = {}
-  for name, value in pairs(cloud_init) do
-    local field = schema.fields[name]
-    if field and field.passed then extra[name] = value end
-  end
-  return extra
-end
-
--- What services without the key have; one for all of them.
-local function no_cloud_init()
-  return { ssh_authorized_keys = tables.list {}, packages = tables.list {}, write_files = tables.list {},
-    bootcmd = tables.list {}, runcmd = tables.list {}, extra = {} }
-end
-
-local function make_cloud_init(name, cloud_init, facts)
-  if not cloud_init then return facts.no_cloud_init end
-  local file = cloud_init.user_data
-  return {
-    user = cloud_init.user, ssh_authorized_keys = cloud_init.ssh_authorized_keys, packages = cloud_init.packages,
-    write_files = cloud_init.write_files, bootcmd = cloud_init.bootcmd, runcmd = cloud_init.runcmd,
-    extra = passed_on(cloud_init),
-    user_data = file and facts.read(file, { "services", name, "cloud_init", "user_data" }),
-  }
-end
-
-local function make_healthcheck(check)
-  if not health.is_wanted(check) then return nil end
-  return {
-    test = check.test, interval_ms = check.interval, timeout_ms = check.timeout, retries = check.retries,
-    start_period_ms = check.start_period,
-  }
-end
-
---- One service of the project, in the shape of holos.Service.
----@param facts table  {sniff = function(path) → format | nil, read = function(path, keys) → text | nil, no_cloud_init =
----                    what is given to services without it}
-function M.service(name, service, facts)
-  return {
-    name = name, replicas = service.replicas, image = make_image(service, facts), vm = make_vm(service.vm),
-    ports = service.ports, mounts = service.volumes, depends_on = make_dependencies(service.depends_on),
-    cloud_init = make_cloud_init(name, service.cloud_init, facts), stop_grace_ms = service.stop_grace_period,
-    healthcheck = make_healthcheck(service.healthcheck), labels = service.labels, protect = service.protect,
-    console_login = service.console_login,
-  }
-end
-
 local function dependency_names(service)
   local names = {}
   for position, dependency in ipairs(service.depends_on) do names[position] = dependency.service end
   return names
 end
 
--- Dependencies first, then by name. Where there is a cycle the order is by name, and a rule reports the cycle.
+-- Those that are enabled: dependencies first, then by name. Where there is a cycle the order is by name, and a rule
+-- reports the cycle.
 local function make_order(services)
-  local names = tables.keys(services)
-  local needs = {}
-  for _, name in ipairs(names) do needs[name] = dependency_names(services[name]) end
+  local names, needs = {}, {}
+  for _, name in ipairs(tables.keys(services)) do
+    if services[name].is_enabled then
+      names[#names + 1], needs[name] = name, dependency_names(services[name])
+    end
+  end
   return tables.list(dag.order(names, function(name) return needs[name] end) or names)
 end
 
-local function make_volumes(declared, marks)
-  local made = {}
-  for name, volume in pairs(declared) do
-    made[name] = { name = name, size_bytes = volume and volume.size, mark = marks[('volumes["%s"]'):format(name)] }
+local function in_file_order(a, b)
+  if a.mark ~= b.mark then return (a.mark or 0) < (b.mark or 0) end
+  return a.path < b.path
+end
+
+--- Sorts what has no effect so far to the services that say it; what only services say that are left out is nobody's.
+---@param project table
+---@param later table[]  {mark, path, hint}
+---@param text fun(mark: integer): string  a mark as "holos.yaml:14:5"
+function M.put_off(project, later, text)
+  project.not_yet = tables.list {}
+  table.sort(later, in_file_order)
+  for _, found in ipairs(later) do
+    local keys = marks_.keys(found.path)
+    local entry = { key = found.path, mark = found.mark and text(found.mark), hint = found.hint }
+    local service = keys[1] == "services" and project.services[keys[2]]
+    if not service or service.is_enabled then table.insert(project.not_yet, entry) end
+    if service then
+      service.not_yet = service.not_yet or tables.list {}
+      table.insert(service.not_yet, entry)
+    end
   end
-  return made
 end
 
 --- The project, in the shape of holos.Project.
 ---@param tree table     checked, with absolute paths
----@param context table  {name, directory, files, marks, facts}
+---@param context table  {name, directory, files, marks, facts, report, put_off, place, profiles}
 function M.project(tree, context)
   local services = {}
-  context.facts.no_cloud_init = no_cloud_init()
-  for name, service in pairs(tree.services) do services[name] = M.service(name, service, context.facts) end
+  context.default_networks, context.no_cloud_init = network.default(), service_.no_cloud_init()
+  context.profiles = context.profiles or {}
+  for name, service in pairs(tree.services) do services[name] = service_.make(name, service, context) end
   return {
     name = context.name, directory = context.directory, files = context.files, services = services,
-    order = make_order(services), volumes = make_volumes(tree.volumes, context.marks), marks = context.marks,
+    order = make_order(services), volumes = storage.volumes(tree.volumes, context.marks),
+    networks = network.all(tree.networks, services, context.name), configs = storage.sources(tree.configs),
+    secrets = storage.sources(tree.secrets), marks = context.marks,
   }
 end
 

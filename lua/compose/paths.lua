@@ -14,6 +14,29 @@ function M.resolve(text, directory, environment)
   return path.absolute("." .. text:sub(2), home)
 end
 
+local function each_path_of(key)
+  return function(list, visit)
+    for position, entry in ipairs(list) do
+      if entry then visit(entry, "path", key, position) end
+    end
+  end
+end
+
+-- Keys that few services have: function(value, visit, service).
+local RARE = { env_file = each_path_of "env_file", cdrom = each_path_of "cdrom" }
+
+function RARE.label_file(list, visit)
+  for position in ipairs(list) do visit(list, position, "label_file", position) end
+end
+
+function RARE.iso(_, visit, service) visit(service, "iso", "iso") end
+
+function RARE.boot(boot, visit)
+  for _, key in ipairs { "kernel", "initrd", "firmware" } do
+    if boot[key] ~= "bios" and boot[key] ~= "uefi" then visit(boot, key, "boot", key) end
+  end
+end
+
 -- Calls visit(container, key, …) for every place of a service that can hold a path; … are the keys that lead there.
 local function each_place(service, visit)
   visit(service, "image", "image")
@@ -24,23 +47,34 @@ local function each_place(service, visit)
     visit(service.vm.allow_paths, position, "vm", "allow_paths", position)
   end
   if service.cloud_init then visit(service.cloud_init, "user_data", "cloud_init", "user_data") end
+  for key, visit_all in next, RARE do
+    if service[key] then visit_all(service[key], visit, service) end
+  end
 end
 
 --- Makes all paths of a checked tree absolute, in place.
 ---@param report fun(keys: table, message: string)
 function M.resolve_all(tree, directory, environment, report)
-  local service_name
+  local map, name
   local resolved = {} -- many services share an image
   local function resolve(container, key, ...)
     local text, message = container[key], nil
     if not text then return end
     if not resolved[text] then resolved[text], message = M.resolve(text, directory, environment) end
-    if message then report({ "services", service_name, ... }, message) end
+    if message then report({ map, name, ... }, message) end
     container[key] = resolved[text]
   end
-  for name, service in pairs(tree.services) do
-    service_name = name
+  map = "services"
+  for service_name, service in pairs(tree.services) do
+    name = service_name
     each_place(service, resolve)
+  end
+  for _, kind in ipairs { "configs", "secrets" } do
+    map = kind
+    for source_name, source in pairs(tree[kind] or {}) do
+      name = source_name
+      resolve(source, "file", "file")
+    end
   end
 end
 

@@ -64,6 +64,11 @@ function M.forms.paths(container, key, directory)
   each_text(container, key, "path", function(text) return absolute(text, directory) end)
 end
 
+function M.forms.firmware(container, key, directory)
+  local text = container[key]
+  if type(text) == "string" and text ~= "bios" and text ~= "uefi" then container[key] = absolute(text, directory) end
+end
+
 function M.forms.image(container, key, directory)
   local text = container[key]
   if type(text) == "string" and image.is_path(text) and not text:find("^%a+://") then

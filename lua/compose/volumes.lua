@@ -1,18 +1,31 @@
 --- Mounts of a service: services.*.volumes. Pure.
-
+--
+-- mount := [ source ":" ] target [ ":" option { "," option } ]
 local M = {}
 
 --- What volumes may be called: at top level and as the source of a mount.
 M.name_pattern = "[%w][%w_.-]*"
 
-local NO_MEANING = {
-  z = true, Z = true, nocopy = true, cached = true, delegated = true, consistent = true, shared = true, slave = true,
+-- Options of containers that a VM's mount does without.
+local IDLE = {
+  z = true, Z = true, cached = true, delegated = true, consistent = true, shared = true, slave = true,
   private = true, rshared = true, rslave = true, rprivate = true,
 }
 
-local function split(text, separator)
-  local parts = {}
-  for part in (text .. separator):gmatch("([^" .. separator .. "]*)" .. separator) do parts[#parts + 1] = part end
+-- The parts between colons; those inside "${…}" are no separators, as variables may still be in place.
+local function split_at_colons(text)
+  local parts, from, depth = {}, 1, 0
+  for at in text:gmatch("()[:{}]") do
+    local byte = text:sub(at, at)
+    if byte == "{" and (depth > 0 or text:sub(at - 1, at - 1) == "$") then
+      depth = depth + 1
+    elseif byte == "}" and depth > 0 then
+      depth = depth - 1
+    elseif byte == ":" and depth == 0 then
+      parts[#parts + 1], from = text:sub(from, at - 1), at + 1
+    end
+  end
+  parts[#parts + 1] = text:sub(from)
   return parts
 end
 
@@ -37,6 +50,18 @@ function M.target(text)
   return target
 end
 
+--- A directory inside of a volume: relative, and not out of it.
+---@return string? subpath
+---@return string? message
+function M.subpath(text)
+  if text:find("%c") then return nil, "has a control character" end
+  if text:sub(1, 1) == "/" then return nil, ('"%s" is not relative to the volume'):format(text) end
+  for part in text:gmatch("[^/]+") do
+    if part == ".." then return nil, ('"%s" leads out of the volume'):format(text) end
+  end
+  return clean("/" .. text):sub(2)
+end
+
 --- What a source means: a directory of the host, or a named volume.
 ---@return "bind"|"volume"? kind
 ---@return string? message
@@ -54,50 +79,91 @@ function M.kind_of(source)
 end
 
 local function read_options(text, mount)
-  for _, option in ipairs(split(text, ",")) do
+  for option in (text .. ","):gmatch("([^,]*),") do
     if option == "ro" or option == "rw" then
       mount.read_only = option == "ro"
-    elseif NO_MEANING[option] then
-      return ('the option "%s" has no meaning for a VM'):format(option), "remove it"
+    elseif option == "nocopy" and mount.kind == "volume" then
+      mount.nocopy = true
+    elseif IDLE[option] then
+      mount.idle = mount.idle or {}
+      table.insert(mount.idle, option)
     else
       return ('unknown option "%s"; expected ro or rw'):format(option)
     end
   end
 end
 
---- Source and target, checked and put together.
----@return table? mount  {kind = "volume", volume=, target=, read_only=} or {kind = "bind", source=, …}
+--- Source and target, checked and put together. Without a source it is a volume of the instance's own.
+---@return table? mount  {kind = "volume", volume=, target=, read_only=}, {kind = "volume", anonymous = true, …} or
+---  {kind = "bind", source=, …}
+---@return string? message
+---@return string? hint
 function M.make(source, target_text, read_only)
-  local kind, message, hint = M.kind_of(source)
+  local kind, message, hint = "volume", nil, nil
+  if source then kind, message, hint = M.kind_of(source) end
   if not kind then return nil, message, hint end
   local target
   target, message = M.target(target_text)
   if not target then return nil, message end
   local mount = { kind = kind, target = target, read_only = read_only or false }
-  mount[kind == "bind" and "source" or "volume"] = source
+  if source then mount[kind == "bind" and "source" or "volume"] = source else mount.anonymous = true end
   return mount
 end
 
---- One mount in short form: SOURCE:TARGET[:ro|rw]. A source that starts with ".", "/" or "~" is a path of the host, any
---- other is the name of a volume. Relative paths stay relative.
+-- "C:\data:/data" and "C:/data:/data"; a volume may be called "C" all the same.
+local function is_of_windows(text, parts)
+  local is_drive = #parts > 2 and parts[1]:find("^%a$") and parts[3]:sub(1, 1) == "/"
+  return is_drive or text:find("^%a:\\") or text:find("^\\\\")
+end
+
+local function refuse(text, parts)
+  if is_of_windows(text, parts) then
+    return nil, ('"%s" names a path of Windows'):format(text), "holos runs on Linux: name a directory of this host"
+  end
+  if #parts > 3 then return nil, ('expected "SOURCE:TARGET[:ro]", got "%s"'):format(text) end
+  if #parts == 1 and text:sub(1, 1) ~= "/" then
+    return nil, ('"%s" alone is no mount'):format(text), 'write SOURCE:TARGET, for example "./www:/srv/www"'
+  end
+end
+
+--- One mount in short form: [SOURCE:]TARGET[:ro|rw]. A source that starts with ".", "/" or "~" is a path of the host,
+--- any other is the name of a volume. Relative paths stay relative.
 ---@param text string
----@return table? mount  as from `make`
+---@return table? mount  as from `make`; `idle` lists options without a meaning
 ---@return string? message
 ---@return string? hint
 function M.parse(text)
-  local parts = split(text, ":")
-  if #parts == 1 then
-    return nil, "volumes without a name are not available yet",
-      ('write "NAME:%s" and declare NAME under volumes:'):format(text)
-  end
-  if #parts > 3 then return nil, ('expected "SOURCE:TARGET[:ro]", got "%s"'):format(text) end
-  local mount, message, hint = M.make(parts[1], parts[2])
+  local parts = split_at_colons(text)
+  local _, problem, advice = refuse(text, parts)
+  if problem then return nil, problem, advice end
+  local source, target = parts[1], parts[2]
+  if not target then source, target = nil, source end
+  local mount, message, hint = M.make(source, target)
   if not mount then return nil, message, hint end
   if parts[3] then
     message, hint = read_options(parts[3], mount)
     if message then return nil, message, hint end
   end
   return mount
+end
+
+-- What the parts of a long form are for: the type that has them.
+local PART_OF = { bind = "bind", volume = "volume", tmpfs = "tmpfs", driver = "bind" }
+
+local function check_parts(long)
+  for part, kind in pairs(PART_OF) do
+    if long[part] ~= nil and kind ~= long.type then
+      return ('"%s" is for mounts of type %s, and this one is of type %s'):format(part, kind, long.type)
+    end
+  end
+end
+
+local function tmpfs_from_long(long)
+  if long.source then return nil, "a tmpfs has no source" end
+  local target, message = M.target(long.target)
+  if not target then return nil, message end
+  local own = long.tmpfs or {}
+  return { kind = "tmpfs", target = target, size_bytes = own.size, mode = own.mode, read_only = long.read_only or false }
 end
 
 -- Docker gives a type in words; ours is told by the source. Both must agree.
@@ -107,17 +173,23 @@ local function check_type(long, mount)
   return ('type is "%s" and the source "%s" is %s'):format(long.type, long.source, is)
 end
 
---- The mount of a checked long form: {type, source, target, read_only, driver}.
+--- The mount of a checked long form: {type, source, target, read_only, driver, bind, volume, tmpfs}.
 ---@return table? mount
 ---@return string? message
 ---@return string? hint
 function M.from_long(long)
+  local problem = check_parts(long)
+  if problem then return nil, problem end
+  if long.type == "tmpfs" then return tmpfs_from_long(long) end
+  if long.type == "bind" and not long.source then return nil, '"source" is missing' end
   local mount, message, hint = M.make(long.source, long.target, long.read_only)
   if not mount then return nil, message, hint end
   message = check_type(long, mount)
   if message then return nil, message end
-  if long.driver and mount.kind == "volume" then return nil, "a driver is for directories (type: bind)" end
-  mount.driver = long.driver
+  local volume = long.volume or {}
+  mount.driver, mount.nocopy, mount.subpath = long.driver, volume.nocopy, volume.subpath
+  if mount.subpath == "" then mount.subpath = nil end
+  mount.create_host_path = long.bind and long.bind.create_host_path or nil
   return mount
 end
 

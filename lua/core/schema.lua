@@ -2,18 +2,25 @@
 --
 -- A rule is a table {kind = …, …} made by the constructors here; holos.core.schema.check knows what each kind
 -- accepts. One set of rules serves validation, reference pages and the class of a change.
+local tables = require "holos.core.table"
+
 local M = {}
 
 ---@class holos.Field        one key of a record
 ---@field name string
----@field rule holos.Rule?   nil when the key is known and not usable (see class)
----@field class string       "works", "ignored" (a warning), "later" or "refused" (a finding)
+---@field rule holos.Rule?   nil when the key is known and refused
+---@field class string       "works"; "ignored": checked, then a warning; "later": checked, then noted as without effect so
+---                          far; "refused": a finding
 ---@field required boolean|function?  or a function of the mapping that holds it
 ---@field default any        what an absent key means; nil: nothing
+---@field default_text string? what an absent key means, in words, where it is not a plain value
 ---@field change string?     what a running machine needs when it changes: "live", "restart", "reprovision", "recreate"
+---@field same_as string?    the key that says the same, where several do
 ---@field unit string?       of the number in the file
 ---@field meaning string?    one sentence
+---@field idle any            a value that asks for nothing: no word about it where the class is "later" or "ignored"
 ---@field reason string?     for the classes other than "works": why, or what to write instead
+---@field excusable boolean? a refusal that a lenient check turns into a warning
 
 local function rule(kind)
   return function(options)
@@ -44,7 +51,7 @@ M.boolean = rule "boolean"
 --- {least_ms=, most_ms=}: "1m30s"; becomes milliseconds.
 M.duration = rule "duration"
 
---- {least_bytes=}: "20G" or a number of bytes; becomes bytes.
+--- {least_bytes=, unlimited=}: "20G" or a number of bytes; becomes bytes. `unlimited` admits -1.
 M.size = rule "size"
 
 --- {values = {"a", "b"}}: one of these words.
@@ -65,14 +72,37 @@ M.parsed = rule "parsed"
 --- `canonical = function(value, at) → value` brings the alternatives into one form afterwards.
 M.either = rule "either"
 
+--- A rule that is loaded when it is needed first: `load` gives it, or the module that has it under `name`.
+function M.lazy(load, name) return { kind = "lazy", load = load, name = name } end
+
+--- The rule that values follow: behind a lazy one, behind that of a key without effect, or the rule itself.
+function M.loaded(given)
+  if given.kind == "later" or given.kind == "ignored" then return M.loaded(given.of) end
+  if given.kind ~= "lazy" then return given end
+  if not given.of then
+    local found = given.load()
+    given.of = given.name and found[given.name] or found
+  end
+  return given.of
+end
+
+-- What the value of a key that has no effect is checked by.
+local WRAPPED = { later = true, ignored = true }
+
+local function rule_of(field, given)
+  if not given or not WRAPPED[field.class] then return given end
+  return { kind = field.class, of = given, reason = field.reason, idle = field.idle }
+end
+
 --- A mapping with known keys: a list of {name, rule, …further fields of holos.Field}, or with all by name, which become the
 --- fields, and `options.canonical` as for `either`. Keys that start with "x-" are always admitted and never read; `options.open`
---- admits and keeps all others.
+--- admits and keeps all others; `options.others` are fields by name that are not worth a table each.
 function M.record(list, options)
   local fields, required, defaults = {}, {}, {}
   for position, field in ipairs(list) do
     if field[1] then
-      field.name, field.rule, field.class = field[1], field[2], field.class or "works"
+      field.name, field.class = field[1], field.class or "works"
+      field.rule = rule_of(field, field[2])
       field[1], field[2] = nil, nil
     end
     fields[position], fields[field.name] = field, field
@@ -82,7 +112,9 @@ function M.record(list, options)
       field.is_table = type(field.default) == "table"
     end
   end
-  return { kind = "record", fields = fields, required = required, defaults = defaults,
+  local others = options and options.others
+  if others then setmetatable(fields, { __index = others }) end
+  return { kind = "record", fields = fields, others = others, required = required, defaults = defaults,
     canonical = options and options.canonical, open = options and options.open }
 end
 
@@ -150,6 +182,9 @@ local describe = {
   either = alternatives,
 }
 
+function describe.lazy(r) return M.describe(M.loaded(r)) end
+describe.later, describe.ignored = describe.lazy, describe.lazy
+
 --- What a rule wants, in the words of a message: "a whole number from 1 to 288".
 function M.describe(rule_here)
   return describe[rule_here.kind](rule_here)
@@ -184,11 +219,15 @@ local function children(rule_here)
 end
 
 local function collect(rule_here, path, into)
+  rule_here = M.loaded(rule_here)
   for _, child in ipairs(children(rule_here)) do collect(child.rule, path .. child.piece, into) end
   for _, field in ipairs(rule_here.fields or {}) do
     local here = path == "" and field.name or path .. "." .. field.name
     into[#into + 1] = { path = here, field = field }
     if field.rule then collect(field.rule, here, into) end
+  end
+  for _, name in ipairs(tables.keys(rule_here.others or {})) do
+    into[#into + 1] = { path = path .. "." .. name, field = rule_here.others[name] }
   end
   return into
 end

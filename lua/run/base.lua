@@ -22,7 +22,7 @@ function M.of_project(world, project)
   local images = {}
   for _, name in ipairs(project.order) do
     local image = project.services[name].image
-    images[image.path] = images[image.path] or M.look(world, image.path, image.format)
+    if image then images[image.path] = images[image.path] or M.look(world, image.path, image.format) end
   end
   return images
 end

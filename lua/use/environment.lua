@@ -1,4 +1,5 @@
 --- The variables that a compose file may use, and the settings among them. Effects: reads the environment and env files.
+local env_file = require "holos.compose.env_file"
 local environment = require "holos.compose.environment"
 local err = require "holos.core.err"
 local path = require "holos.core.path"
@@ -59,6 +60,27 @@ function M.load(world, file, options)
   if #read.findings > 0 then err.findings(read.findings) end
   local lookup = environment.lookup(world.host.env, read.values)
   return { lookup = lookup, project_name = environment.setting(lookup, "PROJECT_NAME", file), warnings = read.warnings }
+end
+
+--- The variables of a file that a service names (env_file, label_file).
+---@param entry {path: string, required: boolean, format: string?}
+---@param lookup fun(name: string): string?  the project's variables
+---@param warnings string[]  more are added
+---@return holos.EnvFile? parsed  nil when there is none and none is needed
+---@return string? message
+---@return string? hint
+function M.of_service(world, entry, lookup, warnings)
+  local text, message, code = world.fs.read(entry.path, { max_bytes = MAX_FILE_BYTES })
+  if not text then
+    if code ~= "ENOENT" then return nil, message end
+    return nil, entry.required and entry.path .. " does not exist" or nil
+  end
+  local shown = M.shown(world, entry.path)
+  local parsed, problem = env_file.parse(text, lookup, { format = entry.format, unset = function(name, line)
+    warnings[#warnings + 1] = ("%s:%d: the variable %s is not set and became a blank"):format(shown, line, name)
+  end })
+  if parsed then return parsed end
+  return nil, ("%s:%d:%d: %s"):format(shown, problem.line, problem.column, problem.message), problem.hint
 end
 
 --- Variables of files that a compose file includes: those of `env_files`, or of the `.env` in their directory. `around`

@@ -1,4 +1,5 @@
 --- What `up` would do: load → observe → plan, and every reason why it could not. Effects: reads only.
+local available = require "holos.use.available"
 local capacity = require "holos.plan.capacity"
 local change = require "holos.use.change"
 local err = require "holos.core.err"
@@ -62,6 +63,7 @@ end
 ---@return table prepared  {plan, specs, facts, record, observed, network, addresses, hosts, is_new}
 function M.make(context, words)
   local world, state, project = context.world, context.state, context.project
+  available.demand(project)
   local known = record_.load(world, state, context.name)
   refuse_other_directory(context, known)
   local now = known or record_.new(context.name, project.directory, project.files)

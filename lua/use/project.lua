@@ -29,8 +29,10 @@ function M.load(world, found, options)
     lookup_for = function(directory, env_files, around)
       return environment.included(world, directory, env_files, around, warnings)
     end,
-    name = options.project_name or variables.project_name, stat = M.looker(world),
+    name = options.project_name or variables.project_name, compat = options.compat, profiles = options.profile,
+    stat = M.looker(world),
     read = function(name) return files.read(world, name) end,
+    env_file = function(entry) return environment.of_service(world, entry, variables.lookup, warnings) end,
     show = function(name) return environment.shown(world, name) end,
     sniff = function(name) return M.format_of(world, name) end }
   project.warnings = table_.extend(table_.extend(table_.list { table.unpack(found.notices) }, warnings), project.warnings)

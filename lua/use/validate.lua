@@ -11,7 +11,8 @@ local M = {}
 function M.require_images(project, images)
   local findings = {}
   for _, name in ipairs(project.order) do
-    local key, image = ("services.%s.image"):format(name), images[project.services[name].image.path]
+    local wanted = project.services[name].image
+    local key, image = ("services.%s.image"):format(name), wanted and images[wanted.path] or {}
     if image.error then
       local file, line, column = (project.marks[key] or ""):match("^(.*):(%d+):(%d+)$")
       findings[#findings + 1] = { path = key, message = image.error, file = file, line = line, column = column }
@@ -21,7 +22,7 @@ function M.require_images(project, images)
 end
 
 local function service_effects(service, add)
-  add("reads", service.image.path, "the base image")
+  if service.image then add("reads", service.image.path, "the base image") end
   for _, mount in ipairs(service.mounts) do
     if mount.kind == "bind" then
       add("shares", mount.source, ("%s in %s, %s"):format(mount.target, service.name,

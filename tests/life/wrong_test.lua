@@ -49,6 +49,24 @@ for name, case in pairs(FILES) do
   end)
 end
 
+test("keys without effect so far: validate tells, plan and up refuse them with their places", function()
+  local stack <close> = stack_of((GOOD:gsub("image_os: plain", "image_os: plain, restart: always, cpuset: '0'")))
+  refused(stack, 2, "holos.yaml:3:64: services.vm.cpuset: not available yet")
+  local validate = stack:run { "validate", "-q" }
+  equal({ validate.status, validate.stderr }, { 0,
+    "warning: holos.yaml:3:47: services.vm.restart: not available yet; up refuses it\n"
+    .. "warning: holos.yaml:3:64: services.vm.cpuset: not available yet; up refuses it\n" })
+  equal(stack:run({ "plan" }).status, 2)
+end)
+
+test("keys of containers can be tried", function()
+  local stack <close> = stack_of((GOOD:gsub("image_os: plain", "image_os: plain, ipc: host")))
+  refused(stack, 2, "holos.yaml:3:47: services.vm.ipc: not for VMs")
+  local validate = stack:run { "validate", "-q", "--compat" }
+  equal({ validate.status, validate.stderr:match("^[^;]*") }, { 0, "warning: holos.yaml:3:47: services.vm.ipc: has no effect: "
+    .. "not for VMs: containers share a kernel, VMs do not\n" })
+end)
+
 test("no file at all", function()
   local stack <close> = stack_of()
   assert(fs.remove(stack.directory .. "/holos.yaml"))

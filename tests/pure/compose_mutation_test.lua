@@ -1,7 +1,9 @@
 -- Damaged files: whatever is changed in a good one, it loads or is explained; nothing crashes.
 
 local compose = require "tests.support.compose"
+local document = require "holos.compose.document"
 local files = require "tests.support.files"
+local json = require "holos.core.json"
 local tables = require "holos.core.table"
 
 if not compose.has_yaml then skip "this Lua has no sys.yaml" end
@@ -49,7 +51,7 @@ local function mutate(text)
   return text
 end
 
-for _, name in ipairs { "my_stack", "everything", "health" } do
+for _, name in ipairs { "my_stack", "everything", "health", "docker_app", "machines" } do
   test("two hundred damaged copies of " .. name, function()
     local text = ok(files.read(files.directory .. "/golden/right/" .. name .. ".yaml"))
     math.randomseed(#text)
@@ -113,3 +115,32 @@ test("a hundred and fifty damaged copies of files that reach into each other", f
     end
   end
 end)
+
+local OTHER_KINDS = { json.null, true, 7, 0.5, "x", "", tables.list {}, {}, tables.list { 1 }, tables.list { "x" }, { a = 1 } }
+
+-- Calls visit(container, key) for every value of a tree.
+local function each_value(tree, visit)
+  for _, key in ipairs(tables.keys(tree)) do
+    visit(tree, key)
+    if type(tree[key]) == "table" and tree[key] ~= json.null then each_value(tree[key], visit) end
+  end
+end
+
+local EVERY = files.environment "HOLOS_TESTS" == "all" and 1 or 7
+
+for _, name in ipairs { "docker_app", "machines", "everything" } do
+  test("values of other kinds in the place of those of " .. name, function()
+    local tree = document.build(compose.parse(ok(files.read(files.directory .. "/golden/right/" .. name .. ".yaml")))).trees[1]
+    local count = 0
+    each_value(tree, function(container, key)
+      local kept = container[key]
+      for _, other in ipairs(OTHER_KINDS) do
+        count = count + 1
+        container[key] = other
+        if count % EVERY == 0 then compose.complaints(json.encode(tree)) end
+      end
+      container[key] = kept
+    end)
+    ok(count > 500)
+  end)
+end

@@ -1,7 +1,9 @@
 -- The schema is data: documentation, checks and kinds of change come from it, so it must say everything.
 
+local pending = require "holos.compose.schema.pending"
 local project = require "holos.compose.schema.project"
 local schema = require "holos.core.schema"
+local source = require "tests.support.source"
 
 local CHANGES = { live = true, restart = true, reprovision = true, recreate = true }
 local CLASSES = { works = true, later = true, refused = true, ignored = true }
@@ -10,29 +12,66 @@ local function each(visit)
   for _, entry in ipairs(schema.fields(project)) do visit(entry.path, entry.field) end
 end
 
-test("every key has a class; usable ones a meaning, others no rule", function()
+test("every key has a class, and a rule or a reason", function()
   each(function(path, field)
     ok(CLASSES[field.class], path)
-    if field.class == "works" then
-      ok(field.meaning and field.meaning:find("%.$"), path .. " has no meaning")
-      ok(field.rule, path .. " has no rule")
+    if field.class == "refused" then ok(not field.rule, path) else ok(field.rule, path .. " has no rule") end
+    if field.class == "refused" or field.class == "ignored" then
+      ok(field.reason and not field.reason:find("%.$"), path .. " gives no reason")
     else
-      ok(not field.rule, path)
+      ok(field.meaning and field.meaning:find("%.$"), path .. " has no meaning")
     end
-    if field.class == "refused" or field.class == "ignored" then ok(field.reason, path .. " gives no reason") end
+    if field.change then ok(CHANGES[field.change], path) end
   end)
 end)
 
+-- Keys that hold others, which say it.
+local GROUPS = { vm = true, cloud_init = true, healthcheck = true, deploy = true }
+
 test("every usable key of a machine says what its change needs", function()
-  local grouping = { ["services.*.vm"] = true, ["services.*.cloud_init"] = true, ["services.*.healthcheck"] = true,
-    ["services.*.extends"] = true }
   each(function(path, field)
-    if field.change then ok(CHANGES[field.change], path) end
-    local own_change = path:find("^services%.%*%.[%w_]+$") or path:find("^services%.%*%.vm%.[%w_]+$")
-      or path:find("^services%.%*%.healthcheck%.[%w_]+$") or path:find("^services%.%*%.cloud_init%.[%w_-]+$")
-    if own_change and field.class == "works" and not grouping[path] then ok(field.change,
-      path .. " has no kind of change") end
+    local own = path:match("^services%.%*%.([%w_]+)$") or path:match("^services%.%*%.vm%.([%w_]+)$")
+      or path:match("^services%.%*%.healthcheck%.([%w_]+)$") or path:match("^services%.%*%.cloud_init%.([%w_-]+)$")
+    local says = field.class == "works" or field.class == "later"
+    if own and says and not GROUPS[own] then ok(field.change, path .. " has no kind of change") end
   end)
+end)
+
+test("a key that says the same as another names one that there is", function()
+  local paths = {}
+  each(function(path) paths[path] = true end)
+  each(function(path, field)
+    if field.same_as then ok(paths["services.*." .. field.same_as], path) end
+  end)
+end)
+
+test("what waits for its effect is put off, and nothing else is listed", function()
+  local asked = {}
+  for _, path in ipairs(source.list("lua/compose", "%.lua$")) do
+    for name in path.text:gmatch('pending%.class "([%w_.]+)"') do asked[name] = true end
+    for name in path.text:gmatch('pending%["([%w_.]+)"%]') do asked[name] = true end
+    for name in path.text:gmatch("pending%.([%w_]+)[ %)]") do asked[name] = true end
+  end
+  for name, value in pairs(pending) do
+    if value == true then ok(asked[name], name .. " is listed, and no key asks for it") end
+  end
+end)
+
+-- Every word of a service that works is taken into the project by somebody.
+test("every key that works is read where the project is made", function()
+  local text = {}
+  for _, file in ipairs(source.list("lua/compose", "%.lua$")) do
+    if not file.path:find("/schema/") then text[#text + 1] = file.text end
+  end
+  text = table.concat(text)
+  local service = schema.loaded(project.fields.services.rule.of)
+  local before = { extends = true } -- taken in where files are merged
+  for _, field in ipairs(service.fields) do
+    local name = field.name
+    local is_read = text:find("service%." .. name .. "%f[^%w_]") or text:find("wanted%." .. name .. "%f[^%w_]")
+      or text:find("fillers%." .. name .. "%(") or text:find('"' .. name .. '"', 1, true)
+    if field.class == "works" and not before[name] then ok(is_read, name) end
+  end
 end)
 
 test("no key is described twice, and the whole subset is there", function()
@@ -55,8 +94,7 @@ end)
 test("defaults are what the design says", function()
   local defaults = {}
   each(function(path, field) defaults[path] = field.default end)
-  equal({ defaults["services.*.replicas"], defaults["services.*.vm.vcpu"], defaults["services.*.vm.machine"] },
-    { 1, 1, "q35" })
+  equal(defaults["services.*.vm.machine"], "q35")
   equal({ defaults["services.*.stop_grace_period"], defaults["services.*.healthcheck.interval"] }, { 30000, 30000 })
   equal({ defaults["services.*.healthcheck.timeout"], defaults["services.*.healthcheck.retries"] }, { 5000, 3 })
   equal({ defaults["volumes.*.size"], defaults["services.*.vm.memory_mb"] }, { 10 << 30, nil })

@@ -1,4 +1,5 @@
 local check = require "holos.core.schema.check"
+local json = require "holos.core.json"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
 
@@ -14,9 +15,13 @@ local RULE = schema.record {
     of = schema.record { { "depth", schema.integer {}, default = 0 } }, empty = function() return {} end,
   } },
   { "either", schema.either { text = schema.text {}, list = schema.list { of = schema.text {} } } },
-  { "soon", class = "later", reason = "write count for now" },
+  { "soon", schema.integer { least = 1 }, class = "later", reason = "write count for now", idle = 7 },
   { "never", class = "refused", reason = "not for VMs" },
-  { "idle", class = "ignored", reason = "nothing to do" },
+  { "try", class = "refused", reason = "for containers", excusable = true, hint = "leave it out" },
+  { "idle", schema.boolean {}, class = "ignored", reason = "nothing to do", idle = false },
+  { "rare", schema.lazy(function() return schema.text { most = 3 } end) },
+  { "part", schema.lazy(function() return { one = schema.record { { "a", schema.integer {} } } } end, "one") },
+  { "memory", schema.size { unlimited = true } },
 }
 
 -- Path: message (hint) of every finding, sorted.
@@ -29,9 +34,10 @@ local function lines_of(findings)
   return lines
 end
 
-local function run(value, rule)
+local function run(value, rule, is_lenient)
   local at = check.new()
-  return check.value(rule or RULE, value, at), lines_of(at.findings), lines_of(at.warnings)
+  at.is_lenient = is_lenient
+  return check.value(rule or RULE, value, at), lines_of(at.findings), lines_of(at.warnings), lines_of(at.later)
 end
 
 test("values take their final form in place, and defaults come in", function()
@@ -48,7 +54,7 @@ end)
 
 test("all findings come, each with its path, what was found and what is wanted", function()
   local _, findings = run {
-    name = "WEB", count = 12, on = "yes", wait = "10ms", size = "1", mode = "fats", words = { depth = 1 },
+    name = "WEB", count = 12, on = "aye", wait = "10ms", size = "1", mode = "fats", words = { depth = 1 },
     either = true, more = { a = tables.list {}, b = { depth = 1.5 } },
   }
   equal(findings, {
@@ -58,7 +64,7 @@ test("all findings come, each with its path, what was found and what is wanted",
     'more.a: expected a mapping, got a list',
     'more.b.depth: expected a whole number, got 1.5',
     'name: expected a lower-case word, got "WEB"',
-    'on: expected true or false, got "yes" (YAML has true and false)',
+    'on: expected true or false, got "aye"',
     'size: 1 is below 1 KiB (a number without a unit counts bytes; write for example "20G")',
     'wait: 10ms is below 1s',
     'words: expected a list, got a mapping',
@@ -81,17 +87,58 @@ end)
 test("unknown keys: a near miss, else what is known", function()
   local _, findings = run { name = "a", cuont = 1 }
   equal(findings, { 'cuont: unknown key; did you mean "count"?' })
-  _, findings = run({ zebra = 1 }, schema.record { { "a", schema.any() }, { "b", class = "later" } })
-  equal(findings, { 'zebra: unknown key (known here: a)' })
+  _, findings = run({ zebra = 1 }, schema.record { { "a", schema.any() }, { "b", schema.any(), class = "later" },
+    { "c", class = "refused", reason = "no" } })
+  equal(findings, { 'zebra: unknown key (known here: a, b)' })
   _, findings = run { name = "a", ["x-mine"] = { 1 } }
   equal(findings, {})
 end)
 
 test("keys of other classes say why", function()
-  local value, findings, warnings = run { name = "a", soon = 1, never = 1, idle = 1 }
-  equal(findings, { "never: not for VMs (remove it)", "soon: not available yet (write count for now)" })
+  local value, findings, warnings, later = run { name = "a", soon = "3", never = 1, try = 1, idle = true }
+  equal(findings, { "never: not for VMs (remove it)", "try: for containers (leave it out)" })
   equal(warnings, { "idle: has no effect: nothing to do" })
-  equal(value.idle, nil)
+  equal(later, { "soon: not available yet (write count for now)" })
+  equal({ value.soon, value.idle, value.never }, { 3, true, nil })
+end)
+
+test("keys without effect are checked, and a value that asks for nothing is passed over", function()
+  local _, findings, warnings, later = run { name = "a", soon = 0, idle = "maybe" }
+  equal(findings, { 'idle: expected true or false, got "maybe"', "soon: expected a whole number of at least 1, got 0" })
+  equal({ #warnings, #later }, { 0, 0 })
+  _, findings, warnings, later = run { name = "a", soon = 7, idle = false }
+  equal({ #findings, #warnings, #later }, { 0, 0, 0 })
+  _, findings, warnings, later = run { name = "a", soon = json.null, idle = json.null }
+  equal({ #findings, #warnings, #later }, { 0, 0, 0 })
+end)
+
+test("a lenient check excuses what can be excused", function()
+  local _, findings, warnings = run({ name = "a", never = 1, try = 1 }, RULE, true)
+  equal(findings, { "never: not for VMs (remove it)" })
+  equal(warnings, { "try: has no effect: for containers" })
+end)
+
+test("rules that are loaded when they are needed", function()
+  local value, findings = run { name = "a", rare = "long text", part = { a = "1" } }
+  equal(findings, { "rare: is 9 bytes long; at most 3 fit" })
+  equal(value.part, { a = 1 })
+  equal(schema.loaded(RULE.fields.rare.rule) == schema.loaded(RULE.fields.rare.rule), true)
+  equal(schema.describe(RULE.fields.soon.rule), "a whole number of at least 1")
+end)
+
+test("yes and no are words, and are understood with a warning", function()
+  for word, meant in pairs { yes = true, No = false, ON = true, off = false, y = true, n = false } do
+    local value, findings, warnings = run { name = "a", on = word }
+    equal({ value.on, #findings }, { meant, 0 })
+    equal(warnings, { ('on: "%s" is text in YAML; it is taken for %s (write %s)'):format(word, meant, meant) })
+  end
+end)
+
+test("no limit is -1, where there may be none", function()
+  equal({ run({ name = "a", memory = -1 }).memory, run({ name = "a", memory = "-1" }).memory }, { -1, -1 })
+  equal(run({ name = "a", memory = "1k" }).memory, 1024)
+  local _, findings = run { name = "a", size = -1 }
+  equal(findings, { "size: -1 is negative" })
 end)
 
 test("durations and sizes without a unit are refused with the way to write them", function()
@@ -124,5 +171,6 @@ end)
 test("the rules can be listed for reference pages", function()
   local paths = {}
   for position, entry in ipairs(schema.fields(RULE)) do paths[position] = entry.path end
-  equal(table.concat(paths, " "), "name count on wait size mode words more more.*.depth either soon never idle")
+  equal(table.concat(paths, " "), "name count on wait size mode words more more.*.depth either soon never try idle rare "
+    .. "part part.a memory")
 end)

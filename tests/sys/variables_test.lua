@@ -135,3 +135,14 @@ test("wrong: a required variable, with what its file says", function()
   local directory = make { ["holos.yaml"] = TEXT:gsub("N:%-1", "N:?how many machines may it be") }
   golden("wrong/variable_required.txt", said(directory, { "up" }))
 end)
+
+test("files of variables that services name are read, seen from the file, with the project's variables", function()
+  local yaml = "name: one\n" .. TEXT .. "    env_file: [a.env, {path: b.env, required: false}]\n    label_file: l.env\n"
+  local fine = { ["holos.yaml"] = yaml, ["a.env"] = "X=$N", ["l.env"] = "team=web" }
+  equal(told(make(fine), { N = "2" }), { 0, "one", 2 })
+  local missing = said(make { ["holos.yaml"] = yaml, ["l.env"] = "" }, { "validate" })
+  ok(missing:find("holos.yaml:7:16: services.web.env_file[1]: DIRECTORY/a.env does not exist", 1, true), missing)
+  fine["b.env"] = "Y=1\nZ='open"
+  local wrong = said(make(fine), { "validate" })
+  ok(wrong:find("holos.yaml:7:23: services.web.env_file[2]: b.env:2:3: ", 1, true), wrong)
+end)

@@ -14,10 +14,18 @@ local function each_dependency(project, visit)
   end
 end
 
---- Every dependency is a service of this file.
+-- A service that is there and left out: who needs it has to ask for it.
+local function report_disabled(keys, dependency, service, report)
+  report(keys, ('service "%s" is left out: none of its profiles is asked for'):format(dependency.service),
+    ("ask for one: --profile %s"):format(service.profiles[1]))
+end
+
+--- Every dependency is a service of this file that is not left out, but for those that are not required.
 function M.check_unknown(project, report)
   each_dependency(project, function(keys, dependency)
-    if project.services[dependency.service] then return end
+    local service = project.services[dependency.service]
+    if service and service.is_enabled or not dependency.required then return end
+    if service then return report_disabled(keys, dependency, service, report) end
     local close = text.nearest(dependency.service, tables.keys(project.services))
     report(keys, ('there is no service "%s"'):format(dependency.service),
       close and ('did you mean "%s"?'):format(close))
@@ -39,7 +47,7 @@ end
 --- No service waits for itself, however long the way.
 function M.check_cycles(project, report)
   if is_in_order(project) then return end
-  local names = tables.keys(project.services)
+  local names = project.order
   local order, chain, cycle = dag.order(names, function(name)
     return tables.map(project.services[name].depends_on, function(dependency) return dependency.service end)
   end)

@@ -40,13 +40,41 @@ function M.check_images(project, report, facts)
   end
 end
 
+-- The files of the host that a machine starts from, by the keys that name them.
+local function machine_files(service)
+  local files, boot = {}, service.boot or {}
+  for _, key in ipairs { "kernel", "initrd", "firmware" } do
+    if boot[key] and boot[key]:sub(1, 1) == "/" then files[#files + 1] = { boot[key], "boot", key } end
+  end
+  for _, cdrom in ipairs(service.cdroms or {}) do
+    if cdrom.path then files[#files + 1] = { cdrom.path, cdrom.is_iso and "iso" or "cdrom" } end
+  end
+  return files
+end
+
+--- Kernels, firmware and CD-ROMs are there.
+function M.check_files(project, report, facts)
+  if not facts.stat then return end
+  for _, name in ipairs(project.order) do
+    for _, file in ipairs(machine_files(project.services[name])) do
+      local keys, kind = { "services", name, file[2], file[3] }, facts.stat(file[1])
+      if not kind then
+        report(keys, file[1] .. " does not exist")
+      elseif kind ~= "file" then
+        report(keys, ("%s is a %s, not a file"):format(file[1], kind))
+      end
+    end
+  end
+end
+
 local function check_source(keys, mount, report, facts)
   local kind = facts.stat(mount.source)
+  if not kind and mount.create_host_path then return end
   if not kind then
     report(keys, mount.source .. " does not exist", "make it: mkdir -p " .. text.shell_quote(mount.source))
   elseif kind ~= "directory" then
     report(keys, ("%s is a %s; only directories can be shared"):format(mount.source, kind),
-      "share the directory that holds it, or write the file with cloud_init.write_files")
+      "share the directory that holds it, or make it a config: configs: {NAME: {file: PATH}}")
   elseif mount.source == "/" and not mount.read_only then
     facts.warn(keys, "the guest can change the whole file system of the host", 'add ":ro"')
   end

@@ -17,6 +17,38 @@ function M.check_clashes(project, report)
   end
 end
 
+local function any_container_name(project)
+  for _, service in pairs(project.services) do
+    if service.container_name then return true end
+  end
+  return false
+end
+
+-- The names of all instances, and whose they are.
+local function instance_owners(project)
+  local owners = {}
+  for _, name in ipairs(project.order) do
+    for index = 0, project.services[name].replicas - 1 do owners[("%s-%d"):format(name, index)] = name end
+  end
+  return owners
+end
+
+--- A container_name is that of one instance, and of no other.
+function M.check_container_names(project, report)
+  if not any_container_name(project) then return end
+  local owners = instance_owners(project)
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    local given, keys = service.container_name, { "services", name, "container_name" }
+    if given and service.replicas > 1 then
+      report(keys, ("%d instances cannot have one name"):format(service.replicas), "leave it out, or keep one instance")
+    elseif given and owners[given] and owners[given] ~= name then
+      report(keys, ('"%s" is the name of an instance of service %s'):format(given, owners[given]))
+    end
+    if given then owners[given] = name end
+  end
+end
+
 --- Instance names are host names.
 function M.check_lengths(project, report)
   for _, name in ipairs(project.order) do

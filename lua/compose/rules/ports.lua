@@ -5,12 +5,12 @@ local M = {}
 
 local LAST_PORT = 65535
 
--- Every published port with a fixed number.
+-- Every published port with a fixed number; those of pools have none.
 local function each_fixed(project, visit)
   for _, name in ipairs(project.order) do
     local service = project.services[name]
     for position, port in ipairs(service.ports) do
-      if port and port.host > 0 then visit(port, service, position) end
+      if port and port.host > 0 and not port.host_to then visit(port, service, position) end
     end
   end
 end
@@ -27,6 +27,20 @@ function M.check_range(project, report)
     report(place(service, position),
       ("%d replicas from host port %d on would need port %d"):format(service.replicas, port.host, last))
   end)
+end
+
+--- A pool has a port for each replica.
+function M.check_pools(project, report)
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    for position, port in ipairs(service.ports) do
+      local count = port and port.host_to and port.host_to - port.host + 1
+      if count and count < service.replicas then
+        report(place(service, position),
+          ("%d host ports (%d-%d) for %d replicas"):format(count, port.host, port.host_to, service.replicas))
+      end
+    end
+  end
 end
 
 local function overlaps(one, other)
@@ -66,9 +80,9 @@ local function in_file_order(project, facts)
   return fixed
 end
 
-local function describe(number, claim, other)
+local function describe(number, claim, other, facts)
   local port = ("host port %d/%s"):format(number, claim.port.protocol)
-  return ("%s is also published by services.%s.ports[%d]"):format(port, other.keys[2], other.keys[4])
+  return ("%s is also published by %s"):format(port, facts.path(other.keys))
 end
 
 -- The first claim in the way of another on the same number.
@@ -97,7 +111,7 @@ function M.check_repeated(project, report, facts)
       local other = rival(claims, claim)
       claims[#claims + 1] = claim
       if not other then return false end
-      report(claim.keys, describe(number, claim, other), advice(claim, other))
+      report(claim.keys, describe(number, claim, other, facts), advice(claim, other))
       return true
     end)
   end

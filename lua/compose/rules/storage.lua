@@ -4,12 +4,12 @@ local text = require "holos.core.text"
 
 local M = {}
 
--- Every mount of a volume, with its service and position.
+-- Every mount of a named volume, with its service and position.
 local function each_volume(project, visit)
   for _, name in ipairs(project.order) do
     local service = project.services[name]
     for position, mount in ipairs(service.mounts) do
-      if mount and mount.kind == "volume" then visit(mount, service, position) end
+      if mount and mount.kind == "volume" and not mount.anonymous then visit(mount, service, position) end
     end
   end
 end
@@ -19,10 +19,10 @@ local function place(service, position)
 end
 
 --- Named volumes stand at top level: a misspelt name must not become a new, empty disk.
-function M.check_declared(project, report)
+function M.check_declared(project, report, facts)
   each_volume(project, function(mount, service, position)
     local name = mount.volume
-    if project.volumes[name] then return end
+    if project.volumes[name] or facts.is_written("volumes", name) then return end
     local close = text.nearest(name, tables.keys(project.volumes))
     report(place(service, position), ('there is no volume "%s"'):format(name),
       close and ('did you mean "%s"?'):format(close)
@@ -78,14 +78,14 @@ function M.check_writers(project, report)
 end
 
 --- One target, one mount.
-function M.check_targets(project, report)
+function M.check_targets(project, report, facts)
   for _, name in ipairs(project.order) do
     local seen = {}
     for position, mount in ipairs(project.services[name].mounts) do
       local first = mount and seen[mount.target]
       if first then
-        report({ "services", name, "volumes", position },
-          ('the target "%s" is that of volumes[%d] too'):format(mount.target, first))
+        report({ "services", name, "volumes", position }, ('the target "%s" is that of %s too'):format(mount.target,
+          facts.path { "services", name, "volumes", first }))
       elseif mount then
         seen[mount.target] = position
       end

@@ -30,9 +30,9 @@ local file = schema.record {
     meaning = "Owner and group. Files of others than root are written after users and packages exist." },
   { "defer", schema.boolean {},
     meaning = "Write it late, after users and packages; absent: when the owner is not root." },
-  { "encoding", class = "later" },
-  { "append", class = "later" },
-  { "source", class = "later" },
+  { "encoding", rules.line, class = "later", meaning = "How the content is encoded." },
+  { "append", schema.boolean {}, class = "later", idle = false, meaning = "Add to the file that is there." },
+  { "source", schema.any {}, class = "later", meaning = "Where the content is fetched from." },
 }
 
 local commands = schema.list { of = schema.either {
@@ -44,8 +44,8 @@ local commands = schema.list { of = schema.either {
 local OWNED = {
   { "ssh_keys", reason = "holos makes the host keys and pins them" },
   { "ssh_deletekeys", reason = "holos makes the host keys and pins them" },
-  { "hostname", reason = "every instance is named after its service: web-0" },
-  { "fqdn", reason = "every instance is named after its service: web-0" },
+  { "hostname", reason = "hostname: of the service says it" },
+  { "fqdn", reason = "hostname: and domainname: of the service say it" },
   { "network", reason = "holos gives every guest its networks" },
 }
 
@@ -77,10 +77,11 @@ local fields = {
     meaning = "A cloud-config file of your own that is merged." },
 }
 for _, owned in ipairs(OWNED) do fields[#fields + 1] = { owned[1], class = "refused", reason = owned.reason } end
-local any = schema.any {}
-for name in PASSED:gmatch("%S+") do
-  fields[#fields + 1] = { name = name, rule = any, class = "works", change = "reprovision", passed = true,
-    meaning = "Passed to cloud-init as it is." }
-end
 
-return schema.record(fields)
+-- One field for all of them: there are many, and most files have none.
+local passed = { rule = schema.any {}, class = "works", change = "reprovision", passed = true,
+  meaning = "Passed to cloud-init as it is." }
+local others = {}
+for name in PASSED:gmatch("%S+") do others[name] = passed end
+
+return schema.record(fields, { others = others })

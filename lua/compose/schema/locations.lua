@@ -3,8 +3,10 @@
 local service = { fields = {
   image = "image", volumes = "mounts", vm = { fields = { allow_paths = "paths" } },
   cloud_init = { fields = { user_data = "paths" } }, env_file = "paths", label_file = "paths", build = "build",
-  dockerfile = "paths",
+  dockerfile = "paths", cdrom = "paths", iso = "paths",
+  boot = { fields = { kernel = "paths", initrd = "paths", firmware = "firmware" } },
 } }
+service.fields["x-holos"] = service
 
 local sourced = { each = { fields = { file = "paths" } } }
 

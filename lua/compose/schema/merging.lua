@@ -25,16 +25,20 @@ local cloud_init = { fields = {
 local network = { fields = { aliases = values, link_local_ips = values } }
 
 local service = { fields = {
-  annotations = pairs_, build = build, cap_add = values, cap_drop = values, cloud_init = cloud_init, command = replaced,
+  annotations = pairs_, build = build, cap_add = values, cap_drop = values, cdrom = { how = "words", unique = "file" },
+  cloud_init = cloud_init, command = replaced,
   configs = { unique = "config" }, depends_on = { how = "names" }, deploy = { fields = { labels = pairs_ } },
   devices = { unique = "device" }, dns = words, dns_opt = words, dns_search = words, entrypoint = replaced,
   env_file = { how = "words", unique = "file" }, environment = pairs_, expose = values, extra_hosts = hosts,
-  healthcheck = { fields = { test = replaced } }, label_file = { how = "words", unique = "file" }, labels = pairs_,
+  group_add = values, healthcheck = { fields = { test = replaced } }, label_file = { how = "words", unique = "file" },
+  labels = pairs_,
   links = { unique = "name" }, logging = { how = "logging" }, models = { how = "names" },
   networks = { how = "names", each = network }, ports = { unique = "port" }, profiles = values,
   secrets = { unique = "secret" }, sysctls = pairs_, tmpfs = words, ulimits = { each = replaced },
   vm = { fields = { allow_paths = values } }, volumes = { unique = "mount" },
 } }
+
+service.fields["x-holos"] = service
 
 local networks = { each = { fields = {
   labels = pairs_, ipam = { fields = { config = { how = "join", by = "subnet" } } },

@@ -1,5 +1,5 @@
 --- The whole file. Data.
-local include = require "holos.compose.schema.include"
+local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 local service = require "holos.compose.schema.service"
@@ -10,17 +10,29 @@ local volume_name = schema.text {
   pattern = volumes.name_pattern, most = 63, wanted = 'a name of letters, digits, "_", "." and "-"',
 }
 
+local include = schema.lazy(function() return require "holos.compose.schema.include" end)
+
+local function empty() return {} end
+
+local networks = schema.lazy(function() return require "holos.compose.schema.network" end, "declared")
+
+local function grants(name)
+  return schema.map {
+    of = schema.lazy(function() return require "holos.compose.schema.grant" end, name), key = rules.name, empty = empty,
+  }
+end
+
 return schema.record {
-  { "name", rules.label, change = "recreate", meaning = "Name of the project; absent: the directory's." },
-  { "services", schema.map { of = service, key = rules.label, empty = function() return {} end }, required = true,
+  { "name", rules.label, change = "recreate", default_text = "the directory's", meaning = "Name of the project." },
+  { "services", schema.map { of = service, key = rules.label, empty = empty }, required = true,
     hint = "a file has at least one service", meaning = "The machines." },
-  { "volumes", schema.map { of = volume, key = volume_name, empty = function() return {} end }, default = {},
+  { "networks", networks, class = pending.class "networks",
+    meaning = "Networks that services are in; all are in \"default\" when they name none." },
+  { "volumes", schema.map { of = volume, key = volume_name, empty = empty }, default = {},
     meaning = "Disks that outlive their instances." },
-  { "version", class = "ignored", reason = "there is one version of the language; remove the line" },
-  { "configs", class = "later" },
-  { "include", include, meaning = "Other compose files that are part of this one." },
-  { "networks", class = "later", reason = "all services share one network for now" },
-  { "secrets", class = "later" },
-  { "x-holos", class = "later" },
-  { "models", class = "refused", reason = "not for VMs: run the model as a service" },
+  { "configs", grants "config", meaning = "Texts that services get as files." },
+  { "secrets", grants "secret", meaning = "Texts that services get as files in memory, readable by root only." },
+  { "include", include, meaning = "Further files whose services, networks, volumes, configs and secrets belong to it." },
+  { "version", schema.any {}, class = "ignored", reason = "there is one version of the language; remove the line" },
+  { "models", class = "refused", excusable = true, reason = "not for VMs: run the model as a service" },
 }

@@ -1,6 +1,8 @@
 --- Rules that several parts of the compose schema share. Pure.
-local ports = require "holos.compose.ports"
+local json = require "holos.core.json"
+local permissions = require "holos.compose.permissions"
 local schema = require "holos.core.schema"
+local tables = require "holos.core.table"
 
 local M = {}
 
@@ -13,6 +15,11 @@ M.label = schema.text {
   end,
 }
 
+--- What networks, volumes, configs, secrets and profiles may be called.
+M.name = schema.text {
+  pattern = "[%w][%w_.-]*", most = 63, wanted = 'a name of letters, digits, "_", "." and "-"',
+}
+
 --- Any text on one line.
 M.line = schema.text {
   wanted = "text on one line",
@@ -23,41 +30,122 @@ M.line = schema.text {
 
 M.lines = schema.list { of = M.line }
 
+local function check_path(value)
+  if value:find("%c") then return "the path has a control character" end
+  if value:find("^~[^/]") then return "the home of another user; write the whole path" end
+end
+
 --- A path of the host: relative to the project directory, absolute, or below ~.
-M.host_path = schema.text {
-  wanted = "a path",
-  check = function(value)
-    if value:find("%c") then return "the path has a control character" end
-    if value:find("^~[^/]") then return "the home of another user; write the whole path" end
+M.host_path = schema.text { wanted = "a path", check = check_path }
+
+--- A path in the guest.
+M.guest_path = schema.text { pattern = "/.*", wanted = "an absolute path in the guest", check = check_path }
+
+--- USER or USER:GROUP, by name or number, in the guest.
+M.user = schema.parsed {
+  accepts = { text = true, integer = true }, wanted = "USER or USER:GROUP",
+  parse = function(value)
+    local text = tostring(value)
+    if text:find("^[%w_][%w_.-]*%$?$") or text:find("^[%w_][%w_.-]*:[%w_][%w_.-]*$") then return text end
+    return nil, ('expected USER or USER:GROUP, got "%s"'):format(text)
   end,
 }
+
+-- A number as text that is the same number again, and no longer than needed.
+local function number_text(value)
+  if math.type(value) == "integer" then return ("%d"):format(value) end
+  local short = ("%.14g"):format(value)
+  return tonumber(short) == value and short or ("%.17g"):format(value)
+end
 
 --- Text, number or truth, as text.
 M.word = schema.parsed {
   accepts = { text = true, integer = true, number = true, boolean = true },
   wanted = "text",
   parse = function(value)
-    return type(value) == "number" and ("%.14g"):format(value) or tostring(value)
+    return type(value) == "number" and number_text(value) or tostring(value)
   end,
 }
 
---- {K: V} or ["K=V"] → {K = "V"}.
+-- Text, number or truth, as text; nothing stays nothing.
+local word_or_nothing = schema.parsed {
+  accepts = { text = true, integer = true, number = true, boolean = true, null = true },
+  wanted = "text",
+  parse = function(value)
+    return value == json.null and value or M.word.parse(value)
+  end,
+}
+
+-- ["K=V"] → {K = "V"}; what a K alone stands for is `alone`.
+local function keyed(alone)
+  return function(list, at)
+    local map, marks = {}, {}
+    for position, item in ipairs(list) do
+      if item then
+        local key, value = item:match("^([^=]*)=(.*)$")
+        key, value = key or item, value or alone
+        map[key], marks[key] = value, at.marks[list] and at.marks[list][position]
+      end
+    end
+    at.marks[map] = marks
+    return map
+  end
+end
+
+--- {K: V} or ["K=V"] → {K = "V"}; labels and the like.
 M.pairs = schema.either {
   map = schema.map { of = M.word, empty = function() return "" end },
+  list = schema.list { of = M.line, canonical = keyed("") },
+}
+
+local function check_variable(name)
+  if name == "" then return "a variable without a name" end
+  if name:find("[=%c%s]") then return ('"%s" cannot be the name of a variable'):format(name) end
+end
+
+local variable = schema.text { empty = true, check = check_variable }
+
+--- {K: V} or ["K=V"] → {K = "V" or json.null}: a K without a value takes it from the project's environment.
+M.environment = schema.either {
+  map = schema.map { of = word_or_nothing, key = variable },
   list = schema.list {
-    of = M.line,
-    canonical = function(list, at)
-      local map, marks = {}, {}
-      for position, item in ipairs(list) do
-        if item then
-          local key, value = item:match("^([^=]*)=?(.*)$")
-          map[key], marks[key] = value, at.marks[list] and at.marks[list][position]
-        end
-      end
-      at.marks[map] = marks
-      return map
-    end,
+    of = schema.text {
+      wanted = "NAME=VALUE or NAME", check = function(value) return check_variable(value:match("^[^=]*")) end,
+    },
+    canonical = keyed(json.null),
   },
+}
+
+local function as_list(value)
+  if type(value) == "table" and tables.is_list(value) then return value end
+  return tables.list { value }
+end
+
+--- One value or a list of them → a list.
+function M.one_or_more(rule)
+  local text = rule.kind == "text" or rule.kind == "parsed" or rule.kind == "choice"
+  return schema.either {
+    text = text and rule or rule.text, map = rule.map, list = schema.list { of = rule }, canonical = as_list,
+  }
+end
+
+--- Text or a list of texts → a list.
+M.texts = M.one_or_more(M.line)
+
+--- Access rights in octal → a number.
+M.mode = schema.parsed {
+  accepts = { text = true, integer = true }, wanted = "octal digits such as 0440", hint = "write octal digits: 0440",
+  parse = function(value) return permissions.mode(value) end,
+}
+
+--- A number above 0, whole or not: CPUs.
+M.cpus = schema.parsed {
+  accepts = { text = true, integer = true, number = true }, wanted = "a number of CPUs such as 2 or 1.5",
+  parse = function(value)
+    local number = tonumber(value)
+    if number and number > 0 and number <= 288 then return number end
+    return nil, ('expected a number of CPUs above 0 and up to 288, got "%s"'):format(tostring(value))
+  end,
 }
 
 local service_name = schema.text { wanted = "the name of a service" }
@@ -72,18 +160,5 @@ M.extends = schema.either {
   canonical = function(value) return type(value) == "string" and { service = value } or value end,
   hint = "extends: NAME, or extends: {file: FILE, service: NAME}",
 }
-
---- A published port in long form.
-M.long_port = schema.record({
-  { "target", schema.integer { least = 1, most = 65535 }, required = true, meaning = "Port in the guest." },
-  { "published", schema.integer { least = 0, most = 65535 }, meaning = "Port on the host; 0 or absent: any free one." },
-  { "host_ip",
-    schema.text { wanted = "an IPv4 address", check = function(value) return ports.check_host_ip(value) end },
-    meaning = "Address of the host to publish on." },
-  { "protocol", schema.choice { values = { "tcp", "udp" } }, meaning = "tcp or udp." },
-  { "mode", schema.choice { values = { "host", "ingress" } }, meaning = "Both mean the same on one host." },
-  { "name", M.line, meaning = "For readers." },
-  { "app_protocol", M.line, meaning = "For readers." },
-}, { canonical = function(long) return ports.from_long(long) end })
 
 return M

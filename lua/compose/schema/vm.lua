@@ -3,19 +3,24 @@ local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 
 return schema.record {
-  { "vcpu", schema.integer { least = 1, most = 288 }, default = 1, change = "restart", -- QEMU 7.2: q35 has at most 288
+  { "vcpu", schema.integer { least = 1, most = 288 }, default_text = "1", change = "restart", -- QEMU 7.2: q35 has at most 288
     meaning = "Virtual CPUs of each instance. One is faster than two where there is no KVM." },
   { "memory_mb", schema.integer { least = 64, most = 16777216, hint = "it counts MiB" }, unit = "MiB",
-    change = "restart",
-    meaning = "Memory of each instance; absent: 512 MiB, or more when the image says it needs more." },
+    change = "restart", default_text = "512 MiB, or what the image needs",
+    meaning = "Memory of each instance." },
+  { "memory", schema.size { least_bytes = 64 << 20 }, unit = "bytes", change = "restart", same_as = "vm.memory_mb",
+    meaning = "The same with a unit: 2G." },
   { "disk_size", schema.size { least_bytes = 1 << 20 }, change = "restart", unit = "bytes",
-    meaning = "Size of the root disk, which grows sparsely; absent: 20 GiB, or the image's own size when that is "
-      .. "larger. A larger size grows the disk at the next start; a smaller one needs a new disk." },
+    default_text = "20 GiB, or the image's size when that is larger",
+    meaning = "Size of the root disk, which grows sparsely. A larger size grows the disk at the next start; a smaller one "
+      .. "needs a new disk." },
+  { "disk", schema.size { least_bytes = 1 << 20 }, unit = "bytes", change = "restart", same_as = "vm.disk_size",
+    meaning = "The same as disk_size." },
   { "machine", schema.text { pattern = "[%w][%w._-]*", wanted = "a machine type of QEMU such as \"q35\"" },
     default = "q35", change = "restart",
     meaning = "Machine type. The exact version is recorded when an instance is made, and kept." },
   { "cpu_model", schema.text { pattern = "[%w][%w._+,=-]*", wanted = "a CPU model of QEMU such as \"host\"" },
-    change = "restart", meaning = "CPU model; absent: \"host\" with KVM, \"max\" without." },
+    change = "restart", default_text = "\"host\" with KVM, \"max\" without", meaning = "CPU model." },
   { "accel", schema.choice { values = { "auto", "kvm", "tcg" } }, default = "auto", change = "restart",
     meaning = "How the CPU is run: kvm, tcg (software, slow), or auto: KVM where it is usable." },
   { "uefi", schema.boolean {}, default = false, change = "restart",
@@ -26,6 +31,4 @@ return schema.record {
     meaning = "Further host paths that QEMU may open, for what extra_args names." },
   { "run_as_root", schema.boolean {}, default = false, change = "restart",
     meaning = "Keep QEMU's root rights when root starts it. For devices that need them." },
-  { "memory", class = "later", reason = "write memory_mb for now: memory_mb: 2048" },
-  { "disk", class = "later", reason = "write disk_size" },
 }

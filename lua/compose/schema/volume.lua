@@ -1,14 +1,39 @@
 --- volumes.*: named disks that outlive their instances. Data.
+local pending = require "holos.compose.schema.pending"
+local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 
-return schema.record {
-  { "size", schema.size { least_bytes = 1 << 20 }, default = 10 << 30, unit = "bytes", change = "live",
-    meaning = "Size of the disk, which grows sparsely. Only new volumes take it." },
-  { "name", class = "later" },
-  { "external", class = "later" },
-  { "labels", class = "later" },
-  { "format", class = "later" },
-  { "fs", class = "later" },
-  { "driver", class = "later", reason = "volumes are local disks" },
-  { "driver_opts", class = "later" },
+local external = schema.lazy(function() return require "holos.compose.schema.external" end)
+
+local driver = schema.parsed {
+  accepts = { text = true }, wanted = '"local"', values = { "local" },
+  parse = function(value)
+    if value == "local" then return value end
+    return nil, ('driver "%s" is not for VMs: volumes are disks of this host'):format(value), "leave the line out"
+  end,
 }
+
+return schema.record({
+  { "size", schema.size { least_bytes = 1 << 20 }, default = 10 << 30, unit = "bytes", change = "live", own = true,
+    meaning = "Size of the disk, which grows sparsely. Only new volumes take it." },
+  { "name", rules.name, class = pending.class "volume.name", change = "recreate", default_text = "the key",
+    meaning = "Name under which it is kept." },
+  { "external", external, class = pending.class "volume.external", idle = false, change = "recreate",
+    default_text = "false", meaning = "It exists already: up makes none, and down leaves it." },
+  { "labels", rules.pairs, change = "live", meaning = "Words of your own, for filters and scripts." },
+  { "fs", schema.choice { values = { "ext4" } }, default_text = "ext4", own = true, change = "recreate",
+    meaning = "File system that a new volume gets." },
+  { "format", schema.choice { values = { "qcow2" } }, default_text = "qcow2", own = true, change = "recreate",
+    meaning = "Format of the disk's file." },
+  { "driver", driver, change = "recreate", default_text = "local", meaning = "There is one." },
+  { "driver_opts", rules.pairs, class = "later", change = "recreate",
+    reason = 'to share a directory of the host, mount it: "./data:/var/lib/data"', meaning = "Options of the driver." },
+}, {
+  canonical = function(value, at)
+    if not value.external then return value end
+    for _, key in ipairs { "labels", "driver", "driver_opts" } do
+      if value[key] ~= nil then at:report(("an external volume has no %s"):format(key)) end
+    end
+    return value
+  end,
+})

@@ -7,52 +7,13 @@ local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
 local text = require "holos.core.text"
 local units = require "holos.core.units"
+local walk = require "holos.core.schema.walk"
 
 local M = {}
 
----@class holos.At        where a check is, and where its findings go
----@field context any     handed to `parse` functions
----@field marks table     marks[container][key] → packed position
----@field findings table[]
----@field warnings table[]
----@field incomplete table|true  containers that are not to be told what is missing in them; true: all
-local At = {}
-At.__index = At
-
 --- A fresh walk. `marks`, `context` and `incomplete` may be nil.
-function M.new(marks, context, incomplete)
-  return setmetatable({
-    marks = marks or {}, context = context, incomplete = incomplete or {}, findings = {}, warnings = {}, keys = {},
-    containers = {}, depth = 0,
-  }, At)
-end
-
-local function nearest_mark(at)
-  for level = at.depth, 1, -1 do
-    local marks = at.marks[at.containers[level]]
-    local mark = marks and marks[at.keys[level]]
-    if mark then return mark end
-  end
-end
-
-local function note(at, list, message, hint, mark)
-  local path = schema.path(table.move(at.keys, 1, at.depth, 1, {}))
-  list[#list + 1] = { mark = mark or nearest_mark(at), path = path, message = message, hint = hint }
-end
-
---- Reports a mistake at the present place.
-function At:report(message, hint) note(self, self.findings, message, hint) end
-
---- Reports something that the user should know, and that stops nothing.
-function At:warn(message, hint) note(self, self.warnings, message, hint) end
-
---- Goes to one value of a container, for a report about it; `leave` comes back.
-function At:enter(container, key)
-  local depth = self.depth + 1
-  self.depth, self.containers[depth], self.keys[depth] = depth, container, key
-end
-
-function At:leave() self.depth = self.depth - 1 end
+---@return holos.At
+function M.new(marks, context, incomplete) return walk.new(marks, context, incomplete) end
 
 local checkers = {}
 
@@ -100,12 +61,17 @@ function checkers.integer(rule, value, at)
 end
 
 local BOOLEANS = { ["true"] = true, ["false"] = false }
-local YES_NO = { yes = true, no = true, on = true, off = true, y = true, n = true }
+
+-- YAML 1.1 took these for booleans, and many files have them.
+local YES_NO = { yes = true, no = false, on = true, off = false, y = true, n = false }
 
 function checkers.boolean(rule, value, at)
   if type(value) == "boolean" then return value end
   if BOOLEANS[value] ~= nil then return BOOLEANS[value] end
-  return wrong(rule, value, at, YES_NO[value] and "YAML has true and false" or nil)
+  local meant = type(value) == "string" and YES_NO[value:lower()]
+  if meant == nil or type(value) ~= "string" then return wrong(rule, value, at) end
+  at:warn(('"%s" is text in YAML; it is taken for %s'):format(value, meant), ("write %s"):format(meant))
+  return meant
 end
 
 function checkers.duration(rule, value, at)
@@ -122,6 +88,7 @@ end
 
 function checkers.size(rule, value, at)
   if type(value) ~= "string" and math.type(value) ~= "integer" then return wrong(rule, value, at) end
+  if rule.unlimited and (value == -1 or value == "-1") then return -1 end
   local bytes, message = units.parse_bytes(value)
   if not bytes then return at:report(message) end
   if bytes >= (rule.least_bytes or 0) then return bytes end
@@ -179,44 +146,59 @@ function checkers.either(rule, value, at)
   return result
 end
 
+function checkers.lazy(rule, value, at)
+  local of = rule.of or schema.loaded(rule)
+  return checkers[of.kind](of, value, at)
+end
+
+function checkers.later(rule, value, at)
+  local result = checkers[rule.of.kind](rule.of, value, at)
+  if result ~= nil and result ~= rule.idle then at:put_off(rule.reason) end
+  return result
+end
+
+function checkers.ignored(rule, value, at)
+  local result = checkers[rule.of.kind](rule.of, value, at)
+  if result ~= nil and result ~= rule.idle then at:warn("has no effect: " .. rule.reason) end
+  return result
+end
+
 local function is_extension(key)
   return key:sub(1, 2) == "x-"
 end
 
--- What to say about a key whose class is not "works".
-local classes = {}
-
-function classes.later(field, at) at:report("not available yet", field.reason) end
-function classes.refused(field, at) at:report(field.reason, "remove it") end
-function classes.ignored(field, at) at:warn("has no effect: " .. field.reason) end
+local function refuse(field, at)
+  local hint = field.hint or "remove it"
+  if field.excusable then at:refuse(field.reason, hint) else at:report(field.reason, hint) end
+end
 
 local function usable_names(fields)
   local names = {}
   for _, field in ipairs(fields) do
-    if field.class == "works" then names[#names + 1] = field.name end
+    if field.class ~= "refused" then names[#names + 1] = field.name end
   end
   return names
 end
 
-local function all_names(fields)
-  local names = {}
-  for _, field in ipairs(fields) do names[#names + 1] = field.name end
+local function all_names(rule)
+  local names = rule.others and tables.keys(rule.others) or {}
+  for _, field in ipairs(rule.fields) do names[#names + 1] = field.name end
   return names
 end
 
 local LISTED_NAMES = 12 -- more would not be read
 
 local function unknown_key(rule, key, at)
-  local close = text.nearest(key, all_names(rule.fields))
+  local close = text.nearest(key, all_names(rule))
   if close then return at:report(('unknown key; did you mean "%s"?'):format(close)) end
   local names = usable_names(rule.fields)
-  at:report("unknown key", #names <= LISTED_NAMES and "known here: " .. table.concat(names, ", ") or nil)
+  at:report("unknown key", #names <= LISTED_NAMES and not rule.others and "known here: " .. table.concat(names, ", ") or nil)
 end
 
--- The value of a key that is not simply usable: unknown, of another class, or without a value.
+-- The value of a key that is not simply usable: unknown, refused, or without a value.
 local function check_odd_field(rule, key, value, at)
   local field = rule.fields[key]
-  if field and field.class ~= "works" then return classes[field.class](field, at) end
+  if field and field.class == "refused" then return refuse(field, at) end
   if not field and not rule.open and not is_extension(key) then unknown_key(rule, key, at) end
   return not field and value or nil -- a known key without a value says nothing
 end
@@ -254,7 +236,7 @@ local function ask_for_missing(rule, value, at, refused)
     local name = field.name
     if value[name] == nil and not (refused and refused[name]) and is_required(field, value) then
       local marks = at.marks[value]
-      note(at, at.findings, ('"%s" is missing'):format(name), field.hint, marks and marks[name])
+      at:report(('"%s" is missing'):format(name), field.hint, marks and marks[name])
     end
   end
 end

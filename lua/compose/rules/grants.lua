@@ -1,0 +1,71 @@
+--- Checks of configs and secrets. Pure.
+local tables = require "holos.core.table"
+local text = require "holos.core.text"
+
+local M = {}
+
+local KINDS, NONE = { "configs", "secrets" }, {}
+
+-- Every grant of an enabled service.
+local function each_grant(project, visit)
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    for _, kind in ipairs((service.configs or service.secrets) and KINDS or NONE) do
+      for position, grant in ipairs(service[kind] or {}) do
+        visit(kind, grant, { "services", name, kind, position }, service)
+      end
+    end
+  end
+end
+
+--- Configs and secrets stand at top level.
+function M.check_declared(project, report, facts)
+  each_grant(project, function(kind, grant, keys)
+    if project[kind][grant.key] or facts.is_written(kind, grant.key) then return end
+    local one = kind:sub(1, -2)
+    local close = text.nearest(grant.key, tables.keys(project[kind]))
+    report(keys, ('there is no %s "%s"'):format(one, grant.key), close and ('did you mean "%s"?'):format(close)
+      or ("add it at the end of the file (%s: {%s: {file: ./%s}})"):format(kind, grant.key, grant.key))
+  end)
+end
+
+--- One target, one file; no mount is at the same place.
+function M.check_targets(project, report)
+  local of_service, seen = nil, nil
+  each_grant(project, function(_, grant, keys, service)
+    if of_service ~= service then
+      of_service, seen = service, {}
+      for _, mount in ipairs(service.mounts) do
+        if mount then seen[mount.target] = "a mount" end
+      end
+    end
+    if seen[grant.target] then
+      report(keys, ("%s is the target of %s too"):format(grant.target, seen[grant.target]))
+    end
+    seen[grant.target] = ('"%s"'):format(grant.key)
+  end)
+end
+
+local function check_source(kind, key, source, report, facts)
+  if source.kind == "file" and facts.stat then
+    local is = facts.stat(source.path)
+    if not is then report({ kind, key, "file" }, source.path .. " does not exist") end
+    if is and is ~= "file" then report({ kind, key, "file" }, ("%s is a %s, not a file"):format(source.path, is)) end
+  elseif source.kind == "environment" and facts.variable and not facts.variable(source.variable) then
+    report({ kind, key, "environment" }, ("the variable %s is not set"):format(source.variable),
+      "set it in the environment or in .env")
+  end
+end
+
+--- What is granted to somebody is there: its file exists, its variable is set.
+function M.check_sources(project, report, facts)
+  local asked = {}
+  each_grant(project, function(kind, grant)
+    local declared = project[kind][grant.key]
+    if asked[declared or false] or not declared or not declared.source then return end
+    asked[declared] = true
+    check_source(kind, grant.key, declared.source, report, facts)
+  end)
+end
+
+return M

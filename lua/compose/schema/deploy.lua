@@ -1,0 +1,81 @@
+--- services.*.deploy. Data.
+local device = require "holos.compose.schema.device"
+local pending = require "holos.compose.schema.pending"
+local rules = require "holos.compose.schema.rules"
+local schema = require "holos.core.schema"
+
+local SWARM = "it is for several hosts"
+
+local mode = schema.parsed {
+  accepts = { text = true }, wanted = '"replicated"', values = { "replicated", "global" },
+  parse = function(value)
+    if value == "replicated" or value == "global" then return value end
+    if value:find("%-job$") then return nil, ('mode "%s" is of Swarm'):format(value), "leave the line out" end
+    return nil, ('expected "replicated", got "%s"'):format(value), "leave the line out"
+  end,
+}
+
+local function update(default)
+  return schema.record {
+    { "parallelism", schema.integer { least = 0 }, meaning = "So many instances at a time; 0: all." },
+    { "delay", schema.duration {}, unit = "ms", meaning = "Time between two groups." },
+    { "failure_action", schema.choice { values = { "continue", "pause", "rollback" } },
+      meaning = "What follows when one fails." },
+    { "monitor", schema.duration {}, unit = "ms", meaning = "So long one is watched for failure." },
+    { "max_failure_ratio", schema.parsed {
+        accepts = { text = true, integer = true, number = true }, wanted = "a number from 0 to 1",
+        parse = function(value)
+          local number = tonumber(value)
+          if number and number >= 0 and number <= 1 then return number end
+          return nil, ('expected a number from 0 to 1, got "%s"'):format(tostring(value))
+        end,
+      }, meaning = "So many may fail." },
+    { "order", schema.choice { values = { "stop-first", "start-first" } }, default_text = default,
+      meaning = "Whether the old one ends before the new one starts." },
+  }
+end
+
+local generic = schema.list { of = schema.any {} }
+
+local resources = schema.record {
+  { "limits", schema.record {
+      { "cpus", rules.cpus, change = "restart", same_as = "vm.vcpu", meaning = "As cpus of the service." },
+      { "memory", schema.size { least_bytes = 64 << 20 }, unit = "bytes", change = "restart", same_as = "vm.memory_mb",
+        meaning = "Memory of each instance." },
+      { "pids", schema.integer { least = -1 }, class = pending.class "pids_limit", change = "restart",
+        meaning = "As pids_limit of the service." },
+    }, meaning = "What an instance may use." },
+  { "reservations", schema.record {
+      { "cpus", rules.cpus, class = "ignored", reason = "the host's scheduler shares the CPUs out" },
+      { "memory", schema.size { least_bytes = 1 << 20 }, unit = "bytes", change = "restart", same_as = "vm.memory_mb",
+        meaning = "Memory of each instance where no limit is named; a machine has all of its memory to itself." },
+      { "devices", device.requests, class = "later", change = "restart", meaning = "GPUs and the like." },
+      { "generic_resources", generic, class = "ignored", reason = SWARM },
+    }, meaning = "What an instance is sure to get." },
+}
+
+local restart_policy = schema.record {
+  { "condition", schema.choice { values = { "none", "on-failure", "any" } }, default_text = "any", meaning = "When." },
+  { "delay", schema.duration {}, unit = "ms", meaning = "Time between two tries." },
+  { "max_attempts", schema.integer { least = 0 }, meaning = "How often." },
+  { "window", schema.duration {}, unit = "ms", meaning = "So long it must run to count as started." },
+}
+
+local placement = schema.record {
+  { "constraints", rules.lines, class = "ignored", reason = SWARM },
+  { "preferences", schema.list { of = schema.any {} }, class = "ignored", reason = SWARM },
+  { "max_replicas_per_node", schema.integer {}, class = "ignored", reason = SWARM },
+}
+
+return schema.record {
+  { "mode", mode, default_text = "replicated", meaning = "global is one instance on the one host." },
+  { "replicas", schema.integer { least = 1, most = 253 }, change = "live", default_text = "1", same_as = "replicas",
+    meaning = "As replicas of the service." },
+  { "resources", resources, meaning = "CPUs and memory." },
+  { "restart_policy", restart_policy, class = "later", change = "live", meaning = "What happens when a machine ends." },
+  { "update_config", update "stop-first", class = "later", change = "live", meaning = "How instances are replaced." },
+  { "rollback_config", update "stop-first", class = "later", change = "live", meaning = "How a replacement is taken back." },
+  { "labels", rules.pairs, class = "ignored", reason = "they are of a Swarm service; write labels: in the service" },
+  { "placement", placement, meaning = "Nothing: there is one host." },
+  { "endpoint_mode", rules.line, class = "ignored", reason = SWARM },
+}

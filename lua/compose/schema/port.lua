@@ -1,0 +1,54 @@
+--- services.*.ports[] and services.*.expose[]. Data.
+local entries = require "holos.compose.entries"
+local pending = require "holos.compose.schema.pending"
+local ports = require "holos.compose.ports"
+local rules = require "holos.compose.schema.rules"
+local schema = require "holos.core.schema"
+
+local M = {}
+
+local long = schema.record({
+  { "target", schema.integer { least = 1, most = 65535 }, required = true, meaning = "Port in the guest." },
+  { "published", schema.parsed {
+      accepts = { text = true, integer = true }, wanted = 'a port or a range such as "8000-8010"',
+      parse = function(value) return tostring(value) end,
+    }, meaning = "Port of the host, or a range: each replica takes a free one of it; 0 or absent: any free one." },
+  { "host_ip",
+    schema.text { wanted = "an IPv4 address", check = function(value) return ports.check_host_ip(value) end },
+    default_text = "127.0.0.1", meaning = "Address of the host to publish on." },
+  { "protocol", schema.choice { values = { "tcp", "udp" } }, default_text = "tcp", meaning = "tcp or udp." },
+  { "mode", schema.choice { values = { "host", "ingress" } }, meaning = "Both mean the same on one host." },
+  { "name", rules.line, meaning = "For readers." },
+  { "app_protocol", rules.line, meaning = "For readers." },
+}, {
+  canonical = function(value, at)
+    if not value.target then return nil end
+    local made, message = ports.from_long(value)
+    if not made then return at:report(message) end
+    return made
+  end,
+})
+
+local short = schema.parsed {
+  accepts = { text = true, integer = true }, example = "8080:80",
+  parse = function(value) return ports.parse(value) end,
+}
+
+local function put_off_pools(made, at)
+  if pending["ports.pool"] and made[1].host_to then at:put_off("publish on one port, or on any free one") end
+  return made
+end
+
+M.list = schema.list {
+  of = schema.either {
+    text = short, integer = short, map = long, hint = 'for example "8080:80"', canonical = put_off_pools,
+  },
+  canonical = function(list, at) return entries.flatten(list, at, "ports") end,
+}
+
+M.exposed = schema.list { of = schema.parsed {
+  accepts = { text = true, integer = true }, wanted = 'a port such as 8080 or "8080-8085/tcp"',
+  parse = function(value) return ports.parse_exposed(value) end,
+} }
+
+return M

@@ -1,0 +1,64 @@
+--- Keys of services that say when it starts and ends, and what is known of it. Data.
+local machine = require "holos.compose.machine"
+local pending = require "holos.compose.schema.pending"
+local rules = require "holos.compose.schema.rules"
+local schema = require "holos.core.schema"
+
+local depends_on = schema.lazy(function() return require "holos.compose.schema.depends" end)
+local healthcheck = schema.lazy(function() return require "holos.compose.schema.healthcheck" end)
+local deploy = schema.lazy(function() return require "holos.compose.schema.deploy" end)
+local build = schema.lazy(function() return require "holos.compose.schema.build" end)
+local develop = schema.lazy(function() return require "holos.compose.schema.develop" end)
+local logging = schema.lazy(function() return require "holos.compose.schema.logging" end, "logging")
+
+local restart = schema.parsed {
+  accepts = { text = true, boolean = true }, wanted = "a restart policy",
+  values = { "no", "always", "on-failure", "unless-stopped" },
+  parse = function(value) return machine.parse_restart(value) end,
+}
+
+local pull_policy = schema.parsed {
+  accepts = { text = true }, wanted = "a pull policy",
+  parse = function(value) return machine.parse_pull_policy(value) end,
+}
+
+local profile = schema.text { pattern = "[%w][%w_.-]+", wanted = 'a name of letters, digits, "_", "." and "-"' }
+
+local READY_IMAGE = "name a ready image, and provision with cloud_init"
+
+return { title = "Its life",
+  { "depends_on", depends_on, change = "live", meaning = "Services that must be there first: a list, or {NAME: {condition}}." },
+  { "healthcheck", healthcheck, meaning = "Tells whether the guest does its work." },
+  { "ready", schema.choice { values = { "running", "ready", "provisioned" } }, class = pending.class "ready", own = true,
+    change = "live", default_text = "provisioned", meaning = "What up waits for where there is no health check." },
+  { "stop_grace_period", schema.duration {}, default = 30000, unit = "ms", change = "live",
+    meaning = "Time a guest has to power off before it is switched off." },
+  { "profiles", schema.list { of = profile }, change = "live",
+    meaning = "Only there when one of these profiles is asked for: --profile." },
+  { "extends", rules.extends, change = "live", meaning = "The service that this one is laid over." },
+  { "protect", schema.boolean {}, default = false, change = "live", own = true,
+    meaning = "Refuse everything that would take the disks of these instances away." },
+  { "console_login", schema.choice { values = { "none", "autologin" } }, default = "none", change = "restart", own = true,
+    meaning = "Who may log in on the console socket: nobody without a password, or everybody." },
+  { "labels", rules.pairs, change = "live", meaning = "Words of your own, for filters and scripts." },
+  { "label_file", rules.texts, change = "live", same_as = "labels", meaning = "Files with labels, below those of labels." },
+  { "annotations", rules.pairs, change = "live", meaning = "Words of your own, for scripts." },
+  { "deploy", deploy, meaning = "The same things in the words of Swarm: replicas, CPUs, memory." },
+  { "restart", restart, class = "later", idle = "no", change = "live", default_text = "no",
+    meaning = "What happens when a machine ends: no, always, on-failure[:N], unless-stopped." },
+  { "attach", schema.boolean {}, class = "later", idle = true, change = "live", default_text = "true",
+    meaning = "Whether up --attach shows its output." },
+  { "logging", logging, class = "later", change = "live", meaning = "Where output goes, and how much is kept." },
+  { "build", build, class = "later", change = "recreate", reason = READY_IMAGE,
+    meaning = "Make the image from a Dockerfile: a directory, or {context, dockerfile, …}." },
+  { "dockerfile", rules.host_path, class = "later", change = "recreate", own = true, reason = READY_IMAGE,
+    meaning = "Short for build with this Dockerfile." },
+  { "recipes", schema.any {}, class = "later", change = "reprovision", own = true, reason = "provision with cloud_init",
+    meaning = "Recipes for provisioning." },
+  { "pull_policy", pull_policy, class = "later", change = "live", reason = "images are local files: leave it out",
+    meaning = "When the image is fetched anew." },
+  { "pull_refresh_after", schema.text {}, class = "later", change = "live", reason = "images are local files: leave it out",
+    meaning = "How old an image may get." },
+  { "develop", develop, class = "later", change = "live", meaning = "What happens when files on the host change." },
+  { "provider", schema.any {}, class = "later", change = "live", meaning = "A program that provides the service." },
+}
