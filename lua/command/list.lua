@@ -8,7 +8,7 @@ M.GROUPS = {
   { title = "a project's life", names = { "validate", "plan", "up", "start", "stop", "down" } },
   { title = "looking and going in", names = { "ps", "ls", "logs", "exec", "console" } },
   { title = "keeping order", names = { "trash", "doctor" } },
-  { title = "about holos", names = { "help", "version", "licenses", "gen", "lua" } },
+  { title = "about holos", names = { "help", "version", "licenses", "schema", "gen", "lua" } },
 }
 
 --- Options of every command.
