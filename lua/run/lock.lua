@@ -20,7 +20,7 @@ end
 local function refuse(lock, path, options, waited_ms)
   err.raise { code = "ELOCKED", exit = 5,
     message = ("%s is locked by %s%s"):format(options.name or path, M.owner(lock),
-      waited_ms > 0 and (" (waited %d s)"):format(waited_ms // 1000) or ""),
+      waited_ms >= 1000 and (" (waited %d s)"):format(waited_ms // 1000) or ""),
     hint = ("wait for it, or give a longer --lock-timeout; the lock file is %s"):format(path) }
 end
 
