@@ -1,6 +1,7 @@
 --- A whole dry run: the same bytes every time, and every exported function in it can be overridden.
 
 local override = require "holos.core.override"
+local record_schema = require "holos.plan.record_schema"
 local tables = require "holos.core.table"
 
 if not package.preload["sys.yaml"] then skip("a stock Lua has no YAML parser") end
@@ -21,6 +22,12 @@ test("the plan, the command lines and what cloud-init gets", function()
   end
   golden("dry_run/db-0.network-config", file_of(result.machines["db-0"], "network-config"))
   golden("dry_run/db-0.meta-data", file_of(result.machines["db-0"], "meta-data"))
+end)
+
+test("what is planned may be launched", function()
+  for _, spec in ipairs(dry_run.run(world).specs) do
+    equal({ spec.name, record_schema.complaint(record_schema.launchable, tables.copy(spec)) }, { spec.name })
+  end
 end)
 
 test("two dry runs give the same bytes", function()

@@ -68,7 +68,7 @@ end
 
 --- Everything that a dry run makes.
 ---@param world {yaml: table, hash: table}  parses YAML and hashes
----@return {plan: string, machines: table<string, {argv: string, files: table[]}>} result
+---@return {plan: string, specs: table[], machines: table<string, {argv: string, files: table[]}>} result
 function M.run(world)
   local project, facts = load_project(world.yaml.parse), facts_with(world.hash.sha256)
   local record = { name = "shop", instances = {}, volumes = {}, leases = { addresses = {} } }
@@ -78,7 +78,7 @@ function M.run(world)
     where = function(path) return project.marks[path] end }
   local machines = {}
   for _, spec in ipairs(wanted.specs) do machines[spec.name] = machine(spec, wanted.hosts) end
-  return { plan = table.concat(render.plan(plan), "\n") .. "\n", machines = machines }
+  return { plan = table.concat(render.plan(plan), "\n") .. "\n", specs = wanted.specs, machines = machines }
 end
 
 return M
