@@ -51,7 +51,7 @@ local function connect_and_run(world, options, on_try)
   local session <close> = exec.session(context, name, { user = options.user, wait = not options.no_wait,
     on_progress = waiting(name) })
   on_try()
-  return exec.run(session, words, streams)
+  return exec.run(session, context.record.instances[name].spec, words, streams)
 end
 
 --- The statuses below 64 are the guest's: a failure of ours must not look like one of its command.

@@ -46,8 +46,8 @@ function M.instance_cells(rows, with_project)
   for i, row in ipairs(rows) do
     local state = row.running and ("%s, up %s"):format(row.status, M.age(row.up_ms)) or row.status
     if row.accel == "tcg" then state = state .. " (tcg)" end
-    cells[i + 1] = { row.name, row.image, state, tostring(row.vcpu), units.format_bytes(row.memory_mib << 20),
-      units.format_bytes(row.disk_bytes), row.address, M.ports(row.ports) }
+    cells[i + 1] = { row.name, row.image or "-", state, tostring(row.vcpu), units.format_bytes(row.memory_mib << 20),
+      units.format_bytes(row.disk_bytes), row.address or "-", M.ports(row.ports) }
   end
   if with_project then
     for i, row in ipairs(cells) do table.insert(row, 1, i == 1 and "PROJECT" or rows[i - 1].project) end
@@ -62,7 +62,8 @@ function M.published(record)
   for _, name in ipairs(table_.keys(record.instances)) do
     local entry = record.instances[name]
     for _, port in ipairs(entry.spec.ports) do
-      local host = port.host > 0 and port.host or (entry.leased or {})[("%s:%d"):format(port.protocol, port.guest)]
+      local is_fixed = port.host > 0 and not port.host_to
+      local host = is_fixed and port.host or (entry.leased or {})[("%s:%d"):format(port.protocol, port.guest)]
       if port.protocol == "tcp" and host then
         if not by_service[entry.spec.service] then
           by_service[entry.spec.service] = {}

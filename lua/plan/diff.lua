@@ -1,4 +1,5 @@
 --- What differs between the recorded spec of an instance and the wanted one, field by field. Pure.
+local guest = require "holos.plan.diff.guest"
 local schema = require "holos.core.schema"
 local seed = require "holos.plan.seed"
 local service = require "holos.compose.schema.service"
@@ -18,16 +19,34 @@ end
 --- "127.0.0.1:8080 → 80/tcp"
 local function port_words(ports)
   local shown = {}
-  for i, port in ipairs(ports) do shown[i] = ("%s:%d→%d/%s"):format(port.host_ip, port.host, port.guest, port.protocol) end
+  for i, port in ipairs(ports) do
+    local host = port.host_to and ("%d-%d"):format(port.host, port.host_to) or port.host
+    shown[i] = ("%s:%s→%d/%s"):format(port.host_ip, host, port.guest, port.protocol)
+  end
   return words(shown)
 end
 
 local function mount_words(mounts)
   local shown = {}
   for i, mount in ipairs(mounts) do
-    shown[i] = ("%s:%s%s"):format(mount.volume or mount.source, mount.target, mount.read_only and ":ro" or "")
+    shown[i] = ("%s:%s%s"):format(mount.volume or mount.source or mount.kind, mount.target, mount.read_only and ":ro" or "")
   end
   return words(shown)
+end
+
+-- Whether a missing directory is made says nothing about the machine.
+local function mounts_of(spec)
+  return table_.map(spec.mounts, function(mount)
+    local copy = table_.copy(mount)
+    copy.create_host_path = nil
+    return copy
+  end)
+end
+
+local function address_words(nics)
+  local addresses = {}
+  for _, nic in ipairs(nics) do addresses[#addresses + 1] = nic.address end
+  return words(addresses)
 end
 
 --- Version 1 of the explicit field list: the recorded and the wanted spec are compared here and nowhere else.
@@ -36,7 +55,7 @@ end
 M.FIELDS = {
   { name = "image", key = "image", get = function(s)
       return { s.image.path, s.image.format, s.image.mtime_ns, s.image.inode }
-    end, show = function(image) return image[1] end },
+    end, show = function(image) return image[1] or "none" end },
   { name = "image_os", key = "image_os", get = function(s) return s.image.os end },
   { name = "memory", key = "vm.memory_mb", get = function(s) return s.vm.memory_mib end, show = mib },
   { name = "vcpu", key = "vm.vcpu", get = function(s) return s.vm.vcpu end },
@@ -52,9 +71,9 @@ M.FIELDS = {
     show = words },
   { name = "run_as_root", key = "vm.run_as_root", get = function(s) return s.vm.run_as_root end },
   { name = "ports", key = "ports", get = function(s) return s.ports end, show = port_words },
-  { name = "volumes", key = "volumes", get = function(s) return s.mounts end, show = mount_words },
+  { name = "volumes", key = "volumes", get = mounts_of, show = mount_words },
   { name = "network", class = "restart", key = "networks", get = function(s) return s.nics end,
-    show = function(nics) return words { nics[2] and nics[2].address } end },
+    show = address_words },
   { name = "bootcmd", key = "cloud_init.bootcmd", get = function(s) return s.cloud_init.bootcmd or {} end,
     show = function(commands) return #commands .. " commands" end },
   { name = "console_login", key = "console_login", get = function(s) return s.console_login end },
@@ -70,6 +89,7 @@ M.FIELDS = {
   { name = "cloud_init", key = "cloud_init", get = seed.first_hash_input,
     show = function() return "first steps" end },
 }
+table_.extend(M.FIELDS, guest.FIELDS)
 
 local RANK = { live = 1, restart = 2, reprovision = 3, recreate = 4 }
 
@@ -109,8 +129,10 @@ function M.changes(recorded, wanted)
     local from, to = field.get(recorded), field.get(wanted)
     if not table_.deep_equal(from, to) then
       local show = field.show or tostring
+      local from_text, to_text
+      if field.tell then from_text, to_text = field.tell(from, to) else from_text, to_text = show(from), show(to) end
       changes[#changes + 1] = { name = field.name, class = class_of(field, recorded, wanted), key = field.key,
-        from = show(from), to = show(to) }
+        from = from_text, to = to_text }
     end
   end
   return changes

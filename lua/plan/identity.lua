@@ -15,6 +15,13 @@ function M.mac(sha256, project, instance, nic)
   return ("52:54:%02x:%s:%s:%s"):format(nic == 0 and 1 or 16 + nic, digest:sub(1, 2), digest:sub(3, 4), digest:sub(5, 6))
 end
 
+--- The MAC of the card in a network that has a name of its own; the third byte is that of no numbered card.
+---@param network string  the network's key
+function M.network_mac(sha256, project, instance, network)
+  local digest = sha256(("mac/%s/%s/network/%s"):format(project, instance, network))
+  return ("52:54:20:%s:%s:%s"):format(digest:sub(1, 2), digest:sub(3, 4), digest:sub(5, 6))
+end
+
 --- A version 8 UUID (RFC 9562: custom contents), so that nobody takes it for a random or a time-based one.
 function M.uuid(sha256, project, instance)
   local hex = sha256(("uuid/%s/%s"):format(project, instance))

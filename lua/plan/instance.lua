@@ -1,9 +1,11 @@
 --- Instance specs: what each VM of a project is to be, from the project, its record and facts about the host. Pure.
 --- A spec is plain data and is kept in the record, so that start, stop and restart need no compose file.
-local accel = require "holos.plan.accel"
+local gate = require "holos.plan.gate"
+local guest = require "holos.plan.guest"
 local hosts_ = require "holos.plan.hosts"
 local identity = require "holos.plan.identity"
-local lease = require "holos.plan.lease"
+local machine = require "holos.plan.machine"
+local network = require "holos.plan.network"
 local ports = require "holos.plan.ports"
 local seed = require "holos.plan.seed"
 local table_ = require "holos.core.table"
@@ -14,72 +16,46 @@ local M = {}
 --- Counts the layout of argv: a VM keeps the generation that it was created with.
 M.GENERATION = 1
 
-local DEFAULT_MEMORY_MIB = 512
-local DEFAULT_DISK_BYTES = 20 << 30
-local SECTOR_BYTES = 512
-
---- Instance names of a project in start order: "db-0", "web-0", "web-1".
-function M.names(project)
+-- The recorded instances by service and number: a changed container_name renames no disk that is there.
+local function recorded_names(record)
   local names = {}
-  for _, service_name in ipairs(project.order) do
-    for index = 0, project.services[service_name].replicas - 1 do names[#names + 1] = service_name .. "-" .. index end
-  end
+  for name, entry in pairs(record.instances) do names[("%s/%d"):format(entry.spec.service, entry.spec.index)] = name end
   return names
+end
+
+--- The instances of a project in start order. A new one is called after its service ("db-0") or its container_name; one
+--- that is recorded keeps its name.
+---@return {name: string, service: string, index: integer}[]
+function M.list(project, record)
+  local instances, recorded = {}, recorded_names(record)
+  for _, service_name in ipairs(project.order) do
+    local service = project.services[service_name]
+    for index = 0, service.is_enabled == false and -1 or service.replicas - 1 do
+      local numbered = ("%s-%d"):format(service_name, index)
+      instances[#instances + 1] = { service = service_name, index = index,
+        name = recorded[("%s/%d"):format(service_name, index)] or service.container_name or numbered }
+    end
+  end
+  return instances
 end
 
 --- The login user where the file names none: plain guests have root only, the seed's default is ubuntu.
 function M.default_user(os) return os == "plain" and "root" or "ubuntu" end
 
---- Root disks are at least as large as their base and sparse; whole sectors.
-function M.disk_bytes(wanted, base_bytes)
-  local bytes = wanted or math.max(base_bytes, DEFAULT_DISK_BYTES)
-  return (bytes + SECTOR_BYTES - 1) // SECTOR_BYTES * SECTOR_BYTES
-end
-
 local function mounts_of(service, facts)
   local mounts = table_.list {}
   for position, mount in ipairs(service.mounts) do
     local copy = table_.copy(mount)
+    copy.nocopy = mount.nocopy or nil -- as specs that know no such thing
     if mount.kind == "volume" then
       copy.serial = identity.volume_serial(facts.sha256, mount.volume)
-    else
+    elseif mount.kind == "bind" then
       copy.tag = "share" .. (position - 1)
       copy.driver = volumes.driver(mount, service.image.os)
     end
     mounts[position] = copy
   end
   return mounts
-end
-
-local function nics_of(context, name)
-  local facts, project = context.facts, context.project
-  local network = context.network
-  return table_.list {
-    { kind = "user", mac = identity.mac(facts.sha256, project.name, name, 0) },
-    { kind = "mcast", network = "default", mac = identity.mac(facts.sha256, project.name, name, 1),
-      address = context.addresses[name], prefix = 24, group = network.group, port = network.port },
-  }
-end
-
---- Hardware is recorded at creation and kept across upgrades of QEMU, unless the file asks for other hardware.
-local function machine_of(wanted, recorded, machines)
-  if recorded and recorded.vm.machine_wanted == wanted then return recorded.vm.machine end
-  return machines[wanted] or wanted
-end
-
-local function vm_of(context, service, recorded)
-  local vm, facts = service.vm, context.facts
-  local chosen = context.accel[vm.accel]
-  local model = accel.cpu_model(vm.cpu_model, chosen)
-  if recorded and recorded.vm.accel == chosen and recorded.vm.cpu_model_wanted == vm.cpu_model then
-    model = recorded.vm.cpu_model
-  end
-  return {
-    vcpu = vm.vcpu, memory_mib = vm.memory_mib or DEFAULT_MEMORY_MIB, accel = chosen, uefi = vm.uefi,
-    machine = machine_of(vm.machine, recorded, facts.qemu.machines), machine_wanted = vm.machine,
-    cpu_model = model, cpu_model_wanted = vm.cpu_model,
-    extra_args = vm.extra_args, allow_paths = vm.allow_paths, run_as_root = vm.run_as_root,
-  }
 end
 
 --- An instance-id changes when, and only when, the first part of the seed changes: cloud-init then runs it again. The
@@ -90,74 +66,115 @@ local function instance_id(context, spec)
   return "i-" .. context.facts.sha256(spec.uuid .. "\n" .. first):sub(1, 16)
 end
 
+-- The id of the names that a guest is told; the same for all that are in the same networks.
+local function hosts_id(context, nics)
+  local key = table.concat(table_.map(nics, function(nic) return nic.network or nic.kind end), " ")
+  context.hosts_ids[key] = context.hosts_ids[key]
+    or hosts_.id(context.facts.sha256, hosts_.seen_by(nics, context.hosts))
+  return context.hosts_ids[key]
+end
+
+local function image_of(service, facts)
+  local image = service.image
+  if not image then return { os = "plain" }, 0 end
+  local base = facts.images[image.path]
+  return { path = image.path, format = image.format, os = image.os, size_bytes = base.size_bytes, mtime_ns = base.mtime_ns,
+    inode = base.inode }, base.size_bytes
+end
+
 --- The spec of one instance.
----@param context table  {project, record, facts, network, addresses, hosts_id, accel = {auto=…, kvm=…, tcg=…},
----                       first_parts = {} by service, filled here}
-function M.spec(context, service, index)
-  local project, facts = context.project, context.facts
-  local name = service.name .. "-" .. index
+---@param context table  {project, record, facts, leases, instances, hosts, accel = {auto=…, kvm=…, tcg=…},
+---                       first_parts = {} by service and hosts_ids = {} by networks, filled here}
+---@param instance table  one of M.list
+function M.spec(context, service, instance)
+  local project, facts, name = context.project, context.facts, instance.name
   local known = context.record.instances[name]
   local recorded = known and known.spec
-  local base = facts.images[service.image.path]
+  local image, base_bytes = image_of(service, facts)
   local spec = {
     generation = recorded and recorded.generation or M.GENERATION,
-    project = project.name, service = service.name, index = index, name = name, hostname = name,
+    project = project.name, service = service.name, index = instance.index, name = name,
     uuid = recorded and recorded.uuid or identity.uuid(facts.sha256, project.name, name),
-    user = service.cloud_init.user or M.default_user(service.image.os),
-    image = { path = service.image.path, format = service.image.format, os = service.image.os,
-      size_bytes = base.size_bytes, mtime_ns = base.mtime_ns, inode = base.inode },
-    disk_bytes = M.disk_bytes(service.vm.disk_bytes, base.size_bytes),
-    vm = vm_of(context, service, recorded), nics = nics_of(context, name), ports = ports.of_instance(service, index),
-    mounts = mounts_of(service, facts), hosts_id = context.hosts_id, cloud_init = service.cloud_init,
+    user = service.cloud_init.user or M.default_user(image.os), image = image,
+    disk_bytes = machine.disk_bytes(service.vm.disk_bytes, base_bytes),
+    vm = machine.vm(context, service, recorded), boot = machine.boot(service), cdroms = machine.cdroms(service),
+    rtc = service.rtc, nics = network.nics(context, service, name), ports = ports.of_instance(service, instance.index),
+    mounts = mounts_of(service, facts), cloud_init = service.cloud_init,
     healthcheck = service.healthcheck, stop_grace_ms = service.stop_grace_ms, labels = service.labels,
     console_login = service.console_login, protect = service.protect, depends_on = service.depends_on,
+    ready = service.ready,
   }
-  spec.instance_id = instance_id(context, spec)
+  guest.fill(spec, service, instance.index, facts.digests)
+  spec.hosts_id, spec.instance_id = hosts_id(context, spec.nics), instance_id(context, spec)
   return spec
 end
 
---- Accelerators for each word that vm.accel can be, resolved once; findings and warnings for those in use.
-local function accelerators(project, facts, findings, warnings)
-  local chosen = {}
-  for _, name in ipairs(project.order) do
-    local wanted = project.services[name].vm.accel
-    if chosen[wanted] == nil then
-      local picked, text, hint = accel.resolve(wanted, facts.kvm)
-      chosen[wanted] = picked or false
-      if not picked then findings[#findings + 1] = { message = text, hint = hint } end
-      if picked and text then warnings[#warnings + 1] = text end
+local function name_findings(instances, findings)
+  local seen = {}
+  for _, instance in ipairs(instances) do
+    local other = seen[instance.name]
+    if other then
+      findings[#findings + 1] = { message = ("%s and %s are both called %s"):format(other, instance.service, instance.name),
+        hint = "change the container_name" }
+    end
+    seen[instance.name] = instance.service
+  end
+end
+
+local function mac_findings(specs, findings)
+  local holders = {}
+  for _, spec in ipairs(specs) do
+    for _, nic in ipairs(spec.nics) do
+      local mac = nic.mac:lower()
+      if holders[mac] then
+        findings[#findings + 1] = { message = ("%s and %s both have a card with the MAC address %s"):format(holders[mac],
+          spec.name, nic.mac), hint = "give one of them another mac_address" }
+      end
+      holders[mac] = spec.name
     end
   end
-  return chosen
+end
+
+local function all_specs(context)
+  local specs = {}
+  for position, instance in ipairs(context.instances) do
+    specs[position] = M.spec(context, context.project.services[instance.service], instance)
+  end
+  return specs
+end
+
+local function app_warnings(project)
+  local warnings = {}
+  for _, name in ipairs(project.order) do table_.extend(warnings, seed.warnings(project.services[name])) end
+  return warnings
 end
 
 --- All specs of a project in start order, with the leases they rest on.
----@return table? result  {specs, network, addresses, hosts, warnings}
+---@return table? result  {specs, leases, hosts, warnings}
 ---@return table? findings  {message, hint}[] when the host cannot run it
 function M.specs(project, record, facts)
   local findings, warnings = {}, {}
-  local accel_by_word = accelerators(project, facts, findings, warnings)
+  local context = { project = project, record = record, facts = facts, instances = M.list(project, record),
+    first_parts = {}, hosts_ids = {}, accel = machine.accelerators(project, facts, findings, warnings) }
+  name_findings(context.instances, findings)
   for _, name in ipairs(project.order) do
-    if project.services[name].vm.uefi and not facts.firmware then
-      findings[#findings + 1] = { message = name .. ": vm.uefi is true, but there is no UEFI firmware on this host",
-        hint = "sudo apt install ovmf, or name it with HOLOS_OVMF_CODE and HOLOS_OVMF_VARS" }
+    local service = project.services[name]
+    if service.is_enabled ~= false then
+      table_.extend(findings, machine.findings(service, facts))
+      table_.extend(findings, network.findings(project, service))
+      table_.extend(findings, gate.findings(project, service))
     end
   end
-  local network, notice = lease.network(project, record, facts)
-  if not network then return nil, { { message = notice } } end
-  if notice then warnings[#warnings + 1] = ("%s; %s is used"):format(notice, network.subnet) end
-  local addresses, message = lease.addresses(M.names(project), record.leases.addresses, network.subnet)
-  if not addresses then findings[#findings + 1] = { message = message } end
+  local leases, problems, notices = network.leases(project, context.instances, record, facts)
+  context.leases = leases
+  table_.extend(findings, problems)
   if #findings > 0 then return nil, findings end
-  local hosts = hosts_.of_project(project, addresses)
-  local context = { project = project, record = record, facts = facts, network = network, addresses = addresses,
-    hosts_id = hosts_.id(facts.sha256, hosts), accel = accel_by_word, first_parts = {} }
-  local specs = {}
-  for _, service_name in ipairs(project.order) do
-    local service = project.services[service_name]
-    for index = 0, service.replicas - 1 do specs[#specs + 1] = M.spec(context, service, index) end
-  end
-  return { specs = specs, network = network, addresses = addresses, hosts = hosts, warnings = warnings }
+  context.hosts = hosts_.of_project(project, context.instances, leases)
+  local specs = all_specs(context)
+  mac_findings(specs, findings)
+  if #findings > 0 then return nil, findings end
+  table_.extend(table_.extend(warnings, notices), app_warnings(project))
+  return { specs = specs, leases = leases, hosts = context.hosts, warnings = warnings }
 end
 
 return M

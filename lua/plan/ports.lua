@@ -3,14 +3,15 @@ local table_ = require "holos.core.table"
 
 local M = {}
 
---- Each replica takes the next host port; 0 stays 0: any free one.
+--- Each replica takes the next host port; 0 stays 0: any free one; of a range each takes a free one, see run/ports.
 ---@param service table  of a project
 ---@param index integer  of the instance, from 0
 function M.of_instance(service, index)
   local ports = table_.list {}
   for position, port in ipairs(service.ports) do
-    local copy = table_.copy(port)
-    if port.host > 0 then copy.host = port.host + index end
+    local copy = { host_ip = port.host_ip, host = port.host, host_to = port.host_to, guest = port.guest,
+      protocol = port.protocol }
+    if port.host > 0 and not port.host_to then copy.host = port.host + index end
     ports[position] = copy
   end
   return ports

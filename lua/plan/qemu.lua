@@ -2,6 +2,7 @@
 --- Everything QEMU works on is opened by us and passed as a descriptor: it needs no rights in the file system, no
 --- path is too long for a socket, and nothing can be swapped between our check and its open. Generation 1; the order
 --- of arguments, node names and ids are kept, so that live changes of later versions find what they expect.
+local boot = require "holos.plan.qemu.boot"
 local path = require "holos.core.path"
 local text = require "holos.core.text"
 
@@ -88,17 +89,6 @@ function M.platform(b)
   end
 end
 
-function M.firmware(b)
-  if not b.spec.vm.uefi then return end
-  local code = b:fdset { role = "read", path = b.host.firmware.code }
-  local vars = b:fdset { role = "write", name = "uefi-vars.fd" }
-  b:add("-blockdev", ("driver=file,node-name=uefi-code-file,filename=%s,read-only=on,auto-read-only=off"):format(code))
-  b:add("-blockdev", "driver=raw,node-name=uefi-code,file=uefi-code-file,read-only=on")
-  b:add("-blockdev", ("driver=file,node-name=uefi-vars-file,filename=%s"):format(vars))
-  b:add("-blockdev", "driver=raw,node-name=uefi-vars,file=uefi-vars-file")
-  b:add("-machine", "pflash0=uefi-code,pflash1=uefi-vars")
-end
-
 local function file_node(b, node, file, read_only)
   b:add("-blockdev", ("driver=file,node-name=%s,filename=%s,read-only=%s,auto-read-only=off,discard=unmap")
     :format(node, file, read_only and "on" or "off"))
@@ -110,18 +100,28 @@ local function qcow2_node(b, node, read_only)
     :format(node, node, read_only))
 end
 
---- The overlay over its base; the chain is spelled out, so that no name inside an image is ever followed.
-function M.root_disk(b)
-  local image = b.spec.image
+local function base_nodes(b, image)
   file_node(b, "base-file", b:fdset { role = "read", path = image.path }, true)
   if image.format == "qcow2" then
     qcow2_node(b, "base", true)
   else
     b:add("-blockdev", "driver=raw,node-name=base,file=base-file,read-only=on")
   end
+end
+
+--- The overlay over its base; the chain is spelled out, so that no name inside an image is ever followed. A machine
+--- without an image has a blank disk.
+function M.root_disk(b)
+  local image = b.spec.image
+  if image.path then base_nodes(b, image) end
   file_node(b, "root-file", b:fdset { role = "write", name = "root.qcow2" }, false)
-  b:add("-blockdev", "driver=qcow2,node-name=root,file=root-file,backing=base,discard=unmap")
-  b:add("-device", "virtio-blk-pci,id=root-disk,drive=root,serial=root,bootindex=1" .. ON_ERROR)
+  if image.path then
+    b:add("-blockdev", "driver=qcow2,node-name=root,file=root-file,backing=base,discard=unmap")
+  else
+    qcow2_node(b, "root", false)
+  end
+  b:add("-device", ("virtio-blk-pci,id=root-disk,drive=root,serial=root,bootindex=%d"):format(
+    boot.root_index(b.spec.cdroms)) .. ON_ERROR)
 end
 
 --- The seed: virtio-blk, because Debian's cloud kernel has no AHCI for a CD-ROM.
@@ -131,28 +131,50 @@ function M.seed_disk(b)
   b:add("-device", "virtio-blk-pci,id=seed-disk,drive=seed,serial=seed")
 end
 
+--- The disk of a volume without a name: it lies with its instance, and goes where that goes.
+function M.anonymous_file(mount) return ("volume-%s.qcow2"):format(mount.volume) end
+
+-- Each volume once, however many of its directories are mounted; written to when any of them is.
+local function volumes_of(spec)
+  local volumes, by_serial = {}, {}
+  for _, mount in ipairs(spec.mounts) do
+    local known = by_serial[mount.serial]
+    if mount.kind == "volume" and known then
+      known.read_only = known.read_only and mount.read_only
+    elseif mount.kind == "volume" then
+      by_serial[mount.serial] = { serial = mount.serial, volume = mount.volume, anonymous = mount.anonymous,
+        read_only = mount.read_only }
+      volumes[#volumes + 1] = by_serial[mount.serial]
+    end
+  end
+  return volumes
+end
+
 -- QEMU's limit is 31 bytes; serials have at most 20 and differ.
 local function simple(serial) return (serial:gsub("[^%w-]", "-")) end
 
 --- A node's name for a volume: its serial made simple, or as it is where another one would be the same then.
-local function volume_node(mounts, mount)
-  local node = simple(mount.serial)
-  for _, other in ipairs(mounts) do
-    if other.kind == "volume" and other.serial ~= mount.serial and simple(other.serial) == node then return mount.serial end
+local function volume_node(volumes, volume)
+  local node = simple(volume.serial)
+  for _, other in ipairs(volumes) do
+    if other.serial ~= volume.serial and simple(other.serial) == node then return volume.serial end
   end
   return node
 end
 
 function M.volumes(b)
-  for _, mount in ipairs(b.spec.mounts) do
-    if mount.kind == "volume" then
-      local node = volume_node(b.spec.mounts, mount)
-      local what = { role = mount.read_only and "read" or "write",
-        path = path.join(b.host.volumes_directory, mount.volume .. ".qcow2") }
-      file_node(b, node .. "-file", b:fdset(what), mount.read_only)
-      qcow2_node(b, node, mount.read_only or false)
-      b:add("-device", ("virtio-blk-pci,id=%s-disk,drive=%s,serial=%s%s"):format(node, node, mount.serial, ON_ERROR))
+  local volumes = volumes_of(b.spec)
+  for _, volume in ipairs(volumes) do
+    local node = volume_node(volumes, volume)
+    local what = { role = volume.read_only and "read" or "write" }
+    if volume.anonymous then
+      what.name = M.anonymous_file(volume)
+    else
+      what.path = path.join(b.host.volumes_directory, volume.volume .. ".qcow2")
     end
+    file_node(b, node .. "-file", b:fdset(what), volume.read_only)
+    qcow2_node(b, node, volume.read_only or false)
+    b:add("-device", ("virtio-blk-pci,id=%s-disk,drive=%s,serial=%s%s"):format(node, node, volume.serial, ON_ERROR))
   end
 end
 
@@ -187,7 +209,7 @@ function M.network(b)
   for number, nic in ipairs(b.spec.nics) do
     local id = "net" .. (number - 1)
     if nic.kind == "user" then
-      local words = { "user,id=" .. id }
+      local words = { "user,id=" .. id .. (nic.restrict and ",restrict=on" or "") }
       for _, port in ipairs(b.host.forwards) do words[#words + 1] = M.forward(port) end
       b:add("-netdev", table.concat(words, ","))
     else
@@ -201,8 +223,8 @@ function M.extra(b) b:add(table.unpack(b.spec.vm.extra_args)) end
 
 --- The sections of a command line, in order; a function, so that a script can add or drop one.
 function M.sections(_)
-  return { M.machine, M.channels, M.platform, M.firmware, M.root_disk, M.seed_disk, M.volumes, M.shares, M.network,
-    M.extra }
+  return { M.machine, M.channels, M.platform, boot.firmware, boot.kernel, M.root_disk, M.seed_disk, M.volumes,
+    boot.cdroms, M.shares, M.network, boot.clock, M.extra }
 end
 
 --- The whole command of one instance.

@@ -7,7 +7,8 @@ local tables = require "holos.core.table"
 local M = {}
 
 local ADDRESS = "%d%d?%d?%.%d%d?%d?%.%d%d?%d?%.%d%d?%d?"
-local INSTANCE = "[a-z0-9][a-z0-9-]*%-%d+"
+-- "web-0", or what the file calls a container: a file name in its own directory.
+local INSTANCE = "[%w][%w_.-]*"
 
 local text, line = schema.text { empty = true }, schema.text {}
 local flag, any = schema.boolean {}, schema.any {}
@@ -19,6 +20,7 @@ local word = schema.text { pattern = "[%w_-]+", wanted = "a word" }
 local path = schema.text { pattern = "/.*", wanted = "an absolute path" }
 local port = schema.integer { least = 1, most = 65535 }
 local count = schema.integer { least = 0 }
+local number = schema.parsed { accepts = { integer = true, number = true }, parse = function(value) return value end }
 local id = schema.integer { least = 1 }
 
 --- A list; JSON made of an empty Lua table that nobody called a list is one too.
@@ -46,27 +48,39 @@ local function open() return word end
 local function closed(values) return schema.choice { values = values } end
 
 local function forward_rule(choice)
-  return record { protocol = choice { "tcp", "udp" }, host_ip = address, guest = port,
-    host = schema.integer { least = 0, most = 65535 } }
+  return record({ protocol = choice { "tcp", "udp" }, host_ip = address, guest = port,
+    host = schema.integer { least = 0, most = 65535 } }, { host_to = port })
 end
 
 local function vm_rule(choice)
   return record({ vcpu = id, memory_mib = id, accel = choice { "kvm", "tcg" }, machine = line, cpu_model = line,
     extra_args = list(line), allow_paths = list(path) },
-    { uefi = flag, run_as_root = flag, machine_wanted = line, cpu_model_wanted = line })
+    { uefi = flag, run_as_root = flag, machine_wanted = line, cpu_model_wanted = line, cpu_quota = number })
 end
 
 local function nic_rule(choice)
   return record({ kind = choice { "user", "mcast" },
     mac = schema.text { pattern = ("%x%x:"):rep(5) .. "%x%x", wanted = "a MAC address" } },
-    { network = word, address = address, group = address, port = port, prefix = schema.integer { least = 1, most = 32 } })
+    { network = word, address = address, group = address, port = port, prefix = schema.integer { least = 1, most = 32 },
+      restrict = flag, interface_name = word })
 end
 
 local function mount_rule(choice)
-  return record({ kind = choice { "volume", "bind" }, target = path },
+  return record({ kind = choice { "volume", "bind", "tmpfs" }, target = path },
     { volume = volume_name, source = path, serial = schema.text { pattern = "[%w_.-]+", most = 20 }, tag = word,
-      driver = choice { "9p", "virtiofs" }, read_only = flag })
+      driver = choice { "9p", "virtiofs" }, read_only = flag, anonymous = flag, nocopy = flag, subpath = line,
+      create_host_path = flag, size_bytes = count, mode = count, options = line })
 end
+
+local boot = record({}, { kernel = path, initrd = path, cmdline = line, firmware = path })
+local cdrom = record({ path = path }, { boot_index = count })
+
+-- What the boot part sets up.
+local grant = record { key = line, target = path, uid = line, gid = line, mode = count,
+  digest = schema.text { pattern = "%x+", wanted = "a digest" } }
+local ulimit = record { soft = schema.integer {}, hard = schema.integer {} }
+local app = record({ argv = list(text) }, { working_dir = path, user = line, group_add = list(line), ulimits = map(ulimit),
+  pids_limit = schema.integer {}, stop_signal = line })
 
 local commands = list(schema.either { text = text, list = schema.list { of = text } })
 
@@ -78,14 +92,18 @@ local healthcheck = record { test = list(text), interval_ms = count, timeout_ms 
   start_period_ms = count }
 
 local function spec_rule(choice)
-  local image = record({ path = path, format = choice { "qcow2", "raw" }, os = line },
-    { size_bytes = count, mtime_ns = schema.integer {}, inode = schema.integer {} })
+  -- Without a path: a blank disk.
+  local image = record({ os = line }, { path = path, format = choice { "qcow2", "raw" }, size_bytes = count,
+    mtime_ns = schema.integer {}, inode = schema.integer {} })
   return record({
     project = line, service = line, index = count, name = instance_name, hostname = line, uuid = line, instance_id = line,
     user = line, image = image, disk_bytes = id, vm = vm_rule(choice), nics = list(nic_rule(choice)),
     ports = list(forward_rule(choice)), mounts = list(mount_rule(choice)), cloud_init = cloud_init, stop_grace_ms = count,
     depends_on = list(record { service = line, condition = line }), labels = map(text),
-  }, { generation = id, healthcheck = healthcheck, protect = flag, console_login = word, hosts_id = word })
+  }, { generation = id, healthcheck = healthcheck, protect = flag, console_login = word, hosts_id = word, ready = word, boot = boot,
+    cdroms = list(cdrom), rtc = line, domainname = line, environment = map(text), configs = list(grant),
+    secrets = list(grant), dns = list(line), dns_search = list(line), dns_options = list(line), sysctls = map(text),
+    shm_size_bytes = count, extra_hosts = list(record { name = line, address = line }), app = app })
 end
 
 --- A spec as it is read back.
@@ -101,19 +119,22 @@ local volume = record({}, { size_bytes = id, made = flag, desired = word })
 local network = record { subnet = schema.text { pattern = ADDRESS .. "/%d%d?", wanted = "a subnet" }, group = address,
   port = port }
 
+local networks = record({ subnet = schema.text { pattern = ADDRESS .. "/%d%d?", wanted = "a subnet" }, group = address,
+  port = port, addresses = map(address, instance_name) })
+
 --- projects/<p>.json
 M.record = record({
   schema = record { major = id, minor = count }, name = line, directory = line,
   instances = map(entry, instance_name), volumes = map(volume, volume_name),
-  leases = record({}, { network = network, uid = id, addresses = map(address, instance_name) }),
-  hosts = list(record { address = address, names = list(line) }),
+  leases = record({}, { network = network, uid = id, addresses = map(address, instance_name), networks = map(networks) }),
+  hosts = list(record({ address = address, names = list(line) }, { network = word, aliases = list(line) })),
 }, { files = list(path) })
 
 --- runtime.json. Its spec is most of it and seldom asked for: that is held against M.spec when it is.
 M.runtime = record({ boot_id = line }, {
   pid = id, start_time = count, launched_ms = count, report_from_bytes = count, console_from_bytes = count,
   shares = list(record({ pid = id, start_time = count }, { tag = word })), ports = list(forward_rule(open)), spec = any,
-  health = word, exit = line,
+  health = word, exit = line, is_proven = flag,
 })
 
 --- What is wrong with `value`, nil when nothing is. Brings empty lists into their form.

@@ -15,7 +15,7 @@ function M.describe.volume(volume) return ("%s, ext4"):format(units.format_bytes
 local function port_words(ports)
   local words = {}
   for i, port in ipairs(ports) do
-    local host = port.host == 0 and "any" or tostring(port.host)
+    local host = port.host_to and ("%d-%d"):format(port.host, port.host_to) or port.host == 0 and "any" or tostring(port.host)
     words[i] = ("%s:%s → %d%s"):format(port.host_ip, host, port.guest, port.protocol == "udp" and "/udp" or "")
   end
   return words
@@ -30,7 +30,7 @@ end
 local function mount_words(mounts, directory)
   local words = {}
   for i, mount in ipairs(mounts) do
-    words[i] = ("%s at %s%s"):format(mount.volume or short(mount.source, directory), mount.target,
+    words[i] = ("%s at %s%s"):format(mount.volume or mount.source and short(mount.source, directory) or mount.kind, mount.target,
       mount.read_only and " read-only" or "")
   end
   return words
@@ -39,8 +39,10 @@ end
 --- "tiny.qcow2, 1 vCPU, 512 MiB, disk 20 GiB, 127.0.0.1:8080 → 80, ./www at /srv/www read-only"
 ---@param directory string?  the project's, for short paths
 function M.describe.instance(spec, directory)
-  local words = { spec.image.path:match("[^/]+$"), spec.vm.vcpu .. " vCPU", units.format_bytes(spec.vm.memory_mib << 20),
-    "disk " .. units.format_bytes(spec.disk_bytes) }
+  local words = { spec.image.path and spec.image.path:match("[^/]+$") or "blank disk", spec.vm.vcpu .. " vCPU",
+    units.format_bytes(spec.vm.memory_mib << 20), "disk " .. units.format_bytes(spec.disk_bytes) }
+  if spec.boot and spec.boot.kernel then words[#words + 1] = "kernel " .. short(spec.boot.kernel, directory) end
+  for _, cdrom in ipairs(spec.cdroms or {}) do words[#words + 1] = "CD-ROM " .. short(cdrom.path, directory) end
   table_.extend(words, port_words(spec.ports))
   table_.extend(words, mount_words(spec.mounts, directory))
   if spec.vm.accel == "tcg" then words[#words + 1] = "emulated (tcg)" end

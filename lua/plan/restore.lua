@@ -1,8 +1,8 @@
 --- What comes back from the trash, laid beside what was leased since. Pure.
 --- Addresses, the multicast group, picked ports and QEMU's uid are only leased: where another has them by now, new ones
 --- are taken, and said. A published port of a fixed number is the user's: where it is in use, nothing is put back.
-local hosts = require "holos.plan.hosts"
 local lease = require "holos.plan.lease"
+local network = require "holos.plan.restore.network"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -26,7 +26,7 @@ local function ports_of(record, visit)
     if leased.ssh then claim("tcp", "127.0.0.1", leased.ssh, "ssh") end
     for _, port in ipairs(entry.spec.ports) do
       local key = ("%s:%d"):format(port.protocol, port.guest)
-      if port.host > 0 then
+      if port.host > 0 and not port.host_to then
         claim(port.protocol, port.host_ip, port.host)
       elseif leased[key] then
         claim(port.protocol, port.host_ip, leased[key], key)
@@ -70,22 +70,6 @@ local function check_ports(context, record, result)
   ports_of(record, compare)
 end
 
-local function network_holder(context, network)
-  for name, other in table_.sorted_pairs(context.others) do
-    local its = other.leases.network
-    if its and its.group == network.group and its.port == network.port then return name end
-  end
-end
-
-local function lease_network(context, record, result)
-  local network = record.leases.network
-  local holder = network and network_holder(context, network)
-  if not holder then return end
-  network.group, network.port = lease.multicast(context.sha256, record.name, context.others)
-  result.notices[#result.notices + 1] = ("its multicast group is %s's by now; it gets %s:%d"):format(holder, network.group,
-    network.port)
-end
-
 local function lease_uid(context, record)
   for _, other in pairs(context.others) do
     if other.leases.uid and other.leases.uid == record.leases.uid then record.leases.uid = nil end
@@ -93,67 +77,14 @@ local function lease_uid(context, record)
   record.leases.uid = lease.uid({ name = record.name }, record, { sha256 = context.sha256, records = context.others })
 end
 
---- Its old address, when that lies in the subnet and nobody has it.
-local function free_address(record, name, wanted)
-  local network = record.leases.network
-  local prefix = network and network.subnet:match("^%d+%.%d+%.%d+%.")
-  if not wanted or not prefix or wanted:sub(1, #prefix) ~= prefix then return nil end
-  for other, address in pairs(record.leases.addresses) do
-    if address == wanted and other ~= name then return nil end
-  end
-  return wanted
-end
-
-local function lease_addresses(context, record, result)
-  local addresses, before = record.leases.addresses, {}
-  for _, name in ipairs(context.instances) do
-    before[name] = addresses[name] or context.old.leases.addresses[name]
-    addresses[name] = free_address(record, name, before[name])
-  end
-  if not record.leases.network then return end
-  local all, message = lease.addresses(context.instances, addresses, record.leases.network.subnet)
-  if not all then
-    result.refusals[#result.refusals + 1] = { message = message }
-    return
-  end
-  record.leases.addresses = all
-  for _, name in ipairs(context.instances) do
-    if before[name] and before[name] ~= all[name] then
-      result.notices[#result.notices + 1] = ("%s: its address %s is not free by now; it gets %s"):format(name, before[name],
-        all[name])
-    end
-  end
-end
-
-local function set_network(spec, record)
-  for _, nic in ipairs(spec.nics) do
-    local network = nic.kind == "mcast" and record.leases.network
-    if network then nic.address, nic.group, nic.port = record.leases.addresses[spec.name], network.group, network.port end
-  end
-end
-
---- Names and addresses that guests get: changed where an address has changed, more where somebody came back.
-local function set_hosts(record)
-  local known, addresses = {}, record.leases.addresses
-  for _, host in ipairs(record.hosts) do
-    local name = host.names[1] or ""
-    host.address, known[name] = addresses[name] or host.address, true
-  end
-  for name, entry in table_.sorted_pairs(record.instances) do
-    if not known[name] and addresses[name] then
-      table.insert(record.hosts, hosts.of_instance(name, entry.spec.service, addresses[name]))
-    end
-  end
-end
-
 --- The living record with what comes back; without one, the old record with nothing but that.
 local function laid(context)
   local old, record = table_.copy(context.old), context.living
   if not record then
     record = table_.copy(context.old)
-    record.instances, record.leases.addresses = {}, {}
+    record.instances, record.leases.addresses, record.leases.network, record.leases.networks = {}, {}, nil, nil
   end
-  record.leases.network = record.leases.network or table_.copy(old.leases.network)
+  local added = network.lay(record, old)
   for _, name in ipairs(context.volumes) do
     record.volumes[name] = old.volumes[name] or {}
     record.volumes[name].desired = nil
@@ -162,7 +93,7 @@ local function laid(context)
     record.instances[name] = old.instances[name]
     record.instances[name].desired = "stopped"
   end
-  return record
+  return record, added
 end
 
 --- What a batch holds beyond its record: nobody knows what such a disk belongs to.
@@ -182,13 +113,9 @@ function M.merge(context)
   local result = { notices = {}, refusals = {} }
   check_known(context, result)
   if #result.refusals > 0 then return result end
-  local had_network = context.living and context.living.leases.network
-  local record = laid(context)
-  if not had_network then lease_network(context, record, result) end
+  local record, added = laid(context)
   if not context.living then lease_uid(context, record) end
-  lease_addresses(context, record, result)
-  for _, name in ipairs(context.instances) do set_network(record.instances[name].spec, record) end
-  set_hosts(record)
+  network.take(context, record, added, result)
   check_ports(context, record, result)
   result.record = record
   return result

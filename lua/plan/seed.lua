@@ -5,6 +5,7 @@ local cloudinit = require "holos.plan.seed.cloudinit"
 local first = require "holos.plan.seed.first"
 local json = require "holos.core.json"
 local library = require "holos.plan.seed.library"
+local names = require "holos.plan.seed.names"
 local plain = require "holos.plan.seed.plain"
 local table_ = require "holos.core.table"
 
@@ -22,12 +23,17 @@ function M.first_hash_input(spec)
     ssh_authorized_keys = table_.list(wanted.ssh_authorized_keys), user_data = wanted.user_data or "" }
 end
 
+--- What guests cannot do of what a service asks for.
+---@return string[]
+function M.warnings(service) return boot.warnings(service) end
+
 --- The files of the ISO.
 ---@param spec table  instance spec
 ---@param keys {user_public: string, host_private: string, host_public: string}
 ---@param hosts holos.Host[]  all instances of the project
----@return {name: string, data: string, mode: integer}[]
-function M.files(spec, keys, hosts)
+---@param paths table<string, string>?  where the host keeps the contents of configs and secrets, by digest
+---@return {name: string, data: string?, path: string?, mode: integer}[]
+function M.files(spec, keys, hosts, paths)
   local files = {
     { name = "meta-data", data = cloudinit.meta_data(spec) },
     { name = "user-data", data = cloudinit.user_data(spec, keys) },
@@ -35,10 +41,11 @@ function M.files(spec, keys, hosts)
     { name = "holos/lib.sh", data = library.script(spec) },
     { name = "holos/boot.sh", data = boot.script(spec) },
     { name = "holos/first.sh", data = first.script(spec) },
-    { name = "holos/hosts", data = boot.hosts(spec, hosts) },
+    { name = "holos/hosts", data = names.hosts(spec, hosts) },
   }
   table_.extend(files, first.files(spec))
   table_.extend(files, plain.files(spec, keys))
+  table_.extend(files, boot.files(spec, paths or {}))
   for _, file in ipairs(files) do file.mode = FILE_MODE end
   return files
 end

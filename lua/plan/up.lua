@@ -1,5 +1,6 @@
 --- The plan of `up` and `start`: observed and wanted state in, rows to read and a DAG of actions out. Pure.
 local diff = require "holos.plan.diff"
+local gate = require "holos.plan.gate"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -16,7 +17,9 @@ local M = {}
 ---@field kind     string    volume.create, disk.create, disk.grow, instance.launch, .resume, .await, .stop or .trash
 ---@field instance string?
 ---@field volume   string?
----@field after    string[]  ids of actions that must have ended
+---@field after    string[]  ids of actions that must have ended well
+---@field after_any string[]? ids of actions that must have ended, well or not
+---@field optional boolean?   its failure keeps those from starting that come after it, and nobody else
 ---@field because  string
 
 local function add(plan, action)
@@ -26,18 +29,6 @@ end
 
 local function row(plan, mark, name, text, where)
   plan.rows[#plan.rows + 1] = { mark = mark, name = name, text = text, where = where }
-end
-
---- What an instance must have reached before a dependent starts: healthy where it has a check, else running.
-function M.gate(spec, condition)
-  if condition == "auto" then return spec.healthcheck and "healthy" or "running" end
-  return (condition:gsub("^service_", ""))
-end
-
---- What `up` waits for at the end.
-function M.goal(spec, wanted)
-  if wanted then return wanted end
-  return spec.healthcheck and "healthy" or "provisioned"
 end
 
 local function plan_volumes(plan, context)
@@ -60,48 +51,49 @@ local function plan_volumes(plan, context)
   return ids
 end
 
---- The actions that a launch of `spec` must come after: its volumes and what its service depends on.
-local function prerequisites(plan, context, spec, volume_ids)
-  local after = {}
-  for _, mount in ipairs(spec.mounts) do
-    if volume_ids[mount.volume] then after[#after + 1] = volume_ids[mount.volume] end
-  end
-  for _, dependency in ipairs(spec.depends_on) do
-    for _, other in ipairs(context.specs) do
-      if other.service == dependency.service then
-        after[#after + 1] = M.gate_action(plan, context, other, dependency.condition)
-      end
-    end
-  end
-  return after
-end
-
---- The action after which `other` has reached what `condition` asks; none when it is not touched and needs no gate.
-function M.gate_action(plan, context, other, condition)
-  local gate = M.gate(other, condition)
-  if gate == "running" or gate == "started" then return context.launched[other.name] end
-  local id = ("gate/%s/%s"):format(other.name, gate)
+--- The action after which `other` has reached `goal`; nil when it is not touched and nothing is waited for.
+local function gate_action(plan, context, other, goal, because)
+  if goal == "running" then return context.launched[other.name] end
+  local id = ("gate/%s/%s"):format(other.name, goal)
   if not context.gates[id] then
-    context.gates[id] = true
-    add(plan, { id = id, kind = "instance.await", instance = other.name, goal = gate,
-      after = { context.launched[other.name] }, because = "others depend on it" })
+    context.gates[id] = { id = id, kind = "instance.await", instance = other.name, goal = goal,
+      after = { context.launched[other.name] }, because = because }
+    add(plan, context.gates[id])
   end
   return id
 end
 
-local function launch(plan, context, spec, after, because)
-  local id = add(plan, { id = "launch/" .. spec.name, kind = "instance.launch", instance = spec.name, after = after,
-    because = because })
-  context.launched[spec.name] = id
+--- A launch that does not need its dependency to get there (required: false) still waits until that has been decided.
+local function wait_for(plan, context, waits, dependency, other)
+  local id = gate_action(plan, context, other, gate.of(other, dependency.condition), "others depend on it")
+  if dependency.required ~= false then
+    waits.after[#waits.after + 1] = id
+  elseif id then
+    if context.gates[id] then context.gates[id].optional = true end
+    waits.after_any[#waits.after_any + 1] = id
+  end
 end
 
-local function await(plan, context, spec)
-  local goal = M.goal(spec, context.goal)
-  local gate = ("gate/%s/%s"):format(spec.name, goal)
-  if goal == "running" or context.gates[gate] then return end
-  context.gates[gate] = true
-  add(plan, { id = gate, kind = "instance.await", instance = spec.name, goal = goal,
-    after = { context.launched[spec.name] }, because = "up waits for it" })
+--- What a launch of `spec` must come after: its volumes and what its service depends on.
+---@return {after: string[], after_any: string[]} waits  after_any: also when these have failed
+local function prerequisites(plan, context, spec, volume_ids)
+  local waits = { after = {}, after_any = {} }
+  for _, mount in ipairs(spec.mounts) do
+    if volume_ids[mount.volume] then waits.after[#waits.after + 1] = volume_ids[mount.volume] end
+  end
+  for _, dependency in ipairs(spec.depends_on) do
+    for _, other in ipairs(context.specs) do
+      if other.service == dependency.service then wait_for(plan, context, waits, dependency, other) end
+    end
+  end
+  return waits
+end
+
+local function launch(plan, context, spec, waits, because)
+  local any = waits.after_any
+  local id = add(plan, { id = "launch/" .. spec.name, kind = "instance.launch", instance = spec.name, after = waits.after,
+    after_any = any and #any > 0 and any or nil, because = because })
+  context.launched[spec.name] = id
 end
 
 local function first_where(context, spec, changes)
@@ -110,17 +102,20 @@ local function first_where(context, spec, changes)
 end
 
 local function plan_new(plan, context, spec, volume_ids)
-  local after = prerequisites(plan, context, spec, volume_ids)
-  after[#after + 1] = add(plan, { id = "disk/" .. spec.name, kind = "disk.create", instance = spec.name, after = {},
+  local waits = prerequisites(plan, context, spec, volume_ids)
+  waits.after[#waits.after + 1] = add(plan, { id = "disk/" .. spec.name, kind = "disk.create", instance = spec.name, after = {},
     because = "new instance" })
   row(plan, "+", spec.name, context.describe.instance(spec, context.directory),
     context.where("services." .. spec.service))
-  launch(plan, context, spec, after, "new instance")
+  launch(plan, context, spec, waits, "new instance")
 end
 
 local function change_text(changes)
   local shown = {}
-  for i, change in ipairs(changes) do shown[i] = ("%s %s → %s"):format(change.name, change.from, change.to) end
+  for i, change in ipairs(changes) do
+    local is_same = change.from == change.to
+    shown[i] = change.name .. " " .. (is_same and change.to or ("%s → %s"):format(change.from, change.to))
+  end
   return table.concat(shown, ", ")
 end
 
@@ -131,16 +126,16 @@ local function grow_if_larger(plan, context, spec, after)
 end
 
 local function plan_restart(plan, context, spec, volume_ids, changes, running)
-  local after = prerequisites(plan, context, spec, volume_ids)
+  local waits = prerequisites(plan, context, spec, volume_ids)
   local text = #changes > 0 and change_text(changes) or context.observed.instances[spec.name].text
   if running then
-    after = { add(plan, { id = "stop/" .. spec.name, kind = "instance.stop", instance = spec.name, after = after,
-      because = text }) }
+    waits = { after = { add(plan, { id = "stop/" .. spec.name, kind = "instance.stop", instance = spec.name,
+      after = waits.after, after_any = #waits.after_any > 0 and waits.after_any or nil, because = text }) } }
   end
-  grow_if_larger(plan, context, spec, after)
+  grow_if_larger(plan, context, spec, waits.after)
   row(plan, "~", spec.name, ("%s   %s   (disk kept)"):format(running and "restart" or "start", text),
     #changes > 0 and first_where(context, spec, changes) or nil)
-  launch(plan, context, spec, after, running and text or "not running")
+  launch(plan, context, spec, waits, running and text or "not running")
 end
 
 --- A paused guest goes on where it was.
@@ -184,7 +179,7 @@ local function plan_known(plan, context, spec, volume_ids)
     plan_resume(plan, context, spec)
   elseif seen.is_cut then
     row(plan, "~", spec.name, "finish its launch, which was cut off")
-    launch(plan, context, spec, {}, "its launch was cut off")
+    launch(plan, context, spec, { after = {} }, "its launch was cut off")
   end
   if gravest == "live" then
     row(plan, "~", spec.name, "at its next start   " .. change_text(changes), first_where(context, spec, changes))
@@ -233,7 +228,9 @@ function M.make(context)
       plan_new(plan, context, spec, volume_ids)
     end
   end
-  for _, spec in ipairs(context.specs) do await(plan, context, spec) end
+  for _, spec in ipairs(context.specs) do
+    gate_action(plan, context, spec, gate.goal(spec, context.goal), "up waits for it")
+  end
   plan_surplus(plan, context, wanted, services)
   return plan
 end

@@ -1,15 +1,20 @@
 --- Root overlays, volumes, firmware variables and seeds as files. Effects: creates and grows them; deletes nothing.
+local contents = require "holos.run.contents"
 local err = require "holos.core.err"
 local keys = require "holos.run.keys"
 local path = require "holos.core.path"
+local qemu = require "holos.plan.qemu"
 local seed = require "holos.plan.seed"
 
 local M = {}
 
+local ANONYMOUS_BYTES = 10 << 30 -- as volumes that have a name
+local SHARED_MODE = tonumber("755", 8)
 local FILE_MODE, DIRECTORY_MODE = tonumber("600", 8), tonumber("700", 8)
 
 --- Refuses to run an overlay over a base that is no longer the one it was made from.
 function M.require_same_base(world, spec)
+  if not spec.image.path then return end
   local stat = err.check(spec.name, world.fs.stat(spec.image.path))
   if stat.mtime_ns ~= spec.image.mtime_ns or stat.inode ~= spec.image.inode then
     err.raise { message = ("%s: %s was replaced since this disk was made from it"):format(spec.name, spec.image.path),
@@ -32,7 +37,7 @@ function M.create_root(world, state, spec)
   local file = directory .. "/root.qcow2"
   if world.fs.lstat(file) then return M.require_overlay_of(world, spec, file) end
   err.check(spec.name, world.qcow2.create(file, { size_bytes = spec.disk_bytes, backing = spec.image.path,
-    backing_format = spec.image.format, mode = FILE_MODE }))
+    backing_format = spec.image.path and spec.image.format, mode = FILE_MODE }))
 end
 
 function M.grow_root(world, state, spec)
@@ -46,6 +51,25 @@ function M.create_volume(world, state, project, name, size_bytes)
   err.check("volume " .. name, world.qcow2.create(file, { size_bytes = size_bytes, mode = FILE_MODE }))
 end
 
+--- Directories of the host that are shared and may be made when they are not there.
+function M.create_sources(world, spec)
+  for _, mount in ipairs(spec.mounts) do
+    if mount.create_host_path and not world.fs.stat(mount.source) then
+      err.check(spec.name, world.fs.mkdir_all(mount.source, SHARED_MODE))
+    end
+  end
+end
+
+--- The disks of volumes without a name, when they are not there yet.
+function M.create_anonymous(world, state, spec)
+  for _, mount in ipairs(spec.mounts) do
+    local file = mount.anonymous and path.join(state:instance(spec.project, spec.name), qemu.anonymous_file(mount))
+    if file and not world.fs.lstat(file) then
+      err.check(spec.name, world.qcow2.create(file, { size_bytes = mount.size_bytes or ANONYMOUS_BYTES, mode = FILE_MODE }))
+    end
+  end
+end
+
 --- The instance's own copy of the firmware variables, made once.
 function M.create_uefi_vars(world, state, spec, firmware)
   local file = state:instance(spec.project, spec.name) .. "/uefi-vars.fd"
@@ -57,7 +81,8 @@ end
 --- Not flushed: after a crash of the host it is written anew with the next launch.
 ---@param hosts holos.Host[]  all instances of the project
 function M.write_seed(world, state, spec, hosts)
-  local files = seed.files(spec, keys.for_seed(world, state, spec.project, spec.name), hosts)
+  local files = seed.files(spec, keys.for_seed(world, state, spec.project, spec.name), hosts,
+    contents.paths(world, state, spec))
   local file = path.join(state:instance(spec.project, spec.name), "seed.iso")
   err.check(spec.name, world.iso.write(file, { volume = "cidata", files = files, time = 0, sync = false }))
 end

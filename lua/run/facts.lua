@@ -1,9 +1,12 @@
 --- Facts about the host that a plan rests on: images, QEMU, KVM, routes, other projects. Effects: reads; may probe
 --- QEMU.
 local base = require "holos.run.base"
+local contents_ = require "holos.run.contents"
+local machine = require "holos.plan.machine"
 local memory = require "holos.run.memory"
 local probe = require "holos.run.probe"
 local record = require "holos.run.record"
+local table_ = require "holos.core.table"
 
 local M = {}
 
@@ -33,10 +36,23 @@ function M.virtiofsd(world)
   end
 end
 
+--- What is known of the other files that machines are made of: kernels, initial RAM disks, firmware, CD-ROMs.
+---@return table<string, {type: string, mode: integer}|{error: string}> files  by path
+function M.files(world, project)
+  local files = {}
+  for _, file in ipairs(machine.files(project)) do
+    local stat, message = world.fs.stat(file)
+    files[file] = stat and { type = stat.type, mode = stat.mode } or { error = message }
+  end
+  return files
+end
+
 --- All facts for a project.
+---@param lookup (fun(name: string): string?)?  the project's environment, for configs and secrets out of it
 ---@return table facts
 ---@return {message: string, hint: string?}[] findings  what makes a launch impossible
-function M.gather(world, state, project)
+---@return table contents  of configs and secrets, as of run/contents; facts have their digests only
+function M.gather(world, state, project, lookup)
   local records = record.all(world, state)
   records[project.name] = nil
   local findings, qemu = {}, { machines = {} }
@@ -46,10 +62,12 @@ function M.gather(world, state, project)
   else
     findings[1] = { message = message, hint = "install it: sudo apt install qemu-system-x86 (or your system's package)" }
   end
+  local contents, unread = contents_.gather(world, state, project, lookup)
+  table_.extend(findings, unread)
   return { sha256 = world.hash.sha256, uid = world.host.uid(), records = records, qemu = qemu,
-    images = base.of_project(world, project), kvm = world.qemu.kvm_status(), routes = world.net.routes() or {},
-    firmware = M.firmware(world),
-    virtiofsd = M.virtiofsd(world), memory = memory.look(world) }, findings
+    images = base.of_project(world, project), files = M.files(world, project), digests = contents.digests,
+    kvm = world.qemu.kvm_status(), routes = world.net.routes() or {}, firmware = M.firmware(world),
+    virtiofsd = M.virtiofsd(world), memory = memory.look(world), architecture = world.host.architecture() }, findings, contents
 end
 
 return M

@@ -2,7 +2,6 @@
 local err = require "holos.core.err"
 local runtime = require "holos.run.runtime"
 local remote = require "holos.run.remote"
-local ssh = require "holos.run.ssh"
 local task = require "holos.core.task"
 local text = require "holos.core.text"
 
@@ -11,10 +10,10 @@ local M = {}
 --- How often a check runs while it may still fail freely (Compose's start_interval).
 local START_INTERVAL_MS = 5000
 
---- The command line of a check, for the guest's shell. CMD is exec form, CMD-SHELL one shell line.
-function M.command_line(test)
-  if test[1] == "CMD-SHELL" then return "sh -c " .. text.shell_quote(test[2]) end
-  return ssh.command_line({ table.unpack(test, 2) })
+--- The words of a check, for the guest's shell. CMD is exec form, CMD-SHELL one shell line.
+function M.words(test)
+  if test[1] == "CMD-SHELL" then return { "sh", "-c", test[2] } end
+  return { table.unpack(test, 2) }
 end
 
 --- One probe.
@@ -26,7 +25,8 @@ function M.probe(world, state, spec, now)
   local ok, result = xpcall(task.within, err.trace, check.timeout_ms, function()
     local session <close> = remote.connect(world, state, spec, now, { timeout_ms = check.timeout_ms })
     local function keep(chunk) output[#output + 1] = chunk end
-    return session:exec(M.command_line(check.test), { stdout = keep, stderr = keep, timeout_ms = check.timeout_ms })
+    return session:exec(remote.command_line(spec, M.words(check.test)),
+      { stdout = keep, stderr = keep, timeout_ms = check.timeout_ms })
   end)
   if not ok then
     if result.traceback or err.is(result, "ECANCELED") or err.is(result, "EHOSTKEY") then error(result, 0) end
@@ -62,7 +62,9 @@ function M.until_healthy(world, state, spec, now, on_change)
         code = "EUNHEALTHY", exit = 4, hint = "holos logs " .. spec.name }
     end
     on_change { state = "checking", text = reason }
-    task.wait { at_ms = begun_ms + (free and math.min(check.interval_ms, START_INTERVAL_MS) or check.interval_ms) }
+    local pause_ms = check.interval_ms
+    if free then pause_ms = math.min(pause_ms, check.start_interval_ms or START_INTERVAL_MS) end
+    task.wait { at_ms = begun_ms + pause_ms }
   end
 end
 

@@ -5,8 +5,8 @@ local descriptors = require "holos.run.descriptors"
 local disk = require "holos.run.disk"
 local err = require "holos.core.err"
 local io_wait = require "holos.run.io"
-local journal = require "holos.run.journal"
 local monitor = require "holos.run.monitor"
+local ports = require "holos.run.ports"
 local qemu = require "holos.plan.qemu"
 local runtime = require "holos.run.runtime"
 local stop = require "holos.run.stop"
@@ -17,61 +17,6 @@ local M = {}
 local FILE_MODE = tonumber("600", 8)
 local GREETING_MS, END_MS = 30000, 2000
 local LOG_TAIL_BYTES = 4096
-
-local function ports_taken(problems)
-  err.raise { message = table.concat(problems, "\n"), code = "EADDRINUSE",
-    hint = "choose another host port, or 0 for any free one" }
-end
-
-local function port_problem(spec, port, message)
-  return ("%s: host port %s:%d/%s cannot be used: %s"):format(spec.name, port.host_ip, port.host, port.protocol, message)
-end
-
---- Raises all host ports of specs that somebody else has, before anything is made; at its launch each is asked for again.
----@param specs table[]  of instances that are to be launched
----@param is_ours fun(port: table): boolean  whether a VM has it that is stopped before
-function M.require_ports(world, specs, is_ours)
-  local problems = {}
-  for _, spec in ipairs(specs) do
-    for _, port in ipairs(spec.ports) do
-      if port.host > 0 and not is_ours(port) then
-        local fd, message = world.net.reserve_port(port.protocol, port.host_ip, port.host)
-        if fd then fd:close() else problems[#problems + 1] = port_problem(spec, port, message) end
-      end
-    end
-  end
-  if #problems > 0 then ports_taken(problems) end
-end
-
---- Reserves the fixed ports until QEMU listens. A leased port that somebody took meanwhile becomes "any free one".
-local function reserve_ports(world, launching, reserved)
-  for _, port in ipairs(launching.ports) do
-    if port.host > 0 then
-      local fd, message = world.net.reserve_port(port.protocol, port.host_ip, port.host)
-      if fd then
-        reserved[#reserved + 1] = fd
-      elseif port.leased then
-        launching.warn(("%s: port %d was taken meanwhile; another is used"):format(launching.spec.name, port.host))
-        port.host = 0
-      else
-        ports_taken { port_problem(launching.spec, port, message) }
-      end
-    end
-  end
-end
-
---- The ports to ask QEMU for: what was leased stays where it is possible.
-local function wanted_ports(spec, leased)
-  local ports = { { protocol = "tcp", host_ip = "127.0.0.1", host = leased.ssh or 0, guest = 22, leased = true } }
-  for position, port in ipairs(spec.ports) do
-    local ask = { protocol = port.protocol, host_ip = port.host_ip, host = port.host, guest = port.guest }
-    if port.host == 0 then
-      ask.host, ask.leased = leased[("%s:%d"):format(port.protocol, port.guest)] or 0, true
-    end
-    ports[position + 1] = ask
-  end
-  return ports
-end
 
 --- The last lines QEMU wrote, as the reason why it ended.
 local function early_exit(world, spec, log)
@@ -153,16 +98,16 @@ local function prove(world, launching, directory, now, child)
       give_up(world, launching, now)
       error(problem, 0)
     end
+    now.is_proven = ok or nil
     runtime.save(world, state, spec.project, spec.name, now)
     if not ok then error(problem, 0) end
-    journal.append(world, state, spec.project, { type = "instance.launched", instance = spec.name, pid = now.pid })
     return now
   end)
 end
 
 --- Finishes a launch that was cut off after its QEMU was let go. The caller holds the instance's lock.
 function M.resume(world, launching, now)
-  launching.ports = wanted_ports(launching.spec, launching.leased)
+  launching.ports = ports.wanted(launching.spec, launching.leased)
   return prove(world, launching, launching.state:instance(launching.spec.project, launching.spec.name), now)
 end
 
@@ -180,11 +125,13 @@ function M.start(world, launching)
   end
   stop.end_shares(world, runtime.load(world, state, spec.project, spec.name))
   disk.require_same_base(world, spec)
+  disk.create_sources(world, spec)
+  disk.create_anonymous(world, state, spec)
   disk.write_seed(world, state, spec, launching.hosts)
   if spec.vm.uefi then disk.create_uefi_vars(world, state, spec, launching.firmware) end
-  launching.ports = wanted_ports(spec, launching.leased)
+  launching.ports = ports.wanted(spec, launching.leased)
   local reserved <close> = descriptors.new()
-  reserve_ports(world, launching, reserved)
+  ports.reserve(world, launching, reserved)
   local command = qemu.command(spec, { directory = directory, volumes_directory = state:volumes(spec.project),
     firmware = launching.firmware, forwards = launching.ports })
   local child <close> = M.fork(world, launching, directory, command)

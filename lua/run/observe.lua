@@ -55,7 +55,7 @@ local function running(world, state, project, name, now)
   local halt, answered = monitor.ask(world, state:instance(project, name), ASK_MS)
   local text = running_text(now, told, halt) .. (answered and "" or ", its monitor does not answer")
   return { running = true, state = halt and halt.word or told.state, text = text, halt = halt, runtime = now, report = told,
-    applied = runtime.applied(state, project, name, now), is_cut = not (now.ports and now.ports[1]) }
+    applied = runtime.applied(state, project, name, now), is_cut = not runtime.is_proven(now) }
 end
 
 --- One instance of a record.

@@ -7,7 +7,8 @@ local units = require "holos.core.units"
 
 local M = {}
 
-M.MAJOR, M.MINOR = 1, 0
+--- 1.1: networks of a project besides the default one (leases.networks), names of instances of the user's choice.
+M.MAJOR, M.MINOR = 1, 1
 --- A record of 253 instances with large seeds is well below this; more is no record of ours. What runs adds a little to
 --- its record (ports): as long as there is room for that, nothing is written that is too large to be read again.
 local MAX_BYTES, ROOM_BYTES = 32 << 20, 2 << 20
@@ -73,6 +74,7 @@ end
 --- Writes the record: temporary file, fsync, rename, fsync of the directory.
 ---@param options {is_intent: boolean?}?  nothing is done yet, so it has to leave room for what will come
 function M.save(world, state, record, options)
+  record.schema.minor = math.max(record.schema.minor or 0, M.MINOR)
   local text = world.json.encode(record, { indent = 1 }) .. "\n"
   if #text > MAX_BYTES - (options and options.is_intent and ROOM_BYTES or 0) then refuse_size(record.name, #text) end
   err.check("record", world.fs.write_atomic(state:record(record.name), text, { mode = tonumber("600", 8), sync = true }))

@@ -76,7 +76,7 @@ function M.leased(spec, ports)
   local leased = { ssh = ports[1].host }
   for position, port in ipairs(spec.ports) do
     local got = ports[position + 1]
-    if port.host == 0 and got then leased[("%s:%d"):format(port.protocol, port.guest)] = got.host end
+    if got and (port.host == 0 or port.host_to) then leased[("%s:%d"):format(port.protocol, port.guest)] = got.host end
   end
   return leased
 end
@@ -86,6 +86,9 @@ function M.save(world, state, project, name, value)
   err.check("runtime", world.fs.write_atomic(file_of(state, project, name), world.json.encode(value, { indent = 1 }),
     { mode = tonumber("600", 8), sync = false }))
 end
+
+--- Whether a launch was seen to its end. Older runtimes say so by the port of sshd, which every guest had.
+function M.is_proven(runtime) return runtime.is_proven or runtime.ports ~= nil and runtime.ports[1] ~= nil end
 
 --- The live process that a runtime names, nil when it is gone. The caller closes it.
 function M.process(world, runtime)

@@ -32,6 +32,8 @@ function State:instances(project) return ("%s/instances/%s"):format(self.root, p
 function State:instance(project, name) return ("%s/instances/%s/%s"):format(self.root, project, name) end
 function State:volumes(project) return ("%s/volumes/%s"):format(self.root, project) end
 function State:volume(project, name) return ("%s/volumes/%s/%s.qcow2"):format(self.root, project, name) end
+--- Contents of configs and secrets, by digest.
+function State:contents(project) return ("%s/projects/%s/secrets"):format(self.root, project) end
 function State:keys(project) return ("%s/ssh/%s"):format(self.root, project) end
 function State:trash(project) return project and ("%s/trash/%s"):format(self.root, project) or self.root .. "/trash" end
 function State:events(project) return ("%s/events/%s.jsonl"):format(self.root, project) end

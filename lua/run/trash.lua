@@ -1,6 +1,7 @@
 --- The trash: instance directories (and volumes) that were taken away, kept for a time. Effects: renames, removes.
 --- trash/<project>/<UTC time>/ holds what one command took: instances/<name>, volumes/<file>, record.json.
 local err = require "holos.core.err"
+local lease = require "holos.plan.lease"
 local record_ = require "holos.run.record"
 local table_ = require "holos.core.table"
 
@@ -51,7 +52,8 @@ end
 function M.forget_taken(world, state, record)
   for name, entry in pairs(record.instances) do
     if entry.desired == "removed" and is_gone(world, state:instance(record.name, name)) then
-      record.instances[name], record.leases.addresses[name] = nil, nil
+      record.instances[name] = nil
+      lease.forget(record, name)
     end
   end
   for name, entry in pairs(record.volumes) do

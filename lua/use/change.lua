@@ -4,11 +4,10 @@ local err = require "holos.core.err"
 local execute = require "holos.run.execute"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
-local keys = require "holos.run.keys"
-local launch = require "holos.run.launch"
 local lock = require "holos.run.lock"
+local ports = require "holos.run.ports"
 local ports_ = require "holos.plan.ports"
-local record_ = require "holos.run.record"
+local project = require "holos.run.project"
 local render = require "holos.plan.render"
 local sweep = require "holos.run.sweep"
 local task = require "holos.core.task"
@@ -56,7 +55,7 @@ end
 --- Raises host ports of what a plan launches that somebody else has; those of VMs that it stops first are free by then.
 function M.require_ports(world, plan, specs, observed)
   local launched, freed = ports_.of_plan(plan.actions, specs, observed.instances)
-  launch.require_ports(world, launched, function(port) return ports_.any_overlaps(freed, port) end)
+  ports.require_free(world, launched, function(port) return ports_.any_overlaps(freed, port) end)
 end
 
 --- What the executor gets.
@@ -75,22 +74,12 @@ function M.perform(context, prepared, talk, actions)
   hooks.finish(job)
 end
 
---- known_hosts for ssh(1), from the leased ports.
-function M.write_known_hosts(context, record)
-  local ports = {}
-  for name, entry in pairs(record.instances) do ports[name] = entry.leased and entry.leased.ssh end
-  keys.write_known_hosts(context.world, context.state, context.name, ports)
-end
-
 --- Writes the record when the scope is left, also by an error or a Ctrl-C; not when it was dropped meanwhile. What went
 --- wrong before is what the user has to hear: then a record that cannot be written (the disk may be full) is a warning.
 function M.saved_at_end(context, record, talk)
   return setmetatable({}, { __close = function(_, problem)
     if context.is_dropped then return end
-    local ok, reason = xpcall(task.shield, err.trace, RECORD_MS, function()
-      record_.save(context.world, context.state, record)
-      M.write_known_hosts(context, record)
-    end)
+    local ok, reason = xpcall(task.shield, err.trace, RECORD_MS, project.save, context.world, context.state, record)
     if not ok and problem == nil then error(reason, 0) end
     if not ok then talk.warn(tostring(reason)) end
   end })

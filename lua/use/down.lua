@@ -7,10 +7,10 @@ local err = require "holos.core.err"
 local facts_ = require "holos.run.facts"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
-local leases = require "holos.run.leases"
 local observe = require "holos.run.observe"
 local plan_up = require "holos.plan.up"
 local probe = require "holos.run.probe"
+local project = require "holos.run.project"
 local record_ = require "holos.run.record"
 local render = require "holos.plan.render"
 local table_ = require "holos.core.table"
@@ -42,12 +42,9 @@ end
 
 --- The record as it is now that we hold the lock.
 local function reload(context)
-  context.record = record_.load(context.world, context.state, context.name)
-  if not context.record then
-    err.raise { message = ("project %s is gone; another command took it down"):format(context.name), code = "ENOENT" }
-  end
-  trash.forget_taken(context.world, context.state, context.record)
-  leases.recall(context.world, context.state, context.record)
+  context.record = project.load(context.world, context.state, context.name)
+  if context.record then return end
+  err.raise { message = ("project %s is gone; another command took it down"):format(context.name), code = "ENOENT" }
 end
 
 --- Stops instances; their disks stay.
@@ -58,7 +55,7 @@ function M.stop(context, words, talk)
   reload(context)
   local chosen = choose.instances(context.record, words)
   local actions = down.make(context.record, chosen, running_of(context, chosen), false)
-  hooks.ask(context.name, actions)
+  hooks.ask(context.record, actions)
   set_desired(context, chosen, "stopped")
   talk.planned { actions = actions, rows = {} }
   change.perform(context, { record = context.record }, talk, actions)
@@ -101,7 +98,7 @@ function M.start(context, words, talk)
   local plan = start_plan(context, chosen)
   for _, warning in ipairs(plan.warnings) do talk.warn(warning) end
   change.refuse(plan)
-  hooks.ask(context.name, plan.actions)
+  hooks.ask(context.record, plan.actions)
   local program = err.check("QEMU", probe.find(world))
   set_desired(context, chosen, "running")
   talk.planned(plan)
@@ -115,7 +112,7 @@ end
 --- A project with kept volumes keeps its record, so that `down -v` and the next `up` find them.
 local function drop_empty_project(context, kept)
   if next(context.record.instances) or next(kept) then return end
-  record_.remove(context.world, context.state, context.name)
+  project.remove(context.world, context.state, context.name)
   context.is_dropped = true
 end
 
@@ -142,7 +139,7 @@ function M.down(context, words, talk)
   local chosen = choose.instances(context.record, words)
   refuse_protected(context.record, chosen)
   local actions = down.make(context.record, chosen, running_of(context, chosen), true)
-  hooks.ask(context.name, actions)
+  hooks.ask(context.record, actions)
   talk.planned { actions = actions, rows = {} }
   set_desired(context, chosen, "removed")
   change.sweep_trash(context, talk)

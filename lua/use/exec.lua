@@ -4,7 +4,6 @@ local input = require "holos.run.input"
 local io_ = require "holos.run.io"
 local remote = require "holos.run.remote"
 local runtime = require "holos.run.runtime"
-local ssh = require "holos.run.ssh"
 local task = require "holos.core.task"
 
 local M = {}
@@ -41,13 +40,14 @@ end
 
 --- Runs a command in a session, with our standard streams.
 ---@param words string[]  the command's argv; none = an interactive shell
+---@param spec table      of the instance
 ---@param streams table   {stdin, stdout(chunk), stderr(chunk), terminal: boolean, enter(): the other side is there}
 ---@return {status: integer?, signal: string?} result
-function M.run(session, words, streams)
+function M.run(session, spec, words, streams)
   streams:enter()
   if #words == 0 and streams.terminal then return session:shell(streams) end
   if #words == 0 then return session:shell { stdin = streams.stdin, stdout = streams.stdout, stderr = streams.stderr } end
-  return session:exec(ssh.command_line(words), streams)
+  return session:exec(remote.command_line(spec, words), streams)
 end
 
 local function relay_input(stdin, socket)

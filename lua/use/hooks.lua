@@ -14,11 +14,17 @@ local EVENTS = {
   ["instance.trash"] = { after = "instance.removed" },
 }
 
--- From the names alone: what was removed is no longer in the record.
-local function payload_of(project, action)
-  local service, index = (action.instance or ""):match("^(.+)%-(%d+)$")
-  return { project = project, instance = action.instance, volume = action.volume,
-    service = service, index = math.tointeger(tonumber(index)) }
+-- What is removed is no longer in the record afterwards.
+local function services_of(record)
+  local services = {}
+  for name, entry in pairs(record.instances) do services[name] = entry.spec end
+  return services
+end
+
+local function payload_of(project, services, action)
+  local spec = services[action.instance] or {}
+  return { project = project, instance = action.instance, volume = action.volume, service = spec.service,
+    index = spec.index }
 end
 
 --- The plan as scripts leave it.
@@ -26,8 +32,8 @@ function M.plan(plan) return api.emit("plan.ready", plan) end
 
 --- Asks scripts whether the instances may be stopped that `actions` stop, and launched again where they are. Comes before
 --- anything is written down or done: one refusal, and nothing has changed. Who was asked so is not asked again.
-function M.ask(project, actions)
-  local stopped = {}
+function M.ask(record, actions)
+  local services, stopped = services_of(record), {}
   for _, action in ipairs(actions) do
     if action.kind == "instance.stop" then stopped[action.instance] = true end
   end
@@ -36,7 +42,7 @@ function M.ask(project, actions)
     local event = events.before_all or stopped[action.instance] and events.of_restart
     if event then
       action.is_asked = true
-      api.emit(event, payload_of(project, action))
+      api.emit(event, payload_of(record.name, services, action))
     end
   end
 end
@@ -44,16 +50,16 @@ end
 --- Lets scripts hear of a job's actions: job.before(action) raises when one refuses; job.after(action, result, took_ms)
 --- keeps what handlers raise for `finish`, as what is done stays done.
 function M.attach(job)
-  local problems = {}
+  local problems, services = {}, services_of(job.record)
   job.hook_problems = problems
   function job.before(action)
     local event = (EVENTS[action.kind] or {}).before
-    if event and not action.is_asked then api.emit(event, payload_of(job.record.name, action)) end
+    if event and not action.is_asked then api.emit(event, payload_of(job.record.name, services, action)) end
   end
   function job.after(action, result, took_ms)
     local event = (EVENTS[action.kind] or {}).after
     if not event then return end
-    local payload = payload_of(job.record.name, action)
+    local payload = payload_of(job.record.name, services, action)
     payload.result, payload.took_ms = result, took_ms
     local fine, problem = xpcall(api.emit, err.trace, event, payload)
     if err.is(problem, "ECANCELED") then error(problem, 0) end

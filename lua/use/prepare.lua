@@ -36,7 +36,9 @@ local function selected(project, specs, words)
         hint = "services: " .. table.concat(project.order, " ") }
     end
     wanted[name] = true
-    for _, dependency in ipairs(service.depends_on) do want(dependency.service) end
+    for _, dependency in ipairs(service.depends_on) do
+      if dependency.required ~= false or project.services[dependency.service] then want(dependency.service) end
+    end
   end
   for _, word in ipairs(words) do want(word) end
   local chosen = {}
@@ -60,7 +62,7 @@ end
 
 --- Observes and plans. Reads only.
 ---@param words string[]  services; none = all
----@return table prepared  {plan, specs, facts, record, observed, network, addresses, hosts, is_new}
+---@return table prepared  {plan, specs, facts, record, observed, leases, hosts, contents, is_new}
 function M.make(context, words)
   local world, state, project = context.world, context.state, context.project
   available.demand(project)
@@ -68,7 +70,7 @@ function M.make(context, words)
   refuse_other_directory(context, known)
   local now = known or record_.new(context.name, project.directory, project.files)
   trash.forget_taken(world, state, now)
-  local facts, findings = facts_.gather(world, state, project)
+  local facts, findings, contents = facts_.gather(world, state, project, context.lookup)
   host_findings(findings)
   validate.require_images(project, facts.images)
   local wanted, refusals = instance.specs(project, now, facts)
@@ -87,8 +89,8 @@ function M.make(context, words)
   end
   plan = hooks.plan(plan)
   change.require_ports(world, plan, specs, observed)
-  return { plan = plan, specs = specs, facts = facts, record = now, observed = observed, network = wanted.network,
-    addresses = wanted.addresses, hosts = wanted.hosts, is_new = known == nil }
+  return { plan = plan, specs = specs, facts = facts, record = now, observed = observed, leases = wanted.leases,
+    hosts = wanted.hosts, contents = contents, is_new = known == nil }
 end
 
 return M

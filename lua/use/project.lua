@@ -20,6 +20,8 @@ end
 
 --- Loads and checks compose files; raises all findings at once (exit 2).
 ---@param found holos.FoundFiles
+---@return table project
+---@return fun(name: string): string? lookup  of the project's variables
 function M.load(world, found, options)
   local first = found.files[1] ~= files.STDIN and found.files[1] or nil
   local variables, texts = environment.load(world, first, options), files.texts(world, found)
@@ -36,7 +38,7 @@ function M.load(world, found, options)
     show = function(name) return environment.shown(world, name) end,
     sniff = function(name) return M.format_of(world, name) end }
   project.warnings = table_.extend(table_.extend(table_.list { table.unpack(found.notices) }, warnings), project.warnings)
-  return project
+  return project, variables.lookup
 end
 
 --- "qcow2" for what begins as one, sound or not; nil for anything else, for which the file has to say `image_format: raw`.
@@ -80,12 +82,13 @@ end
 
 --- The project of a command that needs its file.
 ---@param verb string?  the command, when it changes something
----@return table context  {world, state, options, project, name}
+---@return table context  {world, state, options, project, name, lookup}
 function M.from_file(world, options, verb)
   local found = files.find(world, options) or no_file(world)
   if verb then files.require_named(world, found, verb) end
-  local project = M.load(world, found, options)
-  return { world = world, state = state_.locate(world, options), options = options, project = project, name = project.name }
+  local project, lookup = M.load(world, found, options)
+  return { world = world, state = state_.locate(world, options), options = options, project = project, name = project.name,
+    lookup = lookup }
 end
 
 local function require_record(world, state, name)

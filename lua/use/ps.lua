@@ -7,6 +7,13 @@ local task = require "holos.core.task"
 
 local M = {}
 
+--- The address that an instance goes by: that of its first network.
+function M.address(spec)
+  for _, nic in ipairs(spec.nics) do
+    if nic.address then return nic.address end
+  end
+end
+
 --- One instance as data: {project, service, name, image, state, status, cpu, memory_mib, disk_bytes, address, ports,
 --- pid}.
 ---@param seen table  as run/observe gives it
@@ -14,9 +21,9 @@ function M.row(world, state, record, name, seen)
   local spec = record.instances[name].spec
   local now = seen.runtime or {}
   local disk = world.fs.stat(state:instance(record.name, name) .. "/root.qcow2")
-  return { project = record.name, service = spec.service, name = name, image = spec.image.path:match("[^/]+$"),
+  return { project = record.name, service = spec.service, name = name, image = (spec.image.path or ""):match("[^/]+$"),
     state = seen.state, status = seen.text, running = seen.running, accel = spec.vm.accel, vcpu = spec.vm.vcpu,
-    memory_mib = spec.vm.memory_mib, disk_bytes = disk and disk.allocated_bytes or 0, address = spec.nics[2].address,
+    memory_mib = spec.vm.memory_mib, disk_bytes = disk and disk.allocated_bytes or 0, address = M.address(spec),
     ports = table_.list(seen.running and { table.unpack(now.ports or {}, 2) } or {}),
     ssh_port = seen.running and now.ports and now.ports[1] and now.ports[1].host or nil,
     pid = seen.running and now.pid or nil,

@@ -1,5 +1,6 @@
 --- trash ls, restore, empty. Effects through run/trash.
 local change = require "holos.use.change"
+local contents = require "holos.run.contents"
 local err = require "holos.core.err"
 local record_ = require "holos.run.record"
 local restore = require "holos.plan.restore"
@@ -74,6 +75,7 @@ function M.restore(context, batch_name, talk)
   trash.require_room(world, state, batch)
   -- First, so that another restore finishes one that was cut off.
   record_.save(world, state, merged(context, batch, talk), { is_intent = true })
+  contents.restore(world, state, context.name, batch.directory)
   trash.restore(world, state, batch)
   trash.remove(world, batch)
   return batch

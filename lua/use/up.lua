@@ -2,9 +2,9 @@
 local change = require "holos.use.change"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
-local keys = require "holos.run.keys"
 local lease = require "holos.plan.lease"
 local prepare = require "holos.use.prepare"
+local project_ = require "holos.run.project"
 local record_ = require "holos.run.record"
 local trash = require "holos.run.trash"
 
@@ -15,14 +15,14 @@ local function record_intent(context, prepared)
   local record, project = prepared.record, context.project
   record.directory, record.files = project.directory, project.files
   record.hosts = prepared.hosts
-  record.leases.network, record.leases.uid = prepared.network, lease.uid(project, record, prepared.facts)
+  record.leases.uid = lease.uid(project, record, prepared.facts)
   for _, spec in ipairs(prepared.specs) do
     local entry = record.instances[spec.name] or { leased = {} }
     local seen = prepared.observed.instances[spec.name]
     entry.spec, entry.desired, entry.disk_made = spec, "running", entry.disk_made or (seen and seen.disk) or nil
     record.instances[spec.name] = entry
-    record.leases.addresses[spec.name] = prepared.addresses[spec.name]
   end
+  lease.remember(record, prepared.leases)
   for name, volume in pairs(project.volumes) do
     local entry = record.volumes[name] or {}
     entry.size_bytes, entry.made = volume.size_bytes, prepared.observed.volumes[name] ~= nil or entry.made or nil
@@ -31,6 +31,7 @@ local function record_intent(context, prepared)
   for _, action in ipairs(prepared.plan.actions) do
     if action.kind == "instance.trash" then record.instances[action.instance].desired = "removed" end
   end
+  project_.prepare(context.world, context.state, context.name, prepared.contents)
   record_.save(context.world, context.state, record, { is_intent = true })
 end
 
@@ -50,11 +51,10 @@ function M.run(context, words, talk)
   local prepared = prepare.make(context, words)
   for _, warning in ipairs(prepared.plan.warnings) do talk.warn(warning) end
   change.refuse(prepared.plan)
-  hooks.ask(context.name, prepared.plan.actions)
+  hooks.ask(prepared.record, prepared.plan.actions)
   talk.planned(prepared.plan)
   record_intent(context, prepared)
   change.sweep_trash(context, talk)
-  keys.user(world, state, context.name)
   prepared.batch = batch_when_needed(context, prepared)
   journal.append(world, state, context.name, { type = "project.up" })
   local _saved <close> = change.saved_at_end(context, prepared.record, talk) -- with ports and removals

@@ -1,6 +1,8 @@
 --- validate: what a project is, and every effect on the host that it will have. Effects: reads only.
 local base = require "holos.run.base"
 local err = require "holos.core.err"
+local machine = require "holos.plan.machine"
+local network = require "holos.plan.network"
 local ports = require "holos.plan.ports"
 local table_ = require "holos.core.table"
 
@@ -12,8 +14,8 @@ function M.require_images(project, images)
   local findings = {}
   for _, name in ipairs(project.order) do
     local wanted = project.services[name].image
-    local key, image = ("services.%s.image"):format(name), wanted and images[wanted.path] or {}
-    if image.error then
+    local key, image = ("services.%s.image"):format(name), wanted and images[wanted.path]
+    if image and image.error then
       local file, line, column = (project.marks[key] or ""):match("^(.*):(%d+):(%d+)$")
       findings[#findings + 1] = { path = key, message = image.error, file = file, line = line, column = column }
     end
@@ -21,8 +23,25 @@ function M.require_images(project, images)
   if #findings > 0 then err.findings(findings) end
 end
 
-local function service_effects(service, add)
+local function host_words(port)
+  if port.host_to then return ("%d-%d"):format(port.host, port.host_to) end
+  return port.host == 0 and "any" or port.host
+end
+
+local function files_read(project, service, add)
   if service.image then add("reads", service.image.path, "the base image") end
+  for _, file in ipairs(machine.host_files(service)) do add("reads", file.path, ("%s of %s"):format(file.what, service.name)) end
+  for _, kind in ipairs { "configs", "secrets" } do
+    for _, grant in ipairs(service[kind] or {}) do
+      local source = ((project[kind] or {})[grant.key] or {}).source or {}
+      local what = source.kind == "file" and source.path or source.kind == "environment" and "$" .. source.variable
+      if what then add("reads", what, ("%s %s, for %s"):format(kind:sub(1, -2), grant.key, service.name)) end
+    end
+  end
+end
+
+local function service_effects(project, service, add)
+  files_read(project, service, add)
   for _, mount in ipairs(service.mounts) do
     if mount.kind == "bind" then
       add("shares", mount.source, ("%s in %s, %s"):format(mount.target, service.name,
@@ -31,7 +50,7 @@ local function service_effects(service, add)
   end
   for index = 0, service.replicas - 1 do
     for _, port in ipairs(ports.of_instance(service, index)) do
-      add("listens", ("%s:%s/%s"):format(port.host_ip, port.host == 0 and "any" or port.host, port.protocol),
+      add("listens", ("%s:%s/%s"):format(port.host_ip, host_words(port), port.protocol),
         ("port %d of %s-%d"):format(port.guest, service.name, index))
     end
   end
@@ -45,9 +64,14 @@ end
 function M.effects(project)
   local effects = table_.list {}
   local function add(verb, what, why) effects[#effects + 1] = { verb = verb, what = tostring(what), why = why } end
-  for _, name in ipairs(project.order) do service_effects(project.services[name], add) end
+  for _, name in ipairs(project.order) do service_effects(project, project.services[name], add) end
   for _, name in ipairs(table_.keys(project.volumes)) do add("keeps", "volume " .. name, "survives down") end
-  add("lets in", "10.0.2.2", "guests reach services on the host's loopback by this address")
+  for _, name in ipairs(project.order) do
+    if network.reaches_host(project, project.services[name]) then
+      add("lets in", network.HOST_GATEWAY, "guests reach services on the host's loopback by this address")
+      break
+    end
+  end
   return effects
 end
 

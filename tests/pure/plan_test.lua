@@ -2,6 +2,7 @@ local accel = require "holos.plan.accel"
 local capacity = require "holos.plan.capacity"
 local diff = require "holos.plan.diff"
 local down = require "holos.plan.down"
+local gate = require "holos.plan.gate"
 local identity = require "holos.plan.identity"
 local lease = require "holos.plan.lease"
 local qemu = require "holos.plan.qemu"
@@ -122,6 +123,33 @@ test("a first up makes disks and volumes, launches, and waits; a healthy gate ho
   equal(#plan.rows, 3)
 end)
 
+test("a dependency that is not required holds a launch back until it has succeeded or failed, and no longer", function()
+  local db = spec("db-0", { healthcheck = { test = { "CMD", "true" } } })
+  local web = spec("web-0", { depends_on = { { service = "db", condition = "healthy", required = false } } })
+  local api = spec("api-0", { depends_on = { { service = "db", condition = "ready" }, { service = "gone", condition = "auto",
+    required = false } } })
+  local plan = make({ db, web, api }, {}, {})
+  local by_id = {}
+  for _, action in ipairs(plan.actions) do by_id[action.id] = action end
+  equal(by_id["gate/db-0/healthy"].optional, true)
+  equal(by_id["launch/web-0"].after_any, { "gate/db-0/healthy" })
+  equal(by_id["launch/web-0"].after, { "disk/web-0" })
+  equal(by_id["launch/api-0"].after, { "gate/db-0/ready", "disk/api-0" })
+  equal(by_id["gate/db-0/ready"].optional, nil)
+end)
+
+test("what is waited for: the command line, then the service's word, then health, then what the guest can tell", function()
+  equal(gate.goal(spec("a-0")), "provisioned")
+  equal(gate.goal(spec("a-0", { healthcheck = {} })), "healthy")
+  equal(gate.goal(spec("a-0", { healthcheck = {}, ready = "running" })), "running")
+  equal(gate.goal(spec("a-0", { ready = "running" }), "ready"), "ready")
+  equal(gate.goal(spec("a-0", { boot = { kernel = "/k" } })), "running")
+  equal(gate.goal(spec("a-0", { boot = { firmware = "/f" } })), "provisioned")
+  equal(gate.goal(spec("a-0", { image = { os = "plain" } })), "running")
+  for condition, goal in pairs { auto = "running", started = "running", service_started = "running", ready = "ready",
+    provisioned = "provisioned", service_healthy = "healthy" } do equal(gate.of(spec "a-0", condition), goal, condition) end
+end)
+
 test("an up of what runs unchanged plans no row, only looks whether all is provisioned", function()
   local plan = make({ spec("web-0") }, { spec("web-0") }, { ["web-0"] = true })
   equal(plan.rows, {})
@@ -219,15 +247,31 @@ test("a change of every field there is can be shown", function()
     ports = { { host_ip = "127.0.0.1", host = 1, guest = 2, protocol = "tcp" } },
     mounts = { { kind = "bind", source = "/a", target = "/b", read_only = true } }, nics = { {}, { address = "10.10.0.2" } },
     hosts_id = "2-b", healthcheck = { test = { "CMD", "true" } }, stop_grace_ms = 1, labels = { a = "b" }, protect = true,
-    console_login = "none", cloud_init = { bootcmd = { "true" }, runcmd = { "true" } }, memory_mib = 1024 })
+    console_login = "none", cloud_init = { bootcmd = { "true" }, runcmd = { "true" } }, memory_mib = 1024,
+    boot = { kernel = "/k" }, cdroms = { { path = "/c.iso" } }, rtc = "utc", hostname = "h", environment = { A = "1" },
+    configs = { { key = "c", target = "/c", digest = "1" } }, secrets = { { key = "s", target = "/s", digest = "1" } },
+    dns = { "9.9.9.9" }, dns_search = { "lan" }, dns_options = { "rotate" }, sysctls = { ["net.core.somaxconn"] = "1" },
+    shm_size_bytes = 1 << 26, app = { argv = { "/bin/app" } }, extra_hosts = { { name = "a", address = "1.2.3.4" } } })
   changed.vm = { memory_mib = 1024, vcpu = 2, machine = "pc-q35-8.0", cpu_model = "host", accel = "kvm", uefi = true,
-    extra_args = { "-x" }, allow_paths = { "/x" }, run_as_root = true }
+    extra_args = { "-x" }, allow_paths = { "/x" }, run_as_root = true, cpu_quota = 1.5 }
   local shown = {}
   for _, change in ipairs(diff.changes(recorded, changed)) do
     shown[change.name] = true
     ok(#change.from > 0 and #change.to > 0, change.name)
   end
   for _, field in ipairs(diff.FIELDS) do ok(shown[field.name], field.name .. " is not changed by this test") end
+end)
+
+test("values that may be secret are not shown, only that they changed", function()
+  local function told(before, now) return diff.changes(spec("a-0", before), spec("a-0", now))[1] end
+  local change = told({ environment = { KEPT = "1", OLD = "x", PASSWORD = "first" } },
+    { environment = { KEPT = "1", NEW = "y", PASSWORD = "second" } })
+  equal({ change.class, change.from, change.to }, { "restart", change.to, "NEW added, OLD removed, PASSWORD changed" })
+  change = told({ secrets = { { key = "db", target = "/run/secrets/db", digest = "aa" } } },
+    { secrets = { { key = "db", target = "/run/secrets/db", digest = "bb" } } })
+  equal(change.to, "db (/run/secrets/db) changed")
+  local plan = make({ spec("a-0", { environment = { PASSWORD = "hunter2" } }) }, { spec("a-0") }, { ["a-0"] = true })
+  equal(plan.rows[1].text, "restart   environment PASSWORD added   (disk kept)")
 end)
 
 test("fewer replicas stop and go to the trash; an orphan is left alone and named", function()

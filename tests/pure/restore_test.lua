@@ -25,7 +25,7 @@ local function record(name, instances, network)
     leases = { network = tables.copy(network or NETWORK), uid = 1900000001, addresses = {} } }
   for instance, one in tables.sorted_pairs(instances) do
     made.leases.addresses[instance] = one.spec.nics[2].address
-    table.insert(made.hosts, hosts.of_instance(instance, one.spec.service, one.spec.nics[2].address))
+    table.insert(made.hosts, hosts.of_instance({ name = instance, service = one.spec.service }, one.spec.nics[2].address))
   end
   return made
 end

@@ -2,9 +2,13 @@ local base64 = require "holos.core.base64"
 local boot = require "holos.plan.seed.boot"
 local cloudinit = require "holos.plan.seed.cloudinit"
 local first = require "holos.plan.seed.first"
+local instance = require "holos.plan.instance"
 local json = require "holos.core.json"
+local late = require "holos.plan.seed.late"
 local library = require "holos.plan.seed.library"
+local made = require "tests.support.project"
 local mime = require "holos.plan.seed.mime"
+local names = require "holos.plan.seed.names"
 local seed = require "holos.plan.seed"
 local seed_spec = require "tests.support.seed_spec"
 
@@ -19,6 +23,33 @@ end
 for _, os in ipairs { "systemd", "openrc", "plain" } do
   test("the whole seed of a guest with " .. os, function()
     golden("seed/" .. os .. ".txt", as_text(seed.files(seed_spec.new(os), seed_spec.KEYS, seed_spec.HOSTS)))
+  end)
+end
+
+-- What is done in a guest, without the functions that do it; and the files that they work with.
+local function deeds(spec, all, paths)
+  local parts = { "=== boot.sh does ===\n", table.concat(boot.lines(spec), "\n"), "\n=== late.sh does ===\n",
+    table.concat(late.lines(spec), "\n"), "\n" }
+  for _, file in ipairs(seed.files(spec, seed_spec.KEYS, all, paths)) do
+    local is_script = file.name:find("%.sh$") and not file.name:find("app", 1, true)
+    local is_known = file.name == "meta-data" or file.name == "user-data" or file.name:find("key")
+    if not is_script and not is_known then
+      parts[#parts + 1] = ("=== %s %o ===\n%s"):format(file.name, file.mode, file.data or "(" .. file.path .. ")\n")
+    end
+  end
+  return table.concat(parts)
+end
+
+for _, os in ipairs { "systemd", "openrc", "plain" } do
+  test("what is done in a guest with " .. os .. " that is asked for everything", function()
+    local project, facts = made.whole(os)
+    local result, findings = instance.specs(project, made.record(), facts)
+    ok(result, made.messages(findings))
+    local paths = { c0ffee = "/state/c0ffee", ["5ec2e7"] = "/state/5ec2e7" }
+    golden("language/" .. os .. ".txt", deeds(result.specs[1], result.hosts, paths))
+    local warned = table.concat(result.warnings, "\n")
+    equal(warned:find("pids_limit has no effect", 1, true) ~= nil, os ~= "systemd")
+    equal(warned:find("stop_signal has no effect", 1, true) ~= nil, os == "plain")
   end)
 end
 
@@ -60,13 +91,13 @@ test("root may be the login user", function()
 end)
 
 test("a guest that is in no network still knows its own name", function()
-  equal(boot.hosts(seed_spec.new("systemd"), {}), "# holos begin\n127.0.1.1 web-0\n# holos end\n")
+  equal(names.hosts(seed_spec.new("systemd"), {}), "# holos begin\n127.0.1.1 web-0\n# holos end\n")
 end)
 
 test("packages are checked by their bare names", function()
-  local names = { nginx = "nginx", ["nginx=1.2*"] = "nginx", ["a/stable"] = "a", ["a:arm64"] = "a", ["g++"] = "g++",
+  local wanted = { nginx = "nginx", ["nginx=1.2*"] = "nginx", ["a/stable"] = "a", ["a:arm64"] = "a", ["g++"] = "g++",
     ["php8.2-*"] = false, ["@group"] = false, ["a~=1"] = "a" }
-  for package, name in pairs(names) do equal(first.package_name(package) or false, name, package) end
+  for package, name in pairs(wanted) do equal(first.package_name(package) or false, name, package) end
   equal(first.package_name { "curl", "7.88" }, "curl")
 end)
 

@@ -9,7 +9,8 @@ local tool = require "tests.support.tool"
 local M = {}
 M.__index = M
 
-local PLACES = { "/run/", "/var/lib/", "/var/log/", "/sys/", "/etc/host", "/proc/mounts", "/dev/${" }
+local PLACES = { "/run/", "/var/lib/", "/var/log/", "/proc/sys/", "/etc/ho", "/etc/environment.d", "/etc/profile",
+  "/etc/resolv.conf", "/etc/init.d", "/etc/passwd", "/proc/mounts", "/dev/${", "/dev/shm", "/dev/console" }
 local EXECUTABLE = tonumber("755", 8)
 -- Instead of these programs functions run that say so in the file called. Programs on PATH would not do: busybox's
 -- shell takes its own.
@@ -22,6 +23,8 @@ end
 --- The script as it is, but for where it looks, and a report port that is a plain file.
 function M:adapt(script)
   for _, place in ipairs(PLACES) do script = plain_gsub(script, place, self.root .. place) end
+  script = plain_gsub(script, '"/sys/', '"' .. self.root .. "/sys/")
+  script = plain_gsub(script, " /sys/", " " .. self.root .. "/sys/")
   script = plain_gsub(script, "PATH=/usr/local", self:recorders() .. ("PATH=%s/bin:/usr/local"):format(self.root))
   script = plain_gsub(script, '[ -c "$holos_port" ]', '[ -e "$holos_port" ]')
   return plain_gsub(script, '>"$holos_port"', '>>"$holos_port"')
@@ -45,11 +48,13 @@ end
 function M:read(name) return fs.read(self:path(name), { max_bytes = 64 << 20 }) end
 
 --- Puts the seed of a spec into the guest, in place of an older one.
-function M:insert(spec)
+---@param paths table<string, string>?  contents of configs and secrets
+function M:insert(spec, paths)
   fs.remove_tree(self:path "run/holos/seed")
-  for _, file in ipairs(seed.files(spec, seed_spec.KEYS, seed_spec.HOSTS)) do
+  for _, file in ipairs(seed.files(spec, seed_spec.KEYS, seed_spec.HOSTS, paths)) do
     local is_script = file.name:find("%.sh$") and not file.name:find("/steps/", 1, true)
-    self:write("run/holos/seed/" .. file.name, is_script and self:adapt(file.data) or file.data)
+    local data = file.data or assert(fs.read(file.path, { max_bytes = 1 << 20 }))
+    self:write("run/holos/seed/" .. file.name, is_script and self:adapt(data) or data)
   end
 end
 
@@ -93,6 +98,7 @@ function M.new(root, shell)
   guest:write("run/holos/boot.log", "")
   guest:write("etc/hosts", "127.0.0.1 localhost\n")
   assert(fs.symlink(shell, guest:path "bin/sh"))
+  guest:write("bin/rc-service", ('#!/bin/sh\necho "rc-service $*" >>%s/called\n'):format(root))
   return guest
 end
 

@@ -20,6 +20,23 @@ M.NAUGHTY = {
   ("long "):rep(14000), "'\"'\"'", "\\u0041", "@", "`", "[]", "trailing \\",
 }
 
+local PIECES = { "'", '"', "\\", "$", "`", "%", "\n", "\t", "\r", " ", ";", "#", "=", "{", "}", "(", ")", "*", "!", "~",
+  "n", "x41", "0", "$HOME", "${A}", "%n", "\\\n", "ü", "\27", "\127", "-", "@", "" }
+
+--- Words made of what breaks quoting, others in every run; a failure names the seed.
+---@return string[] words
+---@return string seed
+function M.random_words(count)
+  local first, second = math.randomseed()
+  local words = {}
+  for i = 1, count do
+    local parts = {}
+    for j = 1, math.random(1, 8) do parts[j] = PIECES[math.random(#PIECES)] end
+    words[i] = table.concat(parts)
+  end
+  return words, ("seed %d %d"):format(first, second)
+end
+
 --- A spec with something of everything; `changes` are laid over it.
 ---@param os "systemd"|"openrc"|"plain"
 function M.new(os, changes)

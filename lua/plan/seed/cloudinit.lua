@@ -5,6 +5,7 @@ local json = require "holos.core.json"
 local library = require "holos.plan.seed.library"
 local mime = require "holos.plan.seed.mime"
 local plain = require "holos.plan.seed.plain"
+local resolver = require "holos.plan.seed.resolver"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -31,7 +32,8 @@ function M.network_config(spec)
   for i, nic in ipairs(spec.nics) do
     local card = card_of(nic)
     card.match = { macaddress = nic.mac }
-    if spec.image.os == "openrc" then card["set-name"] = "eth" .. (i - 1) end
+    card["set-name"] = nic.interface_name or spec.image.os == "openrc" and "eth" .. (i - 1) or nil
+    if nic.kind == "user" then resolver.configure(spec, card) end
     cards["nic" .. (i - 1)] = card
   end
   return json.encode { version = 2, ethernets = cards } .. "\n"
@@ -83,6 +85,8 @@ end
 local function defaults(spec)
   return {
     ssh_pwauth = false, disable_root = spec.user ~= "root", growpart = { mode = "auto", devices = table_.list { "/" } },
+    -- Networks belong to the boot part: what changes in them is there at the next start of the same instance.
+    updates = { network = { when = table_.list { "boot-new-instance", "boot" } } },
     resize_rootfs = true, package_update = #(spec.cloud_init.packages or {}) > 0 or nil,
   }
 end
@@ -100,6 +104,7 @@ function M.config(spec, keys)
   local wanted, config = spec.cloud_init, defaults(spec)
   for name, value in pairs(wanted.extra or {}) do config[name] = value end
   config.hostname, config.manage_etc_hosts = spec.hostname, false
+  if spec.domainname then config.fqdn = ("%s.%s"):format(spec.hostname, spec.domainname) end
   config.users = all_users(spec, keys)
   -- With ssh_keys cloud-init makes none of its own (cc_ssh); those of the image go.
   config.ssh_deletekeys = true

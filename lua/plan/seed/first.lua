@@ -44,6 +44,7 @@ holos_finish() {
     sync
     echo "$holos_instance_id" >"$holos_books/provisioned"
     rm -f "$holos_books/variables" "$holos_books/directory" "$holos_books/steps" /var/lib/cloud/scripts/per-boot/holos
+    if [ -e "$holos_here/late.sh" ]; then sh "$holos_here/late.sh" first; fi
     holos_report "provisioned $holos_instance_id"
     echo "holos: provisioned"
 }

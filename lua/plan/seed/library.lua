@@ -51,6 +51,33 @@ holos_logged() {
 holos_is_provisioned() { [ "$(cat "$holos_books/provisioned" 2>/dev/null)" = "$holos_instance_id" ]; }
 ]]
 
+--- Of boot.sh and late.sh. What fails is noted in a file: first.sh does not start on a guest whose volumes are missing.
+M.ATTEMPT = [[
+
+# holos_attempt TITLE COMMAND...
+holos_attempt() {
+    holos_title=$1
+    shift
+    holos_logged /run/holos/boot.log "$@"
+    tail -c "+$holos_from" /run/holos/boot.log
+    [ "$holos_status" -ne 0 ] || return 0
+    printf 'holos: %s: failed with status %s\n' "$holos_title" "$holos_status" | tee -a "$holos_trouble"
+    tail -c "+$holos_from" /run/holos/boot.log | holos_report_failure 0 "$holos_status" "$holos_title"
+}
+]]
+
+--- Of boot.sh and late.sh.
+M.MOUNTED = [[
+
+# /proc/mounts writes blanks and backslashes as octal numbers.
+holos_is_mounted() {
+    while read -r holos_source holos_target holos_rest; do
+        if [ "$(printf '%b' "$holos_target")" = "$1" ]; then return 0; fi
+    done </proc/mounts
+    return 1
+}
+]]
+
 --- lib.sh
 function M.script(spec)
   return ("# Made by holos for %s of project %s.\nholos_here=%s\nholos_instance_id=%s\n%s"):format(spec.name,
@@ -78,6 +105,9 @@ function M.words(list)
   for i, word in ipairs(list) do quoted[i] = text.shell_quote(tostring(word)) end
   return table.concat(quoted, " ")
 end
+
+--- A line that runs a command of ours; what fails is told under this title.
+function M.attempt(title, ...) return "holos_attempt " .. M.words { title, ... } end
 
 --- A command of the user's as shell text: text is for a shell already, a list is a program and its arguments.
 function M.shell_text(command)

@@ -1,0 +1,140 @@
+--- Mounts of a guest: volumes, shared directories, tmpfs. Pure.
+local library = require "holos.plan.seed.library"
+
+local M = {}
+
+-- A volume is formatted when its first and last MiB are all zeros, and only then: whatever Linux knows, file systems,
+-- RAID, volume managers and partition tables, leaves something in one of these places. What cannot be read is not
+-- blank.
+local VOLUMES = [[
+
+holos_find_disk() {
+    for holos_disk in /sys/block/vd*; do
+        if [ "$(cat "$holos_disk/serial" 2>/dev/null)" = "$1" ]; then
+            holos_disk=/dev/${holos_disk##*/}
+            return 0
+        fi
+    done
+    echo "no disk has the serial number $1"
+    return 1
+}
+
+# holos_is_zero DISK SECTOR: whether the 2048 sectors from there could be read and hold zeros only.
+holos_is_zero() {
+    [ "$(dd if="$1" bs=512 skip="$2" count=2048 2>/dev/null | wc -c)" -eq 1048576 ] &&
+        [ "$(dd if="$1" bs=512 skip="$2" count=2048 2>/dev/null | tr -d '\000' | wc -c)" -eq 0 ]
+}
+
+holos_is_blank() {
+    holos_sectors=$(cat "/sys/block/${1##*/}/size")
+    holos_is_zero "$1" 0 && holos_is_zero "$1" $((holos_sectors - 2048))
+}
+
+holos_make_ext4() {
+    if command -v mkfs.ext4 >/dev/null; then mkfs.ext4 -q -F "$1"; else mke2fs -q -F -t ext4 "$1"; fi
+}
+
+# holos_fill_volume DISK TARGET: what the image has at the target is what a new volume begins with, as in Docker. A mark
+# tells the next boot that the power went meanwhile.
+holos_fill_volume() {
+    holos_filled=/run/holos/filled
+    mkdir -p "$holos_filled" && mount -o rw "$1" "$holos_filled" || return 1
+    touch "$holos_filled/.holos-filling" && cp -a "$2/." "$holos_filled/" && sync && rm -f "$holos_filled/.holos-filling"
+    holos_fill_status=$?
+    umount "$holos_filled" && return "$holos_fill_status"
+}
+
+# holos_mount_whole DISK TARGET ro|rw fill|leave
+holos_mount_whole() {
+    if [ -n "$holos_new" ] && [ "$4" = fill ] && [ -n "$(ls -A "$2")" ]; then holos_fill_volume "$1" "$2" || return 1; fi
+    mount -o "$3" "$1" "$2" || return 1
+    if [ -e "$2/.holos-filling" ]; then
+        umount "$2" && holos_fill_volume "$1" "$2" && mount -o "$3" "$1" "$2" || return 1
+    fi
+    # Databases want an empty directory.
+    [ -z "$holos_new" ] || rmdir "$2/lost+found"
+}
+
+# holos_mount_volume SERIAL TARGET ro|rw fill|leave [DIRECTORY]: a directory of the volume instead of the whole.
+holos_mount_volume() {
+    holos_new=
+    if holos_is_mounted "$2"; then return 0; fi
+    holos_find_disk "$1" || return 1
+    if [ "$3" = rw ] && holos_is_blank "$holos_disk"; then
+        echo "making an ext4 file system on the blank volume $1"
+        holos_make_ext4 "$holos_disk" || return 1
+        holos_new=yes
+    fi
+    mkdir -p "$2" || return 1
+    if [ -z "${5-}" ]; then
+        holos_mount_whole "$holos_disk" "$2" "$3" "$4"
+        return
+    fi
+    holos_whole=/run/holos/volumes/$1
+    if ! holos_is_mounted "$holos_whole"; then mkdir -p "$holos_whole" && mount -o rw "$holos_disk" "$holos_whole" || return 1; fi
+    mkdir -p "$holos_whole/$5" && mount -o bind "$holos_whole/$5" "$2" || return 1
+    [ "$3" = rw ] || mount -o remount,bind,ro "$2"
+}
+]]
+
+local SHARES = [[
+
+# holos_mount_share TAG TARGET 9p|virtiofs ro|rw
+holos_mount_share() {
+    if holos_is_mounted "$2"; then return 0; fi
+    mkdir -p "$2" || return 1
+    case $3 in
+        9p)
+            modprobe 9pnet_virtio 2>/dev/null
+            mount -t 9p -o "trans=virtio,version=9p2000.L,msize=131072,$4" "$1" "$2"
+            ;;
+        virtiofs) mount -t virtiofs -o "$4" "$1" "$2" ;;
+    esac
+}
+]]
+
+
+local TMPFS = [[
+
+# holos_mount_tmpfs TARGET OPTIONS
+holos_mount_tmpfs() {
+    if holos_is_mounted "$1"; then return 0; fi
+    mkdir -p "$1" && mount -t tmpfs -o "$2" tmpfs "$1"
+}
+]]
+
+M.FUNCTIONS = VOLUMES .. SHARES .. TMPFS
+
+--- As Docker mounts them, but that programs may lie there.
+local function tmpfs_options(mount)
+  local options = { "nosuid", "nodev", ("mode=%o"):format(mount.mode or tonumber("1777", 8)) }
+  if mount.size_bytes then options[#options + 1] = "size=" .. mount.size_bytes end
+  options[#options + 1] = mount.options
+  return table.concat(options, ",")
+end
+
+local function volume_line(mount, mode)
+  local fill = not mount.nocopy and not mount.read_only and not mount.subpath and "fill" or "leave"
+  return library.attempt("mount volume " .. mount.volume, "holos_mount_volume", mount.serial, mount.target, mode, fill,
+    mount.subpath)
+end
+
+--- The lines of boot.sh, in the order of the file.
+---@return string[]
+function M.lines(spec)
+  local lines = {}
+  for position, mount in ipairs(spec.mounts) do
+    local mode = mount.read_only and "ro" or "rw"
+    if mount.kind == "volume" then
+      lines[position] = volume_line(mount, mode)
+    elseif mount.kind == "tmpfs" then
+      lines[position] = library.attempt("mount tmpfs " .. mount.target, "holos_mount_tmpfs", mount.target, tmpfs_options(mount))
+    else
+      lines[position] = library.attempt("mount share " .. mount.target, "holos_mount_share", mount.tag, mount.target,
+        mount.driver, mode)
+    end
+  end
+  return lines
+end
+
+return M

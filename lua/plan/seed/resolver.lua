@@ -1,0 +1,59 @@
+--- Where a guest asks for names: dns, dns_search, dns_opt. Pure.
+--- Guests with cloud-init have servers and domains by their network's configuration (see cloudinit), and options here:
+--- no network configuration knows them. Plain guests have all of it here.
+local library = require "holos.plan.seed.library"
+local table_ = require "holos.core.table"
+
+local M = {}
+
+M.FUNCTIONS = [[
+
+# Lines of ours win over lines of that kind that are there; without servers of ours those that DHCP gave stay.
+holos_write_resolver() {
+    holos_resolver=/run/holos/resolv.conf
+    cat "$holos_here/resolver" >"$holos_resolver" || return 1
+    for holos_word in nameserver search options; do
+        grep -q "^$holos_word " "$holos_resolver" || grep "^$holos_word " /etc/resolv.conf >>"$holos_resolver" 2>/dev/null
+    done
+    if ! grep -q '^nameserver ' "$holos_resolver"; then
+        echo "/etc/resolv.conf names no server to add to"
+        return 1
+    fi
+    if [ -L /etc/resolv.conf ]; then rm -f /etc/resolv.conf; fi
+    cat "$holos_resolver" >/etc/resolv.conf
+}
+]]
+
+local function is_written(spec)
+  if spec.image.os == "plain" then return spec.dns or spec.dns_search or spec.dns_options end
+  return spec.dns_options
+end
+
+--- The line of boot.sh, nil where there is nothing to do.
+function M.line(spec)
+  return is_written(spec) and library.attempt("resolver", "holos_write_resolver") or nil
+end
+
+local function text(spec)
+  local lines = {}
+  if spec.image.os == "plain" then
+    for _, server in ipairs(spec.dns or {}) do lines[#lines + 1] = "nameserver " .. server end
+  end
+  if spec.dns_search then lines[#lines + 1] = "search " .. table.concat(spec.dns_search, " ") end
+  if spec.dns_options then lines[#lines + 1] = "options " .. table.concat(spec.dns_options, " ") end
+  return table.concat(lines, "\n") .. "\n"
+end
+
+---@return {name: string, data: string}[]
+function M.files(spec)
+  return is_written(spec) and { { name = "holos/resolver", data = text(spec) } } or {}
+end
+
+--- What network-config says of it, for the card to the outside.
+function M.configure(spec, card)
+  if not spec.dns and not spec.dns_search then return end
+  card.nameservers = { addresses = spec.dns and table_.copy(spec.dns), search = spec.dns_search and table_.copy(spec.dns_search) }
+  if spec.dns then card["dhcp4-overrides"] = { ["use-dns"] = false } end
+end
+
+return M

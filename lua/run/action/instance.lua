@@ -1,0 +1,71 @@
+--- Actions on instances: launch, resume, await, stop. Effects: QEMU, its monitors, its guest.
+local await = require "holos.run.await"
+local confine = require "holos.run.confine"
+local err = require "holos.core.err"
+local journal = require "holos.run.journal"
+local launch = require "holos.run.launch"
+local monitor = require "holos.run.monitor"
+local ports = require "holos.run.ports"
+local runtime = require "holos.run.runtime"
+local stop = require "holos.run.stop"
+
+local M = {}
+
+local RESUME_MS = 5000
+
+local function spec_of(job, action) return job.record.instances[action.instance].spec end
+
+-- What confines every VM is looked at once for all that a job launches.
+local function confinement_of(world, job)
+  job.confinement = job.confinement or confine.look(world, job.facts.qemu.program)
+  return job.confinement
+end
+
+local function tell(world, job, known)
+  journal.append(world, job.state, job.record.name, { type = "instance.launched", instance = known.spec.name, pid = known.pid })
+end
+
+M["instance.launch"] = function(world, job, action)
+  local _held <close> = job.take_lock(action.instance)
+  local entry, spec = job.record.instances[action.instance], spec_of(job, action)
+  local known = runtime.load(world, job.state, job.record.name, action.instance)
+  local process <close> = runtime.process(world, known)
+  job.claimed = job.claimed or ports.claimed(job.record, job.facts.records)
+  local launching = { state = job.state, spec = spec, hosts = job.record.hosts, leased = entry.leased or {},
+    on_ports = function(got) entry.leased = got[1] and runtime.leased(spec, got) or entry.leased end,
+    uid = job.record.leases.uid, program = job.facts.qemu.program, confinement = confinement_of(world, job),
+    firmware = job.facts.firmware, virtiofsd = job.facts.virtiofsd, warn = job.warn, claimed = job.claimed }
+  if not process then
+    known = launch.start(world, launching)
+    tell(world, job, known)
+  elseif not runtime.is_proven(known) then
+    tell(world, job, launch.resume(world, launching, known))
+  end
+  job.launched[action.instance] = known
+  return "running"
+end
+
+--- A guest that was paused, by somebody or because the host's disk was full, goes on.
+M["instance.resume"] = function(world, job, action)
+  local _held <close> = job.take_lock(action.instance)
+  local session <close> = err.check(action.instance, monitor.try_connect(world,
+    job.state:instance(job.record.name, action.instance), RESUME_MS))
+  monitor.resume(session)
+  monitor.require_running(session, spec_of(job, action))
+  return "running"
+end
+
+M["instance.await"] = function(world, job, action)
+  await.reach(world, { state = job.state, spec = spec_of(job, action), goal = action.goal,
+    runtime = job.launched[action.instance], timeout_ms = job.wait_timeout_ms,
+    on_change = function(told) job.on_change(action.instance, told) end })
+  return action.goal
+end
+
+M["instance.stop"] = function(world, job, action)
+  local _held <close> = job.take_lock(action.instance)
+  return stop.stop(world, { state = job.state, project = job.record.name, name = action.instance,
+    grace_ms = job.grace_ms or spec_of(job, action).stop_grace_ms })
+end
+
+return M

@@ -1,0 +1,46 @@
+--- A project's state as a whole: its record, and what follows from it. Effects: state files.
+local contents = require "holos.run.contents"
+local keys = require "holos.run.keys"
+local leases = require "holos.run.leases"
+local record_ = require "holos.run.record"
+local trash = require "holos.run.trash"
+
+local M = {}
+
+--- A record with what commands that were killed could not write into it. The caller holds the project's lock.
+---@return table? record  nil when there is none
+function M.load(world, state, name)
+  local record = record_.load(world, state, name)
+  if not record then return nil end
+  trash.forget_taken(world, state, record)
+  leases.recall(world, state, record)
+  return record
+end
+
+--- Writes known_hosts for programs such as ssh(1), from the leased ports.
+local function write_known_hosts(world, state, record)
+  local ports = {}
+  for name, entry in pairs(record.instances) do ports[name] = entry.leased and entry.leased.ssh end
+  keys.write_known_hosts(world, state, record.name, ports)
+end
+
+--- Makes what instances need before there are any: the user's key, copies of configs and secrets.
+function M.prepare(world, state, name, gathered)
+  keys.user(world, state, name)
+  contents.keep(world, state, name, gathered)
+end
+
+--- Saves a record after something was done, and brings in line what hangs on it.
+function M.save(world, state, record)
+  record_.save(world, state, record)
+  contents.sweep(world, state, record)
+  write_known_hosts(world, state, record)
+end
+
+--- Removes the record of a project that has nothing left, and the copies of its configs and secrets.
+function M.remove(world, state, name)
+  record_.remove(world, state, name)
+  contents.remove(world, state, name)
+end
+
+return M

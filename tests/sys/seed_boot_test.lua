@@ -1,0 +1,304 @@
+-- What a boot sets up, judged by shells: environment, configs, secrets, kernel parameters, resolver, the app.
+
+local app = require "holos.plan.seed.app"
+local boot = require "holos.plan.seed.boot"
+local cloudinit = require "holos.plan.seed.cloudinit"
+local environment = require "holos.plan.seed.environment"
+local fake_guest = require "tests.support.fake_guest"
+local files = require "tests.support.files"
+local fs = require "sys.fs"
+local host = require "sys.host"
+local json = require "sys.json"
+local kernel = require "holos.plan.seed.kernel"
+local names = require "holos.plan.seed.names"
+local seed = require "holos.plan.seed"
+local seed_spec = require "tests.support.seed_spec"
+local table_ = require "holos.core.table"
+local tool = require "tests.support.tool"
+
+local SHELLS = files.environment("HOLOS_TESTS") == "all" and { "dash", "busybox", "bash" } or { "dash", "busybox" }
+
+local function spec_with(changes, os)
+  local spec = seed_spec.new(os or "plain", { console_login = "none", stop_grace_ms = 30000 })
+  spec.cloud_init = { runcmd = {}, write_files = {}, packages = {}, bootcmd = {} }
+  spec.mounts = {}
+  for key, value in pairs(changes) do spec[key] = value end
+  return spec
+end
+
+local function guest_with(shell)
+  local guest = fake_guest.new(tmpdir(), tool.find(shell))
+  guest:write("dev/console", "")
+  guest:write("etc/passwd", "root:x:0:0::/root:/bin/sh\nnobody:x:65534:65534::/nowhere:/bin/false\n")
+  return guest
+end
+
+local function stat_of(path) return run_tool({ "stat", "-c", "%a %U:%G", path }).stdout end
+
+local function has(list, wanted)
+  for _, line in ipairs(list) do
+    if line:find(wanted, 1, true) then return true end
+  end
+  return false
+end
+
+-- -- environment ------------------------------------------------------------------------------------------------------
+
+for _, shell in ipairs(SHELLS) do
+  test("the environment comes back from its file as it went in, through " .. shell, function()
+    local variables, script = { PATH = "/usr/bin:/bin" }, {}
+    local random_words, seed_text = seed_spec.random_words(100)
+    for i, text in ipairs(table_.extend(random_words, seed_spec.NAUGHTY)) do
+      local name = "V" .. i
+      if not text:find("%z") and environment.is_plain(name, text) then
+        variables[name] = text
+        script[#script + 1] = ('printf %%s "$%s" >%s'):format(name, name)
+      end
+    end
+    local directory = tmpdir()
+    files.write(directory .. "/env", environment.text(variables))
+    local argv = shell == "busybox" and { "busybox", "sh" } or { shell }
+    local lines = ("set -a; . %s/env; set +a; cd %s\n"):format(directory, directory) .. table.concat(script, "\n")
+    local result = run_tool({ argv[1], argv[2] or "-s", argv[2] and "-s" }, { stdin = lines })
+    equal({ result.status, result.stderr }, { 0, "" })
+    for name, text in pairs(variables) do
+      if name ~= "PATH" then equal(fs.read(directory .. "/" .. name, { max_bytes = 1 << 20 }), text, seed_text .. ", " .. name) end
+    end
+    ok(#script > 30)
+  end)
+
+  test("an environment is there from the first boot on, changes with the next and goes with it, in " .. shell, function()
+    local guest = guest_with(shell)
+    guest:write("etc/profile", "# ours\nfor file in /etc/profile.d/*.sh; do . $file; done\n")
+    guest:insert(spec_with { environment = { A = "one $x" } })
+    guest:run "boot.sh"
+    equal(guest:read "etc/holos/env", 'A="one \\$x"\n')
+    equal(stat_of(guest:path "etc/holos/env"), "640 root:root\n")
+    ok(guest:read("etc/profile.d/holos.sh"):find("etc/holos/env", 1, true))
+    equal(guest:read "etc/environment.d/60-holos.conf", nil)
+    guest:insert(spec_with { environment = { B = "two" } })
+    guest:run "boot.sh"
+    equal(guest:read "etc/holos/env", 'B="two"\n')
+    guest:insert(spec_with {})
+    guest:run "boot.sh"
+    equal(guest:read "etc/holos/env", nil)
+    equal(guest:read "etc/profile.d/holos.sh", nil)
+    equal(guest:report()[1], "boot")
+  end)
+
+  test("where login shells read no profile.d, the profile itself gets one line, in " .. shell, function()
+    local guest = guest_with(shell)
+    guest:write("etc/profile", "export PATH\n")
+    guest:insert(spec_with { environment = { A = "it's" } })
+    guest:run "boot.sh"
+    guest:run "boot.sh"
+    local profile = guest:read "etc/profile"
+    equal(select(2, profile:gsub("# holos", "")), 1)
+    local shown = run_tool({ "sh", "-c", (". %s; printf %%s \"$A\""):format(guest:path "etc/profile") }, {})
+    equal(shown.stdout, "it's")
+  end)
+
+  -- -- configs and secrets --------------------------------------------------------------------------------------------
+
+  test("configs and secrets lie where they belong, as whom they belong, in " .. shell, function()
+    local guest, source = guest_with(shell), tmpdir()
+    files.write(source .. "/c", "config\0text\n")
+    files.write(source .. "/s", "hunter2")
+    guest:write("proc/mounts", ("ramfs %s ramfs rw 0 0\n"):format(guest:path "run/secrets"))
+    guest:write("var/lib/holos/provisioned", "i-0123456789abcdef\n")
+    local spec = spec_with {
+      configs = { { key = "c", target = guest:path "etc/my app/conf", uid = "0", gid = "nogroup", mode = 416, digest = "c" } },
+      secrets = { { key = "s", target = "/run/secrets/s", uid = "0", gid = "0", mode = 256, digest = "s" },
+        { key = "s", target = guest:path "srv/key", uid = "nobody", gid = "0", mode = 256, digest = "s" } } }
+    guest:insert(spec, { c = source .. "/c", s = source .. "/s" })
+    for _ = 1, 2 do equal(guest:run("boot.sh").status, 0) end
+    equal(guest:report(), { "boot", "ready", "provisioned i-0123456789abcdef", "boot", "ready",
+      "provisioned i-0123456789abcdef" })
+    equal(guest:read "etc/my app/conf", "config\0text\n")
+    equal(guest:read "run/secrets/s", "hunter2")
+    equal(stat_of(guest:path "run/secrets/s"), "400 root:root\n")
+    equal(guest:read "srv/key", "")
+    if host.uid() == 0 then
+      equal(stat_of(guest:path "etc/my app/conf"), "640 root:nogroup\n")
+      equal(stat_of(guest:path "run/secrets/.elsewhere/2"), "400 nobody:root\n")
+    end
+    ok(guest:read("called"):find(("mount -o bind %s %s\n"):format(guest:path "run/secrets/.elsewhere/2", guest:path "srv/key"),
+      1, true))
+    for _, name in ipairs { "run/holos/boot.log", "called", "var/log/holos-first.log" } do
+      ok(not (guest:read(name) or ""):find("hunter2", 1, true), name)
+    end
+  end)
+
+  test("owners that come with packages are waited for, and missed afterwards, in " .. shell, function()
+    local guest, source = guest_with(shell), tmpdir()
+    files.write(source .. "/c", "x")
+    local spec = spec_with { configs = { { key = "c", target = guest:path "etc/app", uid = "no-such-user", gid = "0", mode = 292,
+      digest = "c" } } }
+    guest:insert(spec, { c = source .. "/c" })
+    guest:run "boot.sh"
+    equal(guest:report(), { "boot", "ready" })
+    equal(guest:read "etc/app", "x")
+    guest:run "first.sh"
+    local told = guest:report()
+    equal({ told[2], told[3] }, { "failed 0 1 config c", "provisioned i-0123456789abcdef" })
+    ok(told[1]:find("there is no user no-such-user", 1, true), told[1])
+  end)
+
+  test("without a place in memory no secret is written, in " .. shell, function()
+    local guest, source = guest_with(shell), tmpdir()
+    files.write(source .. "/s", "hunter2")
+    guest:insert(spec_with { secrets = { { key = "s", target = "/run/secrets/s", uid = "0", gid = "0", mode = 256,
+      digest = "s" } } }, { s = source .. "/s" })
+    guest:run "boot.sh"
+    equal(guest:read "run/secrets/s", nil)
+    ok(has(guest:report(), "failed 0 1 secret s"))
+    ok(guest:read("called"):find("mount -t ramfs -o mode=755 ramfs " .. guest:path "run/secrets", 1, true))
+  end)
+
+  -- -- kernel, resolver -----------------------------------------------------------------------------------------------
+
+  test("kernel parameters are set; one that is not there is told, in " .. shell, function()
+    local guest = guest_with(shell)
+    guest:write("proc/sys/net/core/somaxconn", "128\n")
+    guest:insert(spec_with { sysctls = { ["net.core.somaxconn"] = "1024 x", ["no.such"] = "1" }, shm_size_bytes = 1 << 20 })
+    guest:run "boot.sh"
+    equal(guest:read "proc/sys/net/core/somaxconn", "1024 x\n")
+    equal(guest:report(), { "boot", "log the kernel has no parameter no/such", "failed 0 1 sysctl no.such", "ready" })
+    ok(guest:read("called"):find("mount -t tmpfs -o mode=1777,nosuid,nodev,size=1048576 tmpfs", 1, true))
+  end)
+
+  test("servers and domains of ours win, and options are added to what DHCP gave, in " .. shell, function()
+    local guest = guest_with(shell)
+    guest:write("etc/resolv.conf", "nameserver 10.0.2.3\nsearch lan\n")
+    guest:insert(spec_with { dns = { "9.9.9.9", "1.1.1.1" }, dns_options = { "rotate", "ndots:2" } })
+    guest:run "boot.sh"
+    equal(guest:read "etc/resolv.conf", "nameserver 9.9.9.9\nnameserver 1.1.1.1\noptions rotate ndots:2\nsearch lan\n")
+    guest:write("etc/resolv.conf", "nameserver 10.0.2.3\nsearch lan\n")
+    guest:insert(spec_with { dns_search = { "example.com" } })
+    guest:run "boot.sh"
+    equal(guest:read "etc/resolv.conf", "search example.com\nnameserver 10.0.2.3\n")
+  end)
+
+  -- -- the app --------------------------------------------------------------------------------------------------------
+
+  test("a plain guest's app starts when the first steps are done, then at every boot, as its user, in " .. shell, function()
+    local guest = guest_with(shell)
+    assert(fs.chmod(guest.root, 493))
+    assert(fs.mkdir_all(guest:path "out", 511))
+    assert(fs.chmod(guest:path "out", 511))
+    run_tool { "mkfifo", "-m", "666", guest:path "out/ended" }
+    local words = { "it's", "$HOME", "a\nb", "", "%", "; true" }
+    local witness = [[for word; do printf '<%s>' "$word"; done >words; id -u >id; pwd >pwd; printf %s "$A|$HOME" >variable
+      tr '\0' '\n' </proc/$$/environ | grep -c "^a.b=odd" >odd; ulimit -n >files; echo hello; echo >ended]]
+    local spec = spec_with {
+      environment = { A = "it's $x", holos_user = "root", user = "root", PATH = guest:path "bin" .. ":/bin:/nowhere",
+        ["a.b"] = "odd" },
+      app = { argv = { "sh", "-c", witness, "sh", table.unpack(words) }, working_dir = guest:path "out",
+        user = host.uid() == 0 and "nobody" or "root", ulimits = { nofile = { soft = 100, hard = 200 } } } }
+    spec.cloud_init.runcmd = { "test ! -e " .. guest:path "out/id" }
+    guest:insert(spec)
+    guest:run "boot.sh"
+    equal(guest:read "out/id", nil)
+    local function see_it_run(script)
+      local result = guest:run(script)
+      equal(run_tool({ "cat", guest:path "out/ended" }).stdout, "\n", result.stdout .. result.stderr)
+      equal(guest:read "out/words", "<it's><$HOME><a\nb><><%><; true>")
+      equal({ guest:read "out/pwd", guest:read "out/files" }, { guest:path "out" .. "\n", "100\n" })
+      equal(guest:read "out/variable", host.uid() == 0 and "it's $x|/nowhere" or "it's $x|/root")
+      equal(guest:read "out/odd", "1\n")
+      equal(guest:read "out/id", host.uid() == 0 and "65534\n" or "0\n")
+      ok(guest:read("dev/console"):find("hello\n", 1, true))
+      fs.remove(guest:path "out/id")
+    end
+    see_it_run "first.sh"
+    see_it_run "boot.sh"
+    ok(has(guest:report(), "provisioned"))
+  end)
+
+  test("an app that cannot start is told with the reason, in " .. shell, function()
+    local wrong = { ["there is no program no-such-program"] = { argv = { "no-such-program" } },
+      ["there is no directory to run it in"] = { argv = { "true" }, working_dir = "/no/such" },
+      ["there is no user no-such-user"] = { argv = { "true" }, user = "no-such-user" },
+      ["the limit rttime can be set by systemd only"] = { argv = { "true" }, ulimits = { rttime = { soft = 1, hard = 1 } } } }
+    for reason, wanted in pairs(wrong) do
+      local guest = guest_with(shell)
+      guest:insert(spec_with { app = wanted })
+      guest:run "first.sh"
+      local told = guest:report()
+      ok(has(told, "log holos: app: " .. reason), reason .. ": " .. table.concat(told, "\n"))
+      ok(has(told, "failed 0 1 app"))
+    end
+  end)
+end
+
+test("a guest with trouble starts no app: it might write where its volume is not mounted", function()
+  local guest = guest_with "dash"
+  guest:write("var/lib/holos/provisioned", "i-0123456789abcdef\n")
+  local spec = spec_with { app = { argv = { "touch", guest:path "out" } } }
+  spec.mounts = { { kind = "volume", volume = "data", serial = "vol-data", target = guest:path "srv", read_only = false } }
+  guest:insert(spec)
+  guest:run "boot.sh"
+  ok(has(guest:report(), "failed 0 1 mount volume data"))
+  ok(not guest:read("run/holos/boot.log"):find("app", 1, true))
+end)
+
+test("guests with systemd and OpenRC are told to start the app as they do", function()
+  for os, wanted in pairs { systemd = "systemctl start holos-app.service", openrc = "rc-service holos-app start" } do
+    local guest = guest_with "dash"
+    local spec = spec_with({ app = { argv = { "/bin/true" }, stop_signal = "SIGINT" } }, os)
+    guest:insert(spec)
+    guest:run "first.sh"
+    ok(guest:read("called"):find(wanted .. "\n", 1, true), guest:read "called")
+    guest:run "boot.sh"
+    local early = os == "systemd" and "systemctl --no-block start holos-app.service" or wanted
+    ok(guest:read("called"):find(early .. "\n", 1, true), guest:read "called")
+  end
+end)
+
+-- Debian has OpenRC's own shell library, but no guest with it; the script is at least one for its interpreter's shell.
+test("OpenRC's script sets what its functions read", function()
+  local spec = spec_with({ app = { argv = { "/bin/true" }, stop_signal = "SIGINT" } }, "openrc")
+  local text = seed_spec.by_name(app.files(spec))["holos/app.openrc"]
+  local shown = run_tool({ "dash", "-c", text .. 'printf "%s|" "$description" "$command" "$command_args" "$retry" "$pidfile"' })
+  equal(shown.stdout, "App of web-0 (holos)|/usr/bin/env|-i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    .. " sh /run/holos/seed/holos/app.sh run|SIGINT/25/KILL/5|/run/holos-app.pid|")
+end)
+
+-- -- what needs no shell ----------------------------------------------------------------------------------------------
+
+test("parameters have paths as sysctl(8) reads them", function()
+  local paths = { ["net.core.somaxconn"] = "net/core/somaxconn", plain = "plain",
+    ["net/ipv4/conf/eth0.1/mtu"] = "net/ipv4/conf/eth0.1/mtu", ["net.ipv4.conf.eth0/1.mtu"] = "net/ipv4/conf/eth0.1/mtu" }
+  for name, path in pairs(paths) do equal(kernel.path(name), path) end
+end)
+
+test("hosts: the full name comes first, the host and others by the names that the file gives", function()
+  local spec = spec_with { hostname = "box", domainname = "example.com",
+    extra_hosts = { { name = "gateway", address = "host-gateway" }, { name = "six", address = "2001:db8::1" } } }
+  local others = { { address = "10.10.0.2", names = { "db-0", "db" } } }
+  equal(names.hosts(spec, others), "# holos begin\n127.0.1.1 box.example.com box\n10.10.0.2 db-0 db\n10.0.2.2 gateway\n"
+    .. "2001:db8::1 six\n# holos end\n")
+  local config = cloudinit.config(spec_with({ hostname = "box", domainname = "example.com" }, "systemd"), seed_spec.KEYS)
+  equal({ config.hostname, config.fqdn }, { "box", "box.example.com" })
+end)
+
+test("cards of guests with cloud-init get their names, and the one to the outside its servers", function()
+  local spec = spec_with({ dns = { "9.9.9.9" }, dns_search = { "lan" }, nics = { { kind = "user", mac = "52:54:01:00:00:01" },
+    { kind = "mcast", mac = "52:54:20:00:00:01", address = "10.5.0.3", prefix = 28, interface_name = "lan0" } } }, "systemd")
+  local cards = json.decode(cloudinit.network_config(spec), {}).ethernets
+  equal(cards.nic0, { match = { macaddress = "52:54:01:00:00:01" }, dhcp4 = true, ["dhcp4-overrides"] = { ["use-dns"] = false },
+    nameservers = { addresses = { "9.9.9.9" }, search = { "lan" } } })
+  equal(cards.nic1, { match = { macaddress = "52:54:20:00:00:01" }, dhcp4 = false, ["accept-ra"] = false, ["set-name"] = "lan0",
+    addresses = { "10.5.0.3/28" } })
+  spec.image.os = "plain"
+  equal(seed_spec.by_name(seed.files(spec, seed_spec.KEYS, {}))["holos/network"],
+    "52:54:01:00:00:01 dhcp\n52:54:20:00:00:01 10.5.0.3/28\n")
+  ok(table.concat(boot.lines(spec), "\n"):find("holos_name_card 52:54:20:00:00:01 lan0", 1, true))
+end)
+
+test("a change of the boot part is no change of the first part", function()
+  local before = seed.first_hash_input(spec_with {})
+  local after = seed.first_hash_input(spec_with { environment = { A = "1" }, app = { argv = { "x" } }, sysctls = { a = "b" },
+    configs = {}, secrets = {}, dns = { "9.9.9.9" }, hostname = "other", domainname = "d", shm_size_bytes = 1 })
+  equal(after, before)
+end)
