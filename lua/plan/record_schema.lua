@@ -88,8 +88,8 @@ local cloud_init = record({}, { user = line, ssh_authorized_keys = list(text), p
   runcmd = commands, extra = map(any), user_data = text,
   write_files = list(record({ path = path, content = text, permissions = line, owner = line }, { defer = flag })) })
 
-local healthcheck = record { test = list(text), interval_ms = count, timeout_ms = count, retries = id,
-  start_period_ms = count }
+local healthcheck = record({ test = list(text), interval_ms = count, timeout_ms = count, retries = id,
+  start_period_ms = count }, { start_interval_ms = count })
 
 local function spec_rule(choice)
   -- Without a path: a blank disk.

@@ -213,10 +213,17 @@ test("what a change needs is what the compose schema says, for every key of a se
   local compared = {}
   for _, field in ipairs(diff.FIELDS) do compared[field.key] = diff.class_of end
   local elsewhere = { replicas = true, depends_on = true, image_format = true, networks = true, services = true }
-  -- What is settled before there is a plan, and what is kept for readers.
-  for word in ("extends profiles expose annotations"):gmatch("%S+") do elsewhere[word] = true end
+  -- What is settled before there is a plan, what is kept for readers, what names an instance, and what up waits for.
+  for word in ("extends profiles expose annotations platform container_name ready"):gmatch("%S+") do elsewhere[word] = true end
+  -- What is compared together with another key.
+  local with = { iso = "cdrom", env_file = "environment", network_mode = "networks", mac_address = "networks",
+    host_access = "networks", domainname = "hostname", tmpfs = "volumes" }
+  for word in ("entrypoint working_dir user group_add ulimits pids_limit stop_signal deploy.resources.limits.pids")
+    :gmatch("%S+") do
+    with[word] = "command"
+  end
   for _, entry in ipairs(schema.fields(service)) do
-    local group, other = entry.path:match("^([%w_]+)[.%[]"), entry.field.same_as
+    local group, other = entry.path:match("^([%w_]+)[.%[]"), with[entry.path] or entry.field.same_as
     local is_compared = compared[entry.path] or compared[group] or elsewhere[group] or compared[other] or elsewhere[other]
     local around = service.fields[group]
     local works = entry.field.class == "works" and (not around or around.class == "works")

@@ -30,14 +30,16 @@ function M.check_declared(project, report, facts)
   end)
 end
 
--- Who mounts each volume: {{service, position, read_only}, …} and the number of instances.
+-- Who mounts each volume: {{service, position, read_only}, …} and the number of instances. A service may mount several
+-- directories of one.
 local function uses_by_volume(project)
   local uses = {}
   each_volume(project, function(mount, service, position)
     local use = uses[mount.volume] or { count = 0, writers = 0 }
     uses[mount.volume] = use
-    use[#use + 1] = { service = service, position = position, read_only = mount.read_only }
-    use.count = use.count + service.replicas
+    local is_again = #use > 0 and use[#use].service == service
+    use[#use + 1] = { service = service, position = position, read_only = mount.read_only, is_again = is_again }
+    use.count = use.count + (is_again and 0 or service.replicas)
     use.writers = use.writers + (mount.read_only and 0 or 1)
   end)
   return uses
@@ -46,7 +48,8 @@ end
 local function instances_of(use)
   local names = {}
   for _, mount in ipairs(use) do
-    for index = 0, mount.service.replicas - 1 do names[#names + 1] = ("%s-%d"):format(mount.service.name, index) end
+    local replicas = mount.is_again and 0 or mount.service.replicas
+    for index = 0, replicas - 1 do names[#names + 1] = ("%s-%d"):format(mount.service.name, index) end
   end
   return names
 end

@@ -20,7 +20,7 @@ local bind = schema.record {
 
 local volume = schema.record {
   { "nocopy", schema.boolean {}, change = "restart",
-    meaning = "Do not fill a new volume with what the image has at the target. Nothing is copied so far." },
+    meaning = "Do not fill a new volume with what the image has at the target." },
   { "subpath", schema.parsed { accepts = { text = true }, parse = function(text) return volumes.subpath(text) end },
     class = pending.class "volumes.subpath", change = "restart", meaning = "Directory in the volume to mount." },
   { "labels", rules.pairs, change = "live", meaning = "For readers; labels of the volume stand at top level." },

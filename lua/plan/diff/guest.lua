@@ -54,24 +54,22 @@ local function text(value) return tostring(value or "none") end
 
 --- As plan/diff's; `tell(from, to)` gives both texts where one side alone says too little or too much.
 M.FIELDS = {
-  { name = "boot", class = "restart", key = "boot", get = function(s) return s.boot end, tell = tell_map },
-  { name = "cdrom", class = "restart", key = "cdrom", get = function(s) return s.cdroms end, show = cdrom_words },
-  { name = "rtc", class = "restart", key = "rtc", get = function(s) return s.rtc end, show = text },
-  { name = "hostname", class = "restart", key = "hostname", get = function(s)
+  { name = "boot", key = "boot", get = function(s) return s.boot end, tell = tell_map },
+  { name = "cdrom", key = "cdrom", get = function(s) return s.cdroms end, show = cdrom_words },
+  { name = "rtc", key = "rtc", get = function(s) return s.rtc end, show = text },
+  { name = "hostname", key = "hostname", get = function(s)
       return s.hostname and { s.hostname, s.domainname }
     end, show = function(names) return names and table.concat(names, ".") or "none" end },
-  { name = "environment", class = "restart", key = "environment", get = function(s) return s.environment end,
-    tell = tell_map },
-  { name = "configs", class = "restart", key = "configs", get = function(s) return s.configs end, tell = tell_grants },
-  { name = "secrets", class = "restart", key = "secrets", get = function(s) return s.secrets end, tell = tell_grants },
-  { name = "dns", class = "restart", key = "dns", get = function(s) return s.dns end, show = words },
-  { name = "dns_search", class = "restart", key = "dns_search", get = function(s) return s.dns_search end, show = words },
-  { name = "dns_opt", class = "restart", key = "dns_opt", get = function(s) return s.dns_options end, show = words },
-  { name = "sysctls", class = "restart", key = "sysctls", get = function(s) return s.sysctls end, tell = tell_map },
-  { name = "shm_size", class = "restart", key = "shm_size", get = function(s) return s.shm_size_bytes end, show = bytes },
-  { name = "command", class = "restart", key = "command", get = function(s) return s.app end, tell = tell_app },
-  { name = "extra_hosts", class = "live", key = "extra_hosts", get = function(s) return s.extra_hosts end,
-    show = extra_host_words },
+  { name = "environment", key = "environment", get = function(s) return s.environment end, tell = tell_map },
+  { name = "configs", key = "configs", get = function(s) return s.configs end, tell = tell_grants },
+  { name = "secrets", key = "secrets", get = function(s) return s.secrets end, tell = tell_grants },
+  { name = "dns", key = "dns", get = function(s) return s.dns end, show = words },
+  { name = "dns_search", key = "dns_search", get = function(s) return s.dns_search end, show = words },
+  { name = "dns_opt", key = "dns_opt", get = function(s) return s.dns_options end, show = words },
+  { name = "sysctls", key = "sysctls", get = function(s) return s.sysctls end, tell = tell_map },
+  { name = "shm_size", key = "shm_size", get = function(s) return s.shm_size_bytes end, show = bytes },
+  { name = "command", key = "command", get = function(s) return s.app end, tell = tell_app },
+  { name = "extra_hosts", key = "extra_hosts", get = function(s) return s.extra_hosts end, show = extra_host_words },
   { name = "cpus", class = "live", key = "cpus", get = function(s) return s.vm.cpu_quota end, show = text },
 }
 
