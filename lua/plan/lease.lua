@@ -1,6 +1,6 @@
 --- Leases: subnets, addresses, multicast groups and ports, QEMU's uid. Pure.
 --- A hash gives the first candidate; what records hold is kept, so nobody ever moves because a neighbour came.
-local address = require "holos.plan.address"
+local address = require "holos.core.address"
 local table_ = require "holos.core.table"
 
 local M = {}

@@ -1,5 +1,5 @@
 --- The networks of a project: what each leases, which cards an instance gets, whose names it knows. Pure.
-local address = require "holos.plan.address"
+local address = require "holos.core.address"
 local identity = require "holos.plan.identity"
 local lease = require "holos.plan.lease"
 local table_ = require "holos.core.table"

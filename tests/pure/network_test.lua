@@ -1,5 +1,5 @@
 -- Several networks: subnets, addresses, cards, and who knows whose name.
-local address = require "holos.plan.address"
+local address = require "holos.core.address"
 local hosts = require "holos.plan.hosts"
 local instance = require "holos.plan.instance"
 local lease = require "holos.plan.lease"

@@ -1,5 +1,5 @@
 --- Networks of what comes back from the trash: groups, addresses and names beside what was leased since. Pure.
-local address = require "holos.plan.address"
+local address = require "holos.core.address"
 local hosts = require "holos.plan.hosts"
 local lease = require "holos.plan.lease"
 local table_ = require "holos.core.table"
