@@ -64,7 +64,7 @@ end
 
 local function no_file(world)
   err.raise { message = ("no holos.yaml in %s or above"):format(world.host.working_directory()), code = "ENOFILE", exit = 2,
-    hint = "make one, name it with -f FILE, or name a recorded project with -p NAME (holos ls)" }
+    hint = "make one (holos init), name it with -f FILE, or name a recorded project with -p NAME (holos ls)" }
 end
 
 --- The files in reach of a command that works from the record, and the project's name. Docker's, found by their name,

@@ -1,0 +1,62 @@
+--- Writing a user's own file: all of it or nothing, its mode, its owner and its links kept. Effects: writes files.
+local err = require "holos.core.err"
+local io_wait = require "holos.run.io"
+local path = require "holos.core.path"
+local table_ = require "holos.core.table"
+
+local M = {}
+
+local RANDOM_BYTES, HIDDEN_MODE = 8, tonumber("600", 8)
+
+local function hidden_name(world, file)
+  local number = ("I8"):unpack(err.check("randomness", world.host.random(RANDOM_BYTES)))
+  return path.join(path.parent(file), (".%016x.tmp"):format(number))
+end
+
+-- When its scope is left without `done`, what was written beside the file is gone.
+local function written_beside(world, file, text)
+  local name = hidden_name(world, file)
+  err.check(nil, world.fs.write_atomic(name, text, { mode = HIDDEN_MODE }))
+  return setmetatable({ name = name }, { __close = function(self)
+    if not self.done then world.fs.remove(self.name) end
+  end })
+end
+
+--- Writes a new file; raises EEXIST when something has that name.
+function M.create(world, file, text, mode)
+  local beside <close> = written_beside(world, file, text)
+  err.check(nil, world.fs.chmod(beside.name, mode))
+  err.check(nil, world.fs.rename(beside.name, file, { replace = false, sync = true }))
+  beside.done = true
+end
+
+-- Whether a file that we make can be given this owner and group.
+local function can_give(world, stat)
+  local uid = world.host.uid()
+  if uid == 0 then return true end
+  return stat.uid == uid and (stat.gid == world.host.gid() or table_.index_of(world.host.groups() or {}, stat.gid) ~= nil)
+end
+
+local function replace(world, file, text, stat)
+  local beside <close> = written_beside(world, file, text)
+  err.check(nil, world.fs.chown(beside.name, stat.uid, stat.gid))
+  err.check(nil, world.fs.chmod(beside.name, stat.mode)) -- after chown, which takes bits of it away
+  err.check(nil, world.fs.rename(beside.name, file, { sync = true }))
+  beside.done = true
+end
+
+local function write_in_place(world, file, text)
+  local fd <close> = err.check(nil, world.fs.open(file, { write = true, truncate = true, nofollow = true }))
+  err.check(file, io_wait.write_all(fd, text))
+end
+
+--- Gives a file that is there another text. A symbolic link stays, and where it leads is written. A file that has several
+--- names, or whose owner we cannot give away, is written in place, so that it stays the same file.
+function M.text(world, file, text)
+  local target = err.check(nil, world.fs.realpath(file))
+  local stat = err.check(nil, world.fs.stat(target))
+  if stat.links == 1 and can_give(world, stat) then replace(world, target, text, stat)
+  else write_in_place(world, target, text) end
+end
+
+return M
