@@ -67,26 +67,15 @@ local function run_words(words)
   return M.dispatch(command, options)
 end
 
-local function say(line) io.stderr:write(line, "\n") end
-
 --- Prints a failure as a user should see it; gives the exit status.
 function M.report(problem, debug_wanted)
   if problem.signal or problem.quiet then return problem.exit end
   if problem.traceback then
-    say("holos: internal error, please report it with what follows\n" .. problem.traceback)
+    out.error("holos: internal error, please report it with what follows\n" .. problem.traceback)
     return M.INTERNAL
   end
-  for _, finding in ipairs(problem.findings or {}) do
-    say(err.render_finding(finding))
-    if finding.hint then say("    " .. finding.hint:gsub("\n", "\n    ")) end
-  end
-  if problem.findings then
-    say(problem.message .. "; nothing was changed.")
-  else
-    say("holos: " .. problem.message)
-  end
-  if problem.hint then say("  " .. problem.hint:gsub("\n", "\n  ")) end
-  if debug_wanted and problem.where then say(problem.where) end
+  out.failure(problem)
+  if debug_wanted and problem.where then out.error(problem.where) end
   return problem.exit
 end
 

@@ -36,6 +36,20 @@ end
 --- A warning: talk that --progress quiet keeps.
 function M.warn(line) tell("warning: " .. line .. "\n") end
 
+--- A line about what went wrong; --progress quiet keeps it.
+function M.error(line) tell(line .. "\n") end
+
+--- All that there is to say of a failure: its findings, its message, hints.
+---@param problem holos.Error
+function M.failure(problem)
+  for _, finding in ipairs(problem.findings or {}) do
+    M.error(err.render_finding(finding))
+    if finding.hint then M.error("    " .. finding.hint:gsub("\n", "\n    ")) end
+  end
+  M.error(problem.findings and problem.message .. "; nothing was changed." or "holos: " .. problem.message)
+  if problem.hint then M.error("  " .. problem.hint:gsub("\n", "\n  ")) end
+end
+
 --- Bytes for the terminal as they are.
 function M.raw(bytes) tell(bytes) end
 

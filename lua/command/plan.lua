@@ -19,13 +19,11 @@ local CHANGES = 10
 function M.run(world, options)
   local context = project.from_file(world, options)
   local plan = prepare.make(context, options.arguments).plan
-  for _, warning in ipairs(context.project.warnings) do out.warn(warning) end
-  for _, warning in ipairs(plan.warnings) do out.warn(warning) end
   if options.format == "json" then
+    shared.warn(context, plan)
     out.result(world.json.encode(render.data(plan), {}))
   else
-    for _, line in ipairs(render.plan(plan)) do out.result(line) end
-    if #plan.refusals > 0 then out.talk(render.refusals(plan)) end
+    shared.show_plan(context, plan)
   end
   return options.exit_code and #plan.rows + #plan.refusals > 0 and CHANGES or 0
 end

@@ -1,6 +1,7 @@
 --- What several commands share: options, words about plans and instances. Pure but for `talk`.
 local out = require "holos.command.out"
 local project = require "holos.use.project"
+local render = require "holos.plan.render"
 local table_ = require "holos.core.table"
 local units = require "holos.core.units"
 
@@ -21,6 +22,19 @@ function M.recorded(world, options, verb)
   local context = project.from_record(world, options, options.arguments, verb)
   for _, notice in ipairs(context.notices) do out.warn(notice) end
   return context
+end
+
+--- What is to be known about a project and its plan.
+function M.warn(context, plan)
+  for _, warning in ipairs(context.project.warnings) do out.warn(warning) end
+  for _, warning in ipairs(plan.warnings) do out.warn(warning) end
+end
+
+--- A plan, and why it would be refused.
+function M.show_plan(context, plan)
+  M.warn(context, plan)
+  for _, line in ipairs(render.plan(plan)) do out.result(line) end
+  if #plan.refusals > 0 then out.talk(render.refusals(plan)) end
 end
 
 --- "2h", "5m", "12s": how long something has been so.

@@ -25,6 +25,7 @@ local MAX_FILE_BYTES = 4 << 20
 ---@field files string[]      absolute paths, or "-", in the order in which they are laid over each other
 ---@field notices string[]    what the user should know about the choice
 ---@field is_docker boolean?  found by a name of docker's: for looking only
+---@field texts table<string, string>?  what to take for the text of a file, by its path
 
 local function absolute_all(names, base)
   local files = {}
@@ -133,7 +134,8 @@ function M.texts(world, found)
     if file == M.STDIN then
       texts[position] = { text = input.read_all(world, MAX_FILE_BYTES), shown = "<stdin>" }
     else
-      local text, message, code = M.read(world, file)
+      local text, message, code = (found.texts or {})[file], nil, nil
+      if not text then text, message, code = M.read(world, file) end
       if not text then
         err.raise { message = message, code = code, exit = 2, hint = "name another one with -f FILE (- is standard input)" }
       end

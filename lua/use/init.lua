@@ -75,7 +75,7 @@ function M.make_room(world, target, options)
   if not file then return nil end
   if options.force then return set_aside(world, file) end
   err.raise { message = ("%s is here already; nothing was written"):format(name), code = "EEXIST", exit = 3,
-    hint = "holos init --force keeps it under another name · -o FILE writes elsewhere" }
+    hint = "holos edit opens it · holos init --force keeps it under another name · -o FILE writes elsewhere" }
 end
 
 -- Where the file is to be: paths in it are seen from there.

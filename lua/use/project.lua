@@ -80,12 +80,22 @@ function M.in_reach(world, options)
   if ok and record.load(world, state_.locate(world, options), name) then return found, name end
 end
 
+--- The files of a command that needs them; raises when there are none.
+---@return holos.FoundFiles
+function M.require_files(world, options) return files.find(world, options) or no_file(world) end
+
 --- The project of a command that needs its file.
 ---@param verb string?  the command, when it changes something
----@return table context  {world, state, options, project, name, lookup}
+---@return table context  as of_files
 function M.from_file(world, options, verb)
-  local found = files.find(world, options) or no_file(world)
+  local found = M.require_files(world, options)
   if verb then files.require_named(world, found, verb) end
+  return M.of_files(world, found, options)
+end
+
+--- The project that files make.
+---@return table context  {world, state, options, project, name, lookup}
+function M.of_files(world, found, options)
   local project, lookup = M.load(world, found, options)
   return { world = world, state = state_.locate(world, options), options = options, project = project, name = project.name,
     lookup = lookup }
