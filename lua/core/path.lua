@@ -48,6 +48,13 @@ function M.relative(name, directory)
   return name:sub(#directory + 2)
 end
 
+--- A path below a project's directory as its file would write it: "./www"; others as they are.
+---@param directory string?
+function M.short(name, directory)
+  if not directory or name == directory or not M.is_beneath(name, directory) then return name end
+  return "." .. name:sub(#directory + 1)
+end
+
 --- The extension with its dot, lower case: ".qcow2"; "" without one.
 function M.extension(name) return (M.base(name):match("[^.](%.[^.]+)$") or ""):lower() end
 

@@ -21,17 +21,11 @@ local function port_words(ports)
   return words
 end
 
---- A path below the project's directory as the file would write it: "./www".
-local function short(source, directory)
-  if not directory or source == directory or not path.is_beneath(source, directory) then return source end
-  return "." .. source:sub(#directory + 1)
-end
-
 local function mount_words(mounts, directory)
   local words = {}
   for i, mount in ipairs(mounts) do
-    words[i] = ("%s at %s%s"):format(mount.volume or mount.source and short(mount.source, directory) or mount.kind, mount.target,
-      mount.read_only and " read-only" or "")
+    local what = mount.volume or mount.source and path.short(mount.source, directory) or mount.kind
+    words[i] = ("%s at %s%s"):format(what, mount.target, mount.read_only and " read-only" or "")
   end
   return words
 end
@@ -41,8 +35,8 @@ end
 function M.describe.instance(spec, directory)
   local words = { spec.image.path and spec.image.path:match("[^/]+$") or "blank disk", spec.vm.vcpu .. " vCPU",
     units.format_bytes(spec.vm.memory_mib << 20), "disk " .. units.format_bytes(spec.disk_bytes) }
-  if spec.boot and spec.boot.kernel then words[#words + 1] = "kernel " .. short(spec.boot.kernel, directory) end
-  for _, cdrom in ipairs(spec.cdroms or {}) do words[#words + 1] = "CD-ROM " .. short(cdrom.path, directory) end
+  if spec.boot and spec.boot.kernel then words[#words + 1] = "kernel " .. path.short(spec.boot.kernel, directory) end
+  for _, cdrom in ipairs(spec.cdroms or {}) do words[#words + 1] = "CD-ROM " .. path.short(cdrom.path, directory) end
   table_.extend(words, port_words(spec.ports))
   table_.extend(words, mount_words(spec.mounts, directory))
   if spec.vm.accel == "tcg" then words[#words + 1] = "emulated (tcg)" end
