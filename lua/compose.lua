@@ -163,7 +163,7 @@ function M.normalize(state)
     profiles = set_of(options.profiles), marks = marks.lookup(state, state.files),
     facts = { sniff = options.sniff or function() end, read = reader(state) },
     report = reporter(state, state.findings), place = placer(state),
-    put_off = function(keys, hint) report_at(state, state.later, keys, "not available yet", hint) end,
+    warn = reporter(state, state.warnings),
   })
   normalize.put_off(state.project, state.later, function(mark) return marks.text(mark, state.files) end)
 end

@@ -66,7 +66,7 @@ end
 
 --- The project, in the shape of holos.Project.
 ---@param tree table     checked, with absolute paths
----@param context table  {name, directory, files, marks, facts, report, put_off, place, profiles}
+---@param context table  {name, directory, files, marks, facts, report, warn, place, profiles}
 function M.project(tree, context)
   local services = {}
   context.default_networks, context.no_cloud_init = network.default(), service_.no_cloud_init()

@@ -80,7 +80,7 @@ local function is_enabled(profiles, wanted)
 end
 
 --- One service of the project, in the shape of holos.Service.
----@param context table  {facts = {sniff, read}, report, put_off, place, profiles = {[name] = true}, default_networks,
+---@param context table  {facts = {sniff, read}, report, warn, place, profiles = {[name] = true}, default_networks,
 ---  no_cloud_init}
 function M.make(name, service, context)
   local vm = machine.vm(service.vm)

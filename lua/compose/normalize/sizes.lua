@@ -1,7 +1,6 @@
 --- Numbers that several keys can say: instances, CPUs, memory, disk, processes. Pure.
 --
 -- Each has a list of places; those that are written must agree.
-local pending = require "holos.compose.schema.pending"
 local units = require "holos.core.units"
 
 local M = {}
@@ -73,9 +72,8 @@ local function quota(context, name, service, vm)
   local cpus, place = M.find(context, name, service, "cpus")
   if not cpus or cpus == math.ceil(cpus) then return end
   vm.cpu_quota = cpus
-  if pending["cpus.fraction"] then
-    context.put_off(keys_of(name, place), ("limits of CPU time come later; whole numbers work: %d"):format(math.ceil(cpus)))
-  end
+  context.warn(keys_of(name, place), ("%s of a CPU's time is not enforced yet: each VM gets %d vCPU%s, and all of their time")
+    :format(("%g"):format(cpus), vm.vcpu, vm.vcpu == 1 and "" or "s"))
 end
 
 --- The number of instances, with the sizes laid into `vm`: vcpu, cpu_quota, memory_mib, disk_bytes.

@@ -7,8 +7,8 @@ local function add(names)
   for name in names:gmatch("%S+") do M[name] = true end
 end
 
--- Limits of CPU time need control groups; the other two somebody who watches machines while no command runs.
-add [[ cpus.fraction depends_on.completed depends_on.restart ]]
+-- Both need somebody who watches machines while no command runs.
+add [[ depends_on.completed depends_on.restart ]]
 
 -- Volumes are kept by their key, in the project's own directory.
 add [[ volume.name volume.external ]]
