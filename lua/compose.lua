@@ -56,7 +56,7 @@ local M = {}
 ---@field copied integer         values that were copied from extended services
 
 -- Every stage takes the state and edits it; "stop" says that nothing after it could make sense. They run in this order.
-M.stages = { "gather", "extension", "check", "resolve", "normalize", "consistency", "environment" }
+M.stages = { "gather", "ignore", "check", "resolve", "normalize", "consistency", "environment" }
 
 local function report_at(state, list, keys, message, hint)
   local mark = marks.find(state, keys)
@@ -87,10 +87,8 @@ local function incomplete_services(state)
   return incomplete
 end
 
---- Keys of x-holos go to where they belong.
-function M.extension(state)
-  extension.apply(state.tree, state.marks, reporter(state, state.findings))
-end
+--- What services are to ignore is taken out.
+function M.ignore(state) extension.pass_over(state.tree) end
 
 --- Holds the tree against the schema; values take their final form, defaults come in.
 function M.check(state)

@@ -22,6 +22,13 @@ local function note(at, list, position, key, origin, mark)
   written[list][position] = { key, origin }
 end
 
+-- Where an item stands in the file.
+local function origin_of(list, at, position)
+  local written = at.context and at.context.written
+  local origin = written and written[list] and written[list][position]
+  return origin and origin[2] or position
+end
+
 --- A list of lists as one list; `false` for entries that were refused stays.
 ---@param list table
 ---@param at holos.At
@@ -36,6 +43,27 @@ function M.flatten(list, at, key)
     for _, one in ipairs(item or { false }) do
       result[#result + 1] = one
       note(at, result, #result, key, origin, marks[origin])
+    end
+  end
+  return result
+end
+
+--- A list without the items that say the same as one before them.
+---@param name_of fun(item: any): any  what the same items have in common; nil for those that stay
+function M.distinct(list, at, key, name_of)
+  if #list < 2 then return list end
+  local seen, repeated = {}, {}
+  for position, item in ipairs(list) do
+    local name = item and name_of(item)
+    if name and seen[name] then repeated[position] = true end
+    if name then seen[name] = true end
+  end
+  if next(repeated) == nil then return list end
+  local result, marks = tables.list {}, at.marks[list] or {}
+  for position, item in ipairs(list) do
+    if not repeated[position] then
+      result[#result + 1] = item
+      note(at, result, #result, key, origin_of(list, at, position), marks[position])
     end
   end
   return result

@@ -4,10 +4,10 @@
 -- names (see holos.compose). A scope is what documents that are merged with each other have in common; a fragment is one
 -- document in its scope.
 local document = require "holos.compose.document"
+local extension = require "holos.compose.extension"
 local extends = require "holos.compose.extends"
 local include = require "holos.compose.include"
 local interpolate = require "holos.compose.interpolate"
-local json = require "holos.core.json"
 local merge = require "holos.compose.merge"
 local normalize = require "holos.compose.normalize"
 local path = require "holos.core.path"
@@ -34,7 +34,7 @@ local M = {}
 M.file_limit = 1000
 
 --- What is done to each document before it is merged, in this order.
-M.stages = { "interpolate", "include", "extend" }
+M.stages = { "interpolate", "extension", "include", "extend" }
 
 local function append(list, more) table.move(more, 1, #more, #list + 1, list) end
 
@@ -91,7 +91,7 @@ local function add_documents(state, file, scope, fragments)
   for position, tree in ipairs(built.is_cut and {} or built.trees) do
     if schema.kind_of(tree) == "map" then
       fragments[#fragments + 1] = fragment_of(state, scope, file, tree)
-    elseif tree ~= json.null and #built.findings == 0 then
+    elseif schema.kind_of(tree) ~= "null" and #built.findings == 0 then
       break_off(state, { mark = built.marks[built.trees][position],
         message = ("expected keys such as services:, got %s"):format(schema.show(tree)) })
     end
@@ -102,6 +102,9 @@ end
 function M.interpolate(state, fragment)
   if interpolate.is_needed(fragment.text) then interpolate.run(state, fragment) end
 end
+
+--- What a document says to holos alone goes to where it belongs.
+function M.extension(state, fragment) extension.apply(state, fragment) end
 
 --- The files that a document includes go below it.
 function M.include(state, fragment)

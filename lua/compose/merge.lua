@@ -35,8 +35,8 @@ local function refuse(merger, old, value, below, above)
   return old
 end
 
--- One key of a mapping that both sides have. What comes from above brings its mark along, and ends a tag below.
-local function merge_key(merger, base, over, key, rule)
+--- Merges one key of a mapping that both sides have. What comes from above brings its mark along, and ends a tag below.
+function M.key(merger, base, over, key, rule)
   local marks, tags, value = merger.marks, merger.tags[base], over[key]
   local below_marks = marks[base]
   local above, below = marks[over] and marks[over][key], below_marks and below_marks[key]
@@ -47,7 +47,8 @@ local function merge_key(merger, base, over, key, rule)
   if tags then tags[key] = nil end
 end
 
-local function put(merger, base, key, value, mark, tag)
+--- Puts a value in the place of whatever is there.
+function M.put(merger, base, key, value, mark, tag)
   local marks, tags = merger.marks[base], merger.tags[base]
   base[key] = value
   if marks then marks[key] = mark end
@@ -63,10 +64,10 @@ function M.map(merger, base, over, rule)
   for key, value in next, over do
     local old, child = base[key], fields and fields[key] or each
     if tags and tags[key] or old == nil then
-      put(merger, base, key, value, marks[key], tags and tags[key])
+      M.put(merger, base, key, value, marks[key], tags and tags[key])
     elseif value ~= json.null or null_counts then
       if type(old) == "table" or child and child.how then
-        merge_key(merger, base, over, key, child)
+        M.key(merger, base, over, key, child)
       else
         base[key], base_marks[key] = value, marks[key]
       end
@@ -85,14 +86,37 @@ local function positions(list, name_of)
   return places
 end
 
+-- The items of a list by their marks. A file that comes in by two ways brings the same items twice.
+local function by_origin(merger, list)
+  local marks, items = merger.marks[list] or {}, {}
+  for position, item in ipairs(list) do
+    if marks[position] then items[marks[position]] = item end
+  end
+  return items
+end
+
+-- Items of no name follow those below, but for what is there from the same place of the same file.
+local function append_others(merger, base, over)
+  local known, base_marks, over_marks = by_origin(merger, base), merger.marks[base] or {}, merger.marks[over] or {}
+  for position, item in ipairs(over) do
+    local mark = over_marks[position]
+    if not mark or known[mark] == nil or not tables.deep_equal(known[mark], item) then
+      base[#base + 1], base_marks[#base + 1] = item, mark
+    end
+  end
+  return base
+end
+
 --- Appends a list to a list. Where items have a name, one above takes the place of one below that has the same. Two of
 -- the same name in one file are left for the checks to report, but for plain values, of which one is enough.
 function M.append(merger, base, over, unique)
   local name_of = unique and unicity[unique]
-  local places = name_of and positions(base, name_of)
+  if not name_of then return append_others(merger, base, over) end
+  if unique == "port" then base, over = unicity.singles(base, merger.marks), unicity.singles(over, merger.marks) end
+  local places = positions(base, name_of)
   local base_marks, over_marks = merger.marks[base] or {}, merger.marks[over] or {}
   for position, item in ipairs(over) do
-    local name = name_of and name_of(item)
+    local name = name_of(item)
     local target = name and places[name] or #base + 1
     base[target], base_marks[target] = item, over_marks[position]
     if name then places[name] = (unique == "value" or unique == "host") and target or nil end
@@ -249,19 +273,22 @@ function M.value(merger, old, value, rule, below, above)
   return M.plain(merger, old, value, rule, below, above)
 end
 
+--- What a merge at `keys` works with.
+---@return holos.Merger
+function M.begin(state, tags, keys)
+  return { marks = state.marks, tags = tags, findings = state.findings, files = state.files,
+    keys = table.move(keys, 1, #keys, 1, {}), depth = #keys }
+end
+
 --- Lays the mapping `over` over the mapping `base`, which stand at `keys`; gives `base`.
 ---@param state table   {marks, findings, files}
 ---@param tags table    of the documents that both are from
 ---@param keys table?   {"services", "web"}: where they are; the root without it
 ---@return table base
 function M.into(state, tags, base, over, keys)
-  local merger = {
-    marks = state.marks, tags = tags, findings = state.findings, files = state.files,
-    keys = table.move(keys or {}, 1, #(keys or {}), 1, {}), depth = #(keys or {}),
-  }
   local rule = rules
   for _, key in ipairs(keys or {}) do rule = rule and (rule.fields and rule.fields[key] or rule.each) end
-  return M.map(merger, base, over, rule)
+  return M.map(M.begin(state, tags, keys or {}), base, over, rule)
 end
 
 return M

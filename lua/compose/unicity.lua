@@ -4,6 +4,7 @@
 -- appended. Names are texts and are only compared.
 local ports = require "holos.compose.ports"
 local schema = require "holos.core.schema"
+local tables = require "holos.core.table"
 local volumes = require "holos.compose.volumes"
 
 local M = {}
@@ -24,6 +25,32 @@ end
 local function port_name(address, published, target, protocol)
   if published == nil or published == "" or published == 0 then published = "0" end
   return ("%s:%s:%s/%s"):format(address or ports.default_host_ip, published, target, protocol or "tcp")
+end
+
+-- "8080-8081:80-81/udp" as its single ports in short form; nil where an item is one port or a pool.
+local function single_ports(item)
+  local made = is_text(item) and item:find("%d%-%d") and ports.parse(item) or {}
+  if #made < 2 then return nil end
+  return tables.map(made, function(port)
+    return ("%s:%s:%d/%s"):format(port.host_ip, port.host == 0 and "" or port.host, port.guest, port.protocol)
+  end)
+end
+
+--- A list of ports in which ranges of ports are single ones, so that another list can replace some of them.
+---@param marks table  marks[list][position]; a list that is made gets its own
+function M.singles(list, marks)
+  local result, result_marks, own, changed = tables.list {}, {}, marks[list] or {}, false
+  for position, item in ipairs(list) do
+    local several = single_ports(item)
+    changed = changed or several ~= nil
+    for _, one in ipairs(several or { item }) do
+      result[#result + 1] = one
+      result_marks[#result] = own[position]
+    end
+  end
+  if not changed then return list end
+  marks[result] = result_marks
+  return result
 end
 
 --- A published port: the address, both ports, the protocol.
@@ -57,6 +84,12 @@ function M.mount(item)
     target = item.target
   end
   return is_text(target) and (volumes.target(target) or target) or nil
+end
+
+--- A file system in memory: its target in the guest.
+function M.memory(item)
+  local target = is_text(item) and item:match("^[^:]*")
+  return target and (volumes.target(target) or target) or nil
 end
 
 --- A device: its path in the guest, or the address of what is passed through.

@@ -69,6 +69,14 @@ test("what comes in twice is there once", function()
   equal(tree.services.web.cloud_init.runcmd, { "a" })
 end)
 
+test("what comes in by two ways is there once, also where one of them adds to it", function()
+  local tree = merged { ["holos.yaml"] = "include: [a.yaml, b.yaml]",
+    ["a.yaml"] = "include: [c.yaml]\nservices: {web: {vm: {extra_args: [-a]}, cloud_init: {runcmd: [same]}}}",
+    ["b.yaml"] = "include: [c.yaml]\nservices: {web: {vm: {extra_args: [-b]}}}",
+    ["c.yaml"] = "services: {web: {vm: {extra_args: [-c, -c]}, cloud_init: {runcmd: [same]}}}" }
+  equal(tree.services.web, { vm = { extra_args = { "-c", "-c", "-b", "-a" } }, cloud_init = { runcmd = { "same", "same" } } })
+end)
+
 test("!reset and !override hold against what is included, and those inside hold there only", function()
   local tree = merged({ ["holos.yaml"] = "services: {web: {protect: true, ports: ['9:9']}}",
     ["over.yaml"] = "include: [a.yaml]\nservices: {web: {ports: !override ['1:1'], command: !reset }}",

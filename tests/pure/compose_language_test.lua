@@ -99,6 +99,42 @@ volumes: {data: {labels: {a: b}}}
   equal({ project.marks["services.db.image"], project.marks["services.db.vm.accel"] }, { "holos.yaml:8:7", "holos.yaml:10:12" })
 end)
 
+test("x-holos counts where it stands: before other files, variables, what is included and extended", function()
+  local project = compose.load_files({ ["holos.yaml"] = [[
+include: [part.yaml]
+services:
+  web: {image: "nginx:1", ipc: host, environment: [A=1, B=2], ports: ["80:80"],
+    x-holos: {image: "./${WEB}.qcow2", environment: {B: 3}, ports: ["8080:80"], ignore: [ipc]}}
+  api: {extends: web, ports: !override ["81:80"]}
+]], ["over.yaml"] = "services: {web: {image: ./over.qcow2, uts: host, x-holos: {ignore: [uts], environment: [C=4]}}}",
+    ["part.yaml"] = "x-holos: {volumes: {v: {size: 3G}}}" },
+    { names = { "holos.yaml", "over.yaml" }, lookup = function(name) return name == "WEB" and "web" or nil end })
+  local web, api = project.services.web, project.services.api
+  equal({ web.image.path, web.environment }, { "/home/anna/shop/over.qcow2", { A = "1", B = "3", C = "4" } })
+  equal({ api.image.path, api.environment, #web.ports, web.ports[1].host },
+    { "/home/anna/shop/web.qcow2", { A = "1", B = "3" }, 1, 8080 })
+  equal(project.volumes.v.size_bytes, 3 << 30)
+end)
+
+test("tags in x-holos take effect where its keys belong", function()
+  local project = compose.load_files({ ["holos.yaml"] = "services: {a: {image: ./a.qcow2, command: x, labels: {a: 1, b: 2}}}",
+    ["over.yaml"] = "services: {a: {x-holos: {command: !reset , labels: !override {c: 3}}}}" },
+    { names = { "holos.yaml", "over.yaml" } })
+  equal({ project.services.a.app, project.services.a.labels }, { nil, { c = "3" } })
+end)
+
+test("one mapping said twice is one, in whatever form", function()
+  local project = compose.load("services: {a: {image: ./a.qcow2, ports: ['8080:80', '9000-9001:90-91', 443, 443,"
+    .. " {target: 80, published: '8080', protocol: tcp}, '9001:91', '8080:80/udp']}}")
+  local shown = {}
+  for position, port in ipairs(project.services.a.ports) do
+    shown[position] = ("%d:%d/%s"):format(port.host, port.guest, port.protocol)
+  end
+  equal(shown, { "8080:80/tcp", "9000:90/tcp", "9001:91/tcp", "0:443/tcp", "0:443/tcp", "8080:80/udp" })
+  ok(compose.complaints("services: {a: {image: ./a.qcow2, ports: ['80:80', '80:80', '81:80', '81:81']}}")
+    :find("services.a.ports[4]: host port 81/tcp is also published by services.a.ports[3]", 1, true))
+end)
+
 local PROFILES = "services: {a: {image: ./a.qcow2}, b: {image: ./a.qcow2, profiles: [debug, dev]%s}, c: {image: ./a.qcow2%s}}"
 
 test("profiles", function()

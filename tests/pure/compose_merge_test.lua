@@ -52,6 +52,14 @@ test("mounts: one for each target; devices, secrets, configs alike", function()
     { secrets = { { source = "b", target = "a" } }, configs = { { source = "d", target = "/c" } } })
 end)
 
+test("ranges of ports are single ones to another file; file systems in memory go by their target", function()
+  local tree = compose.merge("services: {a: {ports: ['8080-8082:80-82/udp', 9000], tmpfs: ['/run:size=1m', /tmp]}}",
+    "services: {a: {ports: [{target: 81, published: 8081, protocol: udp, name: x}, '7000-7001'], tmpfs: /run/}}")
+  equal(tree.services.a, { tmpfs = { "/run/", "/tmp" }, ports = { "127.0.0.1:8080:80/udp",
+    { target = 81, published = 8081, protocol = "udp", name = "x" }, "127.0.0.1:8082:82/udp", 9000,
+    "127.0.0.1::7000/tcp", "127.0.0.1::7001/tcp" } })
+end)
+
 test("two of a kind in one file stay for the checks to report", function()
   equal(service("volumes: ['a:/x']", "volumes: ['b:/x', 'c:/x']").volumes, { "b:/x", "c:/x" })
 end)

@@ -6,7 +6,6 @@ local service = { fields = {
   dockerfile = "paths", cdrom = "paths", iso = "paths",
   boot = { fields = { kernel = "paths", initrd = "paths", firmware = "firmware" } },
 } }
-service.fields["x-holos"] = service
 
 local sourced = { each = { fields = { file = "paths" } } }
 

@@ -34,11 +34,9 @@ local service = { fields = {
   labels = pairs_,
   links = { unique = "name" }, logging = { how = "logging" }, models = { how = "names" },
   networks = { how = "names", each = network }, ports = { unique = "port" }, profiles = values,
-  secrets = { unique = "secret" }, sysctls = pairs_, tmpfs = words, ulimits = { each = replaced },
+  secrets = { unique = "secret" }, sysctls = pairs_, tmpfs = { how = "words", unique = "memory" }, ulimits = { each = replaced },
   vm = { fields = { allow_paths = values } }, volumes = { unique = "mount" },
 } }
-
-service.fields["x-holos"] = service
 
 local networks = { each = { fields = {
   labels = pairs_, ipam = { fields = { config = { how = "join", by = "subnet" } } },

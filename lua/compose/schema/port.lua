@@ -39,11 +39,18 @@ local function put_off_pools(made, at)
   return made
 end
 
+-- Docker takes the same mapping twice for one, and files that are put together often have one twice.
+local function name_of(port)
+  if port.host == 0 then return nil end
+  local number = (port.host << 33) | ((port.host_to or 0) << 17) | (port.guest << 1) | (port.protocol == "udp" and 1 or 0)
+  return port.host_ip == ports.default_host_ip and number or number .. port.host_ip
+end
+
 M.list = schema.list {
   of = schema.either {
     text = short, integer = short, map = long, hint = 'for example "8080:80"', canonical = put_off_pools,
   },
-  canonical = function(list, at) return entries.flatten(list, at, "ports") end,
+  canonical = function(list, at) return entries.distinct(entries.flatten(list, at, "ports"), at, "ports", name_of) end,
 }
 
 M.exposed = schema.list { of = schema.parsed {
