@@ -1,7 +1,9 @@
 --- argv → global options → command → exit status; the one place that catches errors. Effects: through the
 --- commands.
+local lazy = require "holos.core.lazy"
 local args = require "holos.core.args"
 local err = require "holos.core.err"
+local help = lazy "holos.command.help"
 local list = require "holos.command.list"
 local out = require "holos.command.out"
 local task = require "holos.core.task"
@@ -33,13 +35,10 @@ local function without(words, position)
   return rest
 end
 
--- A command that runs needs none.
-local function help() return require "holos.command.help" end
-
 local function parse(name, command, words)
   if command.rewrite then words = command.rewrite(words) end
   return args.parse(words, { options = M.options_of(command), arguments = command.arguments,
-    usage = function() return help().usage(name, command) end })
+    usage = function() return help.usage(name, command) end })
 end
 
 --- Runs a command inside a scheduler that Ctrl-C and SIGTERM cancel; `bare` ones bring a scheduler of their own.
@@ -54,13 +53,13 @@ local function run_words(words)
   local name, position = M.find_command(words)
   if not name then
     local asked = words[1] == "--help" or words[1] == "-h"
-    for _, line in ipairs(help().overview()) do (asked and out.result or out.talk)(line) end
+    for _, line in ipairs(help.overview()) do (asked and out.result or out.talk)(line) end
     return asked and 0 or args.USAGE
   end
-  local command = list.load(name) or help().unknown(name)
+  local command = list.load(name) or help.unknown(name)
   local options = parse(name, command, without(words, position))
   if options.help then
-    for _, line in ipairs(help().of(name)) do out.result(line) end
+    for _, line in ipairs(help.of(name)) do out.result(line) end
     return 0
   end
   out.style = { ansi = options.ansi or "auto", progress = options.progress or "auto" }

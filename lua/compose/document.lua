@@ -3,7 +3,8 @@
 -- A tree is tables, texts, numbers, booleans and json.null; lists are core.table lists. Every alias is a copy of its
 -- own, so that later stages may edit in place. marks[container][key] is a packed position: of the key in a mapping, of
 -- the item in a list. tags[container][key] is "reset" (the value is json.null) or "override".
-local aliases = require "holos.compose.aliases"
+local lazy = require "holos.core.lazy"
+local aliases = lazy "holos.compose.aliases"
 local json = require "holos.core.json"
 local scalar = require "holos.compose.scalar"
 local schema = require "holos.core.schema"
@@ -55,13 +56,6 @@ end
 
 -- -- scalars and aliases ------------------------------------------------------------------------------------------
 
--- Most words of a file occur many times.
-local function resolve(builder, text)
-  local value = scalar.resolve(text)
-  builder.resolved[text] = value
-  return value
-end
-
 -- The value of a scalar with a tag; what it would be without it when the tag does not fit.
 local function tagged(builder, index, value)
   if M.merge_tags[builder.tags[index]] then
@@ -76,48 +70,11 @@ end
 
 local function read_scalar(builder, index, kind)
   local value = builder.texts[index]
-  if kind == PLAIN then
-    local text = value
-    value = builder.resolved[text]
-    if value == nil then value = resolve(builder, text) end
-  end
-  if builder.is_bare then return value end
+  if kind == PLAIN then value = builder.resolved[value] end
   if builder.tags[index] then value = tagged(builder, index, value) end
   local anchor = builder.anchor_names[index]
   if anchor then builder.anchors[anchor] = { value = value } end
   return value
-end
-
--- A copy with marks of its own; nil when it would be too deep.
-local function copy(builder, value, depth)
-  if depth > M.depth_limit then return nil end
-  local marks = builder.marks[value]
-  if not marks then return value end
-  local result, result_marks = setmetatable({}, getmetatable(value)), {}
-  builder.marks[result] = result_marks
-  if builder.merge_tags[value] then builder.merge_tags[result] = tables.copy(builder.merge_tags[value]) end
-  for key, item in next, value do
-    local copied = copy(builder, item, depth + 1)
-    if copied == nil then return nil end
-    result[key], result_marks[key] = copied, marks[key]
-  end
-  return result
-end
-
-local CUT = {} -- raised where building ends at a limit
-
-local function read_alias(builder, index, mark)
-  local name = builder.texts[index]
-  local anchor = builder.anchors[name]
-  if not anchor or anchor.open then
-    local format = anchor and "*%s stands inside of what &%s names" or "*%s names nothing: there is no &%s before it"
-    report(builder, mark, format:format(name, name))
-    return json.null
-  end
-  local value = copy(builder, anchor.value, builder.depth + 1)
-  if value ~= nil then return value end
-  report(builder, mark, ("with this alias the file is nested deeper than %d levels"):format(M.depth_limit))
-  error(CUT, 0)
 end
 
 -- -- containers: each reader starts behind the event that opens it, and gives what follows ---------------------------
@@ -126,9 +83,13 @@ local readers = {}
 
 local function read(builder, index, head)
   local kind = head & 7
+  if kind <= builder.bare then
+    local text = builder.texts[index]
+    return kind == QUOTED and text or builder.resolved[text], index + 1
+  end
   if kind <= QUOTED then return read_scalar(builder, index, kind), index + 1 end
   local mark = builder.file_bits | head >> 3
-  if kind == ALIAS then return read_alias(builder, index, mark), index + 1 end
+  if kind == ALIAS then return aliases.value(builder, index, mark, report), index + 1 end
   local tag, name = builder.tags[index], builder.anchor_names[index]
   if tag and tag ~= TAGS[kind] then check_tag(builder, index) end
   local anchor = name and { open = true }
@@ -173,37 +134,6 @@ local function refuse_key(builder, marks, key, mark, index)
   return select(2, read(builder, index, builder.heads[index]))
 end
 
-local function is_mapping(builder, value)
-  return builder.marks[value] ~= nil and not tables.is_list(value)
-end
-
-local function keep_tag(builder, map, key, tag)
-  builder.merge_tags[map] = builder.merge_tags[map] or {}
-  builder.merge_tags[map][key] = tag
-end
-
-local function merge_one(builder, map, map_marks, source)
-  local marks, tags = builder.marks[source], builder.merge_tags[source]
-  for key, value in pairs(source) do
-    if map[key] == nil then
-      map[key], map_marks[key] = value, marks[key]
-      if tags and tags[key] then keep_tag(builder, map, key, tags[key]) end
-    end
-  end
-end
-
--- Keys that are written out win over merged ones, and earlier merges over later ones.
-local function merge(builder, map, marks, merged)
-  local sources = tables.is_list(merged.value) and merged.value or { merged.value }
-  builder.path[builder.depth] = "<<"
-  for _, source in ipairs(sources) do
-    if not is_mapping(builder, source) then
-      return report(builder, merged.mark, "expected a mapping or a list of mappings to merge")
-    end
-    merge_one(builder, map, marks, source)
-  end
-end
-
 -- The value of `<<`; the one of a second `<<` is dropped.
 local function read_merged(builder, index, mark, merged)
   local value
@@ -216,22 +146,27 @@ end
 -- The value of a key, with a tag about merging.
 local function read_kept(builder, index, map, key)
   local tag = M.merge_tags[builder.tags[index]]
-  keep_tag(builder, map, key, tag)
+  aliases.keep_tag(builder, map, key, tag)
   builder.expected = index
   local value, following = read(builder, index, builder.heads[index])
   return tag == "reset" and json.null or value, following
 end
 
 readers[M.kinds.mapping] = function(builder, index)
-  local map, marks, depth = {}, {}, builder.depth + 1
+  local map, marks, depth, merged = {}, {}, builder.depth + 1, nil
   builder.marks[map], builder.depth = marks, depth
-  local heads, texts, path, merged = builder.heads, builder.texts, builder.path, nil
-  local tags = not builder.is_bare and builder.tags
+  local heads, texts, path, resolved, bare = builder.heads, builder.texts, builder.path, builder.resolved, builder.bare
+  local tags = bare < PLAIN and builder.tags
   local head = heads[index]
   while head & 7 ~= END do
-    local mark, is_merge = builder.file_bits | head >> 3, head & 7 == PLAIN and texts[index] == "<<"
+    local mark, kind, key, behind = builder.file_bits | head >> 3, head & 7, texts[index], index + 1
+    local is_merge = kind == PLAIN and key == "<<"
     path[depth] = false
-    local key, behind = read(builder, index, head)
+    if kind > bare then
+      key, behind = read(builder, index, head)
+    elseif kind == PLAIN then
+      key = resolved[key]
+    end
     if is_merge then
       merged, index = read_merged(builder, behind, mark, merged)
     elseif type(key) == "string" and map[key] == nil then
@@ -246,18 +181,30 @@ readers[M.kinds.mapping] = function(builder, index)
     end
     head = heads[index]
   end
-  if merged and merged.value ~= json.null then merge(builder, map, marks, merged) end
+  if merged and merged.value ~= json.null then aliases.merge(builder, map, marks, merged, report) end
   builder.depth = depth - 1
   return map, index + 1
 end
 
 -- -- documents ----------------------------------------------------------------------------------------------------
 
+-- Most words of a file occur many times.
+local resolved = {}
+
+function resolved.__index(known, text)
+  local value = scalar.resolve(text)
+  known[text] = value
+  return value
+end
+
+-- `bare` is the last kind of event that is a scalar and no more: without tags and anchors in the file, all are.
 local function make_builder(events, file_bits, side)
+  local is_bare = next(events.tags) == nil and next(events.anchors) == nil
   return {
     heads = events.heads, texts = events.texts, tags = events.tags, anchor_names = events.anchors, file_bits = file_bits,
-    is_bare = next(events.tags) == nil and next(events.anchors) == nil,
-    marks = side.marks or {}, merge_tags = side.tags or {}, anchors = {}, findings = {}, resolved = {}, path = {}, depth = 0,
+    bare = is_bare and QUOTED or -1, resolved = setmetatable({}, resolved),
+    marks = side.marks or {}, merge_tags = side.tags or {}, anchors = {}, findings = {}, path = {}, depth = 0,
+    depth_limit = M.depth_limit,
   }
 end
 
@@ -288,11 +235,12 @@ end
 ---@return table built  {trees = the value of each document; marks, where `trees` is a container too; tags;
 ---  findings = {{mark, path, message, hint}}; is_cut = true when building ended at a limit}
 function M.build(events, file_index, side)
-  local file_bits, beyond = (file_index or 0) << 40, aliases.first_beyond(events, M.alias_limit)
+  local file_bits = (file_index or 0) << 40
+  local beyond = next(events.anchors) ~= nil and aliases.first_beyond(events, M.alias_limit)
   if beyond then return refuse_aliases(events.heads[beyond] >> 3 | file_bits) end
   local builder, trees = make_builder(events, file_bits, side or {}), {}
   local fine, problem = pcall(read_documents, builder, trees)
-  local is_cut = problem == CUT or nil
+  local is_cut = not fine and problem == aliases.CUT or nil
   if not fine and not is_cut then error(problem, 0) end
   return { trees = trees, marks = builder.marks, tags = builder.merge_tags, findings = builder.findings, is_cut = is_cut }
 end

@@ -1,6 +1,7 @@
 --- Where the variables of a compose file come from: the shell first, then env files. Pure: files are read by a function
 --- that is handed in.
-local env_file = require "holos.compose.env_file"
+local lazy = require "holos.core.lazy"
+local env_file = lazy "holos.compose.env_file"
 local err = require "holos.core.err"
 local path = require "holos.core.path"
 

@@ -3,8 +3,9 @@
 -- In every document its keys are laid over those beside it, before the document is merged with others: mappings and lists
 -- of K=V key by key, anything else as a whole. In a service `ignore: [KEY, …]` names keys that holos is to pass over,
 -- whichever file says them; that is done when all are merged.
-local merge = require "holos.compose.merge"
-local merging = require "holos.compose.schema.merging"
+local lazy = require "holos.core.lazy"
+local merge = lazy "holos.compose.merge"
+local merging = lazy "holos.compose.schema.merging"
 local schema = require "holos.core.schema"
 
 local M = {}

@@ -3,12 +3,13 @@
 -- Files of one project may include others and extend services of others; all share marks, findings and the list of
 -- names (see holos.compose). A scope is what documents that are merged with each other have in common; a fragment is one
 -- document in its scope.
+local lazy = require "holos.core.lazy"
 local document = require "holos.compose.document"
 local extension = require "holos.compose.extension"
-local extends = require "holos.compose.extends"
-local include = require "holos.compose.include"
+local extends = lazy "holos.compose.extends"
+local include = lazy "holos.compose.include"
 local interpolate = require "holos.compose.interpolate"
-local merge = require "holos.compose.merge"
+local merge = lazy "holos.compose.merge"
 local normalize = require "holos.compose.normalize"
 local path = require "holos.core.path"
 local reset = require "holos.compose.reset"
@@ -108,12 +109,18 @@ function M.extension(state, fragment) extension.apply(state, fragment) end
 
 --- The files that a document includes go below it.
 function M.include(state, fragment)
-  if not fragment.is_alone then include.apply(state, fragment, M) end
+  if fragment.tree.include ~= nil and not fragment.is_alone then include.apply(state, fragment, M) end
+end
+
+local function has_extends(services)
+  for _, service in next, schema.kind_of(services) == "map" and services or {} do
+    if type(service) == "table" and service.extends ~= nil then return true end
+  end
 end
 
 --- The services that those of a document extend go below them.
 function M.extend(state, fragment)
-  if not fragment.is_alone then extends.apply(state, fragment, M) end
+  if not fragment.is_alone and has_extends(fragment.tree.services) then extends.apply(state, fragment, M) end
 end
 
 -- The name as variables know it: as asked for, or what the last document says, or the directory's.

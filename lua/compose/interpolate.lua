@@ -1,7 +1,8 @@
 --- The stage that replaces variables in the values of one document, in place; keys are never touched. Pure.
+local lazy = require "holos.core.lazy"
 local normalize = require "holos.compose.normalize"
 local schema = require "holos.core.schema"
-local template = require "holos.compose.template"
+local template = lazy "holos.compose.template"
 
 local M = {}
 
@@ -18,7 +19,8 @@ end
 
 --- The name that a document gives the project, or nil. What is wrong with it is said by `run`.
 function M.own_name(tree, lookup)
-  local name = type(tree.name) == "string" and template.expand(tree.name, lookup)
+  local name = type(tree.name) == "string" and tree.name
+  if name and name:find("$", 1, true) then name = template.expand(name, lookup) end
   return name and normalize.is_name(name) and name or nil
 end
 

@@ -10,13 +10,14 @@
 -- …}, and wait gives the positions of the ready pairs; a timeout of -1 is none. `signals` has fileno() and
 -- try_next().
 
+local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
 local frames = require "holos.core.task.frame"
 local loops = require "holos.core.task.loop"
 local relay = require "holos.core.task.relay"
 local scopes = require "holos.core.task.scope"
 local sources = require "holos.core.task.sources"
-local sync = require "holos.core.task.sync"
+local sync = lazy "holos.core.task.sync"
 local units = require "holos.core.units"
 
 local M = {}

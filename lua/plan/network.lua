@@ -1,7 +1,8 @@
 --- The networks of a project: what each leases, which cards an instance gets, whose names it knows. Pure.
-local address = require "holos.core.address"
-local identity = require "holos.plan.identity"
-local lease = require "holos.plan.lease"
+local lazy = require "holos.core.lazy"
+local address = lazy "holos.core.address"
+local identity = lazy "holos.plan.identity"
+local lease = lazy "holos.plan.lease"
 local table_ = require "holos.core.table"
 
 local M = {}

@@ -1,7 +1,9 @@
 --- Project records: durable truth about a project (desired state, leases, disks). Effects: reads and writes state
 --- files. One damaged record spoils only its project. Minor versions add fields; older binaries keep what they do not
 --- know.
+local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
+local record_schema = lazy "holos.plan.record_schema"
 local table_ = require "holos.core.table"
 local units = require "holos.core.units"
 
@@ -34,7 +36,6 @@ function M.complaint(value, name)
   if math.type(major) ~= "integer" then return "it has no schema version" end
   if major > M.MAJOR then return ("it was written by a newer holos (schema %d; this one knows %d)"):format(major, M.MAJOR) end
   if value.name ~= name then return ("it is of another project (%q)"):format(tostring(value.name)) end
-  local record_schema = require "holos.plan.record_schema" -- many commands that could read a record read none
   local complaint = record_schema.complaint(record_schema.record, value)
   if complaint then return complaint .. newer_minor(value.schema) end
   for instance, entry in pairs(value.instances) do

@@ -1,6 +1,8 @@
 --- runtime.json of an instance: what is true until the host reboots (pid, ports, how far its logs go).
 --- Effects: reads and writes one file, by rename and without fsync: after a crash of the host it is worthless anyway.
+local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
+local record_schema = lazy "holos.plan.record_schema"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -16,7 +18,6 @@ local function file_of(state, project, name) return state:instance(project, name
 --- stranger.
 function M.complaint(value)
   if value and value.pid and not value.start_time then return "start_time: is missing" end
-  local record_schema = require "holos.plan.record_schema" -- many commands that could read one read none
   return record_schema.complaint(record_schema.runtime, value)
 end
 
@@ -53,7 +54,6 @@ end
 --- The spec that a VM was launched with; nil when its runtime holds none. Raises when that is damaged.
 function M.applied(state, project, name, runtime)
   if not runtime.spec then return nil end
-  local record_schema = require "holos.plan.record_schema"
   local reason = record_schema.complaint(record_schema.spec, runtime.spec)
   if reason then damaged(file_of(state, project, name), name, "spec." .. reason) end
   return runtime.spec
@@ -61,7 +61,6 @@ end
 
 --- Raises when a spec asks for what this version does not know: it may be recorded, but nothing is launched from it.
 function M.require_launchable(spec)
-  local record_schema = require "holos.plan.record_schema"
   local reason = record_schema.complaint(record_schema.launchable, table_.copy(spec)) -- what is wrong is taken out of it
   if not reason then return end
   err.raise { message = ("%s: cannot be launched as it is recorded: %s"):format(spec.name, reason), code = "EDAMAGED",

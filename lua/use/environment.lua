@@ -1,5 +1,6 @@
 --- The variables that a compose file may use, and the settings among them. Effects: reads the environment and env files.
-local env_file = require "holos.compose.env_file"
+local lazy = require "holos.core.lazy"
+local env_file = lazy "holos.compose.env_file"
 local environment = require "holos.compose.environment"
 local err = require "holos.core.err"
 local path = require "holos.core.path"

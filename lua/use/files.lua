@@ -1,7 +1,8 @@
 --- Which compose files a command is about, and their texts. Effects: looks for files; reads them and standard input.
+local lazy = require "holos.core.lazy"
 local environment = require "holos.use.environment"
 local err = require "holos.core.err"
-local input = require "holos.run.input"
+local input = lazy "holos.run.input"
 local path = require "holos.core.path"
 
 local M = {}

@@ -1,9 +1,10 @@
 --- Which project a command is about: the compose file in reach, or a recorded project by name. Effects: reads files.
+local lazy = require "holos.core.lazy"
 local compose = require "holos.compose"
 local environment = require "holos.use.environment"
 local err = require "holos.core.err"
 local files = require "holos.use.files"
-local record = require "holos.run.record"
+local record = lazy "holos.run.record"
 local state_ = require "holos.run.state"
 local table_ = require "holos.core.table"
 local text_ = require "holos.core.text"

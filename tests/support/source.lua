@@ -110,13 +110,16 @@ function M.lines(text)
   return select(2, text:gsub("\n", ""))
 end
 
---- Names of the modules that a Lua text requires by a literal name, with their lines: {name =, line =}.
+--- Names of the modules that a Lua text requires by a literal name, at once or when they are needed (holos.core.lazy), with
+--- their lines: {name =, line =}.
 function M.requires(text)
   local list, line = {}, 0
   for content in (text .. "\n"):gmatch("(.-)\n") do
     line = line + 1
     local code = content:gsub("%-%-.*$", "")
-    for name in code:gmatch("require%s*%(?%s*[\"']([%w_.]+)[\"']") do list[#list + 1] = { name = name, line = line } end
+    for word, name in code:gmatch("%f[%w_](%l+)%s*%(?%s*[\"']([%w_.]+)[\"']") do
+      if word == "require" or word == "lazy" then list[#list + 1] = { name = name, line = line } end
+    end
   end
   return list
 end

@@ -1,5 +1,6 @@
 --- Networks of a project, and what a service is in them. Pure.
-local machine = require "holos.compose.machine"
+local lazy = require "holos.core.lazy"
+local machine = lazy "holos.compose.machine"
 local tables = require "holos.core.table"
 
 local M = {}

@@ -2,6 +2,8 @@
 --
 -- What every service has is made here; what few have is laid in by the fillers of each subject, which are looked up by
 -- the keys that the service has: most of a hundred keys are in no file.
+local lazy = require "holos.core.lazy"
+local cloud_init_schema = lazy "holos.compose.schema.cloud_init"
 local health = require "holos.compose.health"
 local machine = require "holos.compose.normalize.machine"
 local network = require "holos.compose.normalize.network"
@@ -35,10 +37,9 @@ end
 
 -- The keys of cloud-config that holos passes on without reading them.
 local function passed_on(cloud_init)
-  local schema = require "holos.compose.schema.cloud_init" -- many files have none
   local extra = {}
   for name, value in pairs(cloud_init) do
-    local field = schema.fields[name]
+    local field = cloud_init_schema.fields[name]
     if field and field.passed then extra[name] = value end
   end
   return extra

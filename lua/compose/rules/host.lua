@@ -1,6 +1,7 @@
 --- Checks against what the host has, and what the guest can do. Pure: the facts are handed in.
+local lazy = require "holos.core.lazy"
 local text = require "holos.core.text"
-local volumes = require "holos.compose.volumes"
+local volumes = lazy "holos.compose.volumes"
 
 local M = {}
 

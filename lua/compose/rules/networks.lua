@@ -1,5 +1,6 @@
 --- Checks of networks, and of the addresses and names in them. Pure.
-local address = require "holos.core.address"
+local lazy = require "holos.core.lazy"
+local address = lazy "holos.core.address"
 local tables = require "holos.core.table"
 local text = require "holos.core.text"
 

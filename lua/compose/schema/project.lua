@@ -3,18 +3,14 @@ local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 local service = require "holos.compose.schema.service"
-local volume = require "holos.compose.schema.volume"
-local volumes = require "holos.compose.volumes"
-
-local volume_name = schema.text {
-  pattern = volumes.name_pattern, most = 63, wanted = 'a name of letters, digits, "_", "." and "-"',
-}
 
 local include = schema.lazy(function() return require "holos.compose.schema.include" end)
 
 local function empty() return {} end
 
 local networks = schema.lazy(function() return require "holos.compose.schema.network" end, "declared")
+
+local volume = schema.lazy(function() return require "holos.compose.schema.volume" end)
 
 local function grants(name)
   return schema.map {
@@ -28,7 +24,7 @@ return schema.record {
     hint = "a file has at least one service", meaning = "The machines." },
   { "networks", networks, class = pending.class "networks",
     meaning = "Networks that services are in; all are in \"default\" when they name none." },
-  { "volumes", schema.map { of = volume, key = volume_name, empty = empty }, default = {},
+  { "volumes", schema.map { of = volume, key = rules.name, empty = empty }, default = {},
     meaning = "Disks that outlive their instances." },
   { "configs", grants "config", meaning = "Texts that services get as files." },
   { "secrets", grants "secret", meaning = "Texts that services get as files in memory, readable by root only." },

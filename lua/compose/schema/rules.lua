@@ -1,6 +1,7 @@
 --- Rules that several parts of the compose schema share. Pure.
+local lazy = require "holos.core.lazy"
 local json = require "holos.core.json"
-local permissions = require "holos.compose.permissions"
+local permissions = lazy "holos.compose.permissions"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
 

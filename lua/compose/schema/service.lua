@@ -1,6 +1,7 @@
 --- services.*: one kind of machine, in any number. Data.
+local lazy = require "holos.core.lazy"
 local container = require "holos.compose.schema.service.container"
-local entries = require "holos.compose.entries"
+local entries = lazy "holos.compose.entries"
 local life = require "holos.compose.schema.service.life"
 local machine = require "holos.compose.schema.service.machine"
 local network = require "holos.compose.schema.service.network"

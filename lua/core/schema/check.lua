@@ -206,7 +206,8 @@ end
 -- A default that is a mapping is checked like something written, so that its own defaults come in.
 local function fresh_default(field, at)
   local rule, default = field.rule, next(field.default) and tables.copy(field.default) or {}
-  return rule.kind == "list" and tables.list(default) or checkers[rule.kind](rule, default, at)
+  if rule.kind == "list" or tables.is_list(field.default) then return tables.list(default) end
+  return checkers[rule.kind](rule, default, at)
 end
 
 local function add_defaults(rule, value, at)

@@ -1,5 +1,6 @@
 --- Keys of services that say when it starts and ends, and what is known of it. Data.
-local machine = require "holos.compose.machine"
+local lazy = require "holos.core.lazy"
+local machine = lazy "holos.compose.machine"
 local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"

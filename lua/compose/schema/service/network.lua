@@ -1,12 +1,17 @@
 --- Keys of services that say how it is reached, and by which names. Data.
-local machine = require "holos.compose.machine"
+local lazy = require "holos.core.lazy"
+local machine = lazy "holos.compose.machine"
 local pending = require "holos.compose.schema.pending"
-local port = require "holos.compose.schema.port"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
+local tables = require "holos.core.table"
 
 local function network(name)
   return schema.lazy(function() return require "holos.compose.schema.network" end, name)
+end
+
+local function port(name)
+  return schema.lazy(function() return require "holos.compose.schema.port" end, name)
 end
 
 local hostname = schema.text { wanted = "a host name", check = function(value)
@@ -18,10 +23,10 @@ local addresses = schema.lazy(function() return require "holos.compose.schema.re
 local extra_hosts = schema.lazy(function() return require "holos.compose.schema.resolver" end, "extra_hosts")
 
 return { title = "Networks and names",
-  { "ports", port.list, default = {}, change = "restart",
+  { "ports", port "list", default = tables.list {}, change = "restart",
     meaning = "Published ports: [[IP:]HOST:]GUEST[/udp], numbers or ranges of one length. Replicas take the following host "
       .. "ports; a range of the host for one port of the guest is a pool, from which each replica takes a free one." },
-  { "expose", port.exposed, change = "live", meaning = "Ports that the guest serves, for readers: services reach every "
+  { "expose", port "exposed", change = "live", meaning = "Ports that the guest serves, for readers: services reach every "
       .. "port of each other." },
   { "networks", network "attached", class = pending.class "networks", change = "restart", default_text = "default",
     meaning = "Networks it is in, by the names of the top level; one network card each." },

@@ -1,14 +1,16 @@
 --- Keys of services that say what is mounted. Data.
-local mount = require "holos.compose.schema.mount"
 local pending = require "holos.compose.schema.pending"
 local schema = require "holos.core.schema"
+local tables = require "holos.core.table"
+
+local mounts = schema.lazy(function() return require "holos.compose.schema.mount" end, "list")
 
 local function grant(name)
   return schema.lazy(function() return require "holos.compose.schema.grant" end, name)
 end
 
 return { title = "Disks, directories and files",
-  { "volumes", mount.list, default = {}, change = "restart",
+  { "volumes", mounts, default = tables.list {}, change = "restart",
     meaning = "Mounts: [SOURCE:]TARGET[:ro]. A source that starts with \".\", \"/\" or \"~\" is a directory of the host, "
       .. "any other the name of a volume; without a source it is a disk of the instance's own." },
   { "tmpfs", schema.lazy(function() return require "holos.compose.schema.tmpfs" end),

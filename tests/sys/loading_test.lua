@@ -1,0 +1,79 @@
+--- What commands load and compute, counted: times differ from machine to machine, these do not. `make bench` has the times.
+
+local files = require "tests.support.files"
+local host = require "sys.host"
+local qcow2 = require "sys.qcow2"
+
+-- Runs a command in this process; writes the names of the loaded modules and the number of executed VM instructions.
+-- Hooks are of one coroutine; the command runs in one of its own.
+local COUNTING = [[
+local STEP, count = 100, 0
+local function hook() count = count + STEP end
+local create = coroutine.create
+function coroutine.create(fn)
+  local thread = create(fn)
+  debug.sethook(thread, hook, "", STEP)
+  return thread
+end
+local main = require "holos.main"
+debug.sethook(hook, "", STEP)
+local status = main { [0] = "holos", table.unpack(arg) }
+debug.sethook()
+io.stderr:write(count, "\n")
+for name in pairs(package.loaded) do
+  if name:find("^holos%.") and name ~= "holos.command.lua" and not name:find("^holos%.script%.") then
+    io.stderr:write(name, "\n")
+  end
+end
+return status
+]]
+
+local function counted(...)
+  local script = tmpdir() .. "/counting.lua"
+  files.write(script, COUNTING)
+  local result = run_tool({ host.executable(), "lua", script, ... },
+    { env = { "HOLOS_STATE_DIR=/dev/null/state", "HOLOS_LUA_PATH=" .. (files.environment("HOLOS_LUA_PATH") or "") } })
+  equal(result.status, 0)
+  local instructions, names = result.stderr:match("^(%d+)\n(.*)$")
+  local modules, count = {}, 0
+  for name in names:gmatch("[^\n]+") do modules[name], count = true, count + 1 end
+  return { modules = modules, count = count, instructions = math.tointeger(tonumber(instructions)) }
+end
+
+local function project(services)
+  local directory = tmpdir()
+  assert(qcow2.create(directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  local lines = { "name: many", "services:" }
+  for i = 1, services do
+    lines[#lines + 1] = ("  s%d: {image: ./image.qcow2, image_os: plain, vm: {vcpu: 2, memory_mb: 256}, labels: {a: b}}"):format(i)
+  end
+  files.write(directory .. "/holos.yaml", table.concat(lines, "\n") .. "\n")
+  return directory .. "/holos.yaml"
+end
+
+local function none_of(loaded, names)
+  for name in names:gmatch("%S+") do
+    ok(not loaded.modules["holos." .. name], name .. " is loaded, and nothing in the file needs it")
+  end
+end
+
+test("version loads the scheduler, the command line and little else", function()
+  local loaded = counted("version", "--short")
+  ok(loaded.count <= 24, loaded.count .. " modules")
+  none_of(loaded, "compose core.schema core.json plan.network use.project command.help")
+end)
+
+test("validate of a plain file loads nothing for files that are included, extended, merged or have variables", function()
+  local loaded = counted("validate", "-q", "-f", project(1))
+  ok(loaded.count <= 85, loaded.count .. " modules")
+  none_of(loaded, [[ compose.merge compose.extends compose.include compose.relocate compose.unicity compose.template
+    compose.env_file compose.aliases compose.ports compose.volumes compose.schema.network compose.schema.cloud_init
+    compose.reference compose.json_schema run.record plan.lease plan.qemu core.task.sync ]])
+end)
+
+test("a service costs validate the same, however many there are", function()
+  local few, many = counted("validate", "-q", "-f", project(50)), counted("validate", "-q", "-f", project(150))
+  local each = (many.instructions - few.instructions) / 100
+  ok(each <= 3300, ("%d instructions for each further service"):format(each))
+  ok(many.instructions <= 3.2 * few.instructions, ("%d for 150 services, %d for 50"):format(many.instructions, few.instructions))
+end)
