@@ -1,5 +1,6 @@
 --- Positions of values in the user's files: from packed marks to "holos.yaml:14:5". Pure.
 local document = require "holos.compose.document"
+local schema = require "holos.core.schema"
 
 local M = {}
 
@@ -55,12 +56,26 @@ function M.text(mark, files)
   return ("%s:%d:%d"):format(files[file_index + 1], line, column)
 end
 
---- A read-only map from the path of a value to its position, made on demand: most are never asked for.
+-- Where a value is written, and its path there; nil for a default, or what is not there.
+local function written_at(doc, files, path)
+  local keys, container, mark = M.keys(path), doc.tree, nil
+  for _, key in ipairs(keys) do
+    if type(container) ~= "table" then return nil end
+    mark, container = (doc.marks[container] or {})[key], container[key]
+  end
+  if mark then return M.text(mark, files), schema.path(M.written(doc, keys)) end
+end
+
+--- A read-only map from the path of a value to its position, or that of what is around it, made on demand: most are never
+--- asked for. Called as a function it gives the position of what is written only, and the path of it in its file.
 function M.lookup(doc, files)
-  return setmetatable({}, { __index = function(_, path)
-    local mark = M.find(doc, M.keys(path))
-    return mark and M.text(mark, files)
-  end })
+  return setmetatable({}, {
+    __index = function(_, path)
+      local mark = M.find(doc, M.keys(path))
+      return mark and M.text(mark, files)
+    end,
+    __call = function(_, path) return written_at(doc, files, path) end,
+  })
 end
 
 return M

@@ -3,7 +3,7 @@ local contents = require "holos.run.contents"
 local err = require "holos.core.err"
 local keys = require "holos.run.keys"
 local path = require "holos.core.path"
-local qemu = require "holos.plan.qemu"
+local disks = require "holos.plan.qemu.disks"
 local seed = require "holos.plan.seed"
 
 local M = {}
@@ -63,7 +63,7 @@ end
 --- The disks of volumes without a name, when they are not there yet.
 function M.create_anonymous(world, state, spec)
   for _, mount in ipairs(spec.mounts) do
-    local file = mount.anonymous and path.join(state:instance(spec.project, spec.name), qemu.anonymous_file(mount))
+    local file = mount.anonymous and path.join(state:instance(spec.project, spec.name), disks.anonymous_file(mount))
     if file and not world.fs.lstat(file) then
       err.check(spec.name, world.qcow2.create(file, { size_bytes = mount.size_bytes or ANONYMOUS_BYTES, mode = FILE_MODE }))
     end

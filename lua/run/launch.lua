@@ -111,6 +111,14 @@ function M.resume(world, launching, now)
   return prove(world, launching, launching.state:instance(launching.spec.project, launching.spec.name), now)
 end
 
+--- The command of an instance: what `start` runs and `holos args` shows.
+---@param forwards table[]  of run/ports
+---@return table command  as of plan/qemu
+function M.command(state, spec, firmware, forwards)
+  return qemu.command(spec, { directory = state:instance(spec.project, spec.name),
+    volumes_directory = state:volumes(spec.project), firmware = firmware, forwards = forwards })
+end
+
 --- Launches an instance that does not run. The caller holds its lock.
 ---@param launching table  {state, spec, hosts and leased (of the record), uid, program, confinement, firmware, virtiofsd,
 ---                        warn(text), on_ports(ports): told what QEMU listens on, also when the launch fails after that}
@@ -132,8 +140,7 @@ function M.start(world, launching)
   launching.ports = ports.wanted(spec, launching.leased)
   local reserved <close> = descriptors.new()
   ports.reserve(world, launching, reserved)
-  local command = qemu.command(spec, { directory = directory, volumes_directory = state:volumes(spec.project),
-    firmware = launching.firmware, forwards = launching.ports })
+  local command = M.command(state, spec, launching.firmware, launching.ports)
   local child <close> = M.fork(world, launching, directory, command)
   return prove(world, launching, directory, record(world, launching, directory, child), child)
 end

@@ -60,12 +60,10 @@ local function refuse_other_directory(context, known)
     code = "ECONSENT", exit = 3, hint = ("give this one another name, or say that it is the same: -p %s"):format(context.name) }
 end
 
---- Observes and plans. Reads only.
----@param words string[]  services; none = all
----@return table prepared  {plan, specs, facts, record, observed, leases, hosts, contents, is_new}
-function M.make(context, words)
+--- What each instance is to be, from the file, the record and the host; raises all reasons why it cannot be.
+---@return table prepared  {record, wanted = of plan/instance, facts, contents, is_new}
+function M.specs(context)
   local world, state, project = context.world, context.state, context.project
-  available.demand(project)
   local known = record_.load(world, state, context.name)
   refuse_other_directory(context, known)
   local now = known or record_.new(context.name, project.directory, project.files)
@@ -75,6 +73,17 @@ function M.make(context, words)
   validate.require_images(project, facts.images)
   local wanted, refusals = instance.specs(project, now, facts)
   host_findings(refusals or {})
+  return { record = now, wanted = wanted, facts = facts, contents = contents, is_new = known == nil }
+end
+
+--- Observes and plans. Reads only.
+---@param words string[]  services; none = all
+---@return table prepared  {plan, specs, facts, record, observed, leases, hosts, contents, is_new}
+function M.make(context, words)
+  local world, state, project = context.world, context.state, context.project
+  available.demand(project)
+  local prepared = M.specs(context)
+  local now, wanted, facts = prepared.record, prepared.wanted, prepared.facts
   local specs = selected(project, wanted.specs, words)
   local observed = observe.project(world, state, now)
   leases.recall_seen(now, observed.instances)
@@ -90,7 +99,7 @@ function M.make(context, words)
   plan = hooks.plan(plan)
   change.require_ports(world, plan, specs, observed)
   return { plan = plan, specs = specs, facts = facts, record = now, observed = observed, leases = wanted.leases,
-    hosts = wanted.hosts, contents = contents, is_new = known == nil }
+    hosts = wanted.hosts, contents = prepared.contents, is_new = prepared.is_new }
 end
 
 return M

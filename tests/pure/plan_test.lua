@@ -5,7 +5,8 @@ local down = require "holos.plan.down"
 local gate = require "holos.plan.gate"
 local identity = require "holos.plan.identity"
 local lease = require "holos.plan.lease"
-local qemu = require "holos.plan.qemu"
+local builder_ = require "holos.plan.qemu.builder"
+local disks = require "holos.plan.qemu.disks"
 local up = require "holos.plan.up"
 
 -- Not a hash to trust, but one that differs with its text: plans only need that.
@@ -302,8 +303,8 @@ test("volumes whose names differ by a dot have nodes that differ; others keep th
   for i, name in ipairs { "a.b", "a_b", "c_d" } do
     mounts[i] = { kind = "volume", volume = name, serial = identity.volume_serial(fake_sha256, name) }
   end
-  local builder = qemu.builder({ mounts = mounts }, { volumes_directory = "/v" })
-  qemu.volumes(builder)
+  local builder = builder_.new({ mounts = mounts }, { volumes_directory = "/v" })
+  disks.volumes(builder)
   local words = table.concat(builder.argv, " ")
   local nodes = {}
   for node in words:gmatch "id=(%S-)%-disk" do nodes[#nodes + 1] = node end

@@ -1,4 +1,6 @@
 --- Sections of QEMU's command line that say what a machine starts from: firmware, kernel, CD-ROMs, clock. Pure.
+local cause = require "holos.plan.qemu.cause"
+
 local M = {}
 
 local ROOT_DISK_INDEX = 1
@@ -10,34 +12,41 @@ local function named_descriptor(b, path)
   return "/proc/self/fd/" .. b:descriptor { role = "read", path = path }
 end
 
+local function file_node(b, why, node, what)
+  local file = b:fdset(what, why)
+  local flags = what.role == "read" and ",read-only=on,auto-read-only=off" or ""
+  b:option(why, "-blockdev", ("driver=file,node-name=%s-file,filename=%s%s"):format(node, file, flags))
+end
+
 -- Firmware that the file names: a whole one, without variables that are kept.
 local function named_firmware(b, file)
-  file = b:fdset { role = "read", path = file }
-  b:add("-blockdev", ("driver=file,node-name=firmware-file,filename=%s,read-only=on,auto-read-only=off"):format(file))
-  b:add("-blockdev", "driver=raw,node-name=firmware,file=firmware-file,read-only=on")
-  b:add("-machine", "pflash0=firmware")
+  local why = cause.key "boot.firmware"
+  file_node(b, why, "firmware", { role = "read", path = file })
+  b:option(why, "-blockdev", "driver=raw,node-name=firmware,file=firmware-file,read-only=on")
+  b:option(why, "-machine", "pflash0=firmware")
 end
 
 --- The host's UEFI with variables of the instance's own, or the firmware that the file names.
 function M.firmware(b)
   if b.spec.boot and b.spec.boot.firmware then return named_firmware(b, b.spec.boot.firmware) end
   if not b.spec.vm.uefi then return end
-  local code = b:fdset { role = "read", path = b.host.firmware.code }
-  local vars = b:fdset { role = "write", name = "uefi-vars.fd" }
-  b:add("-blockdev", ("driver=file,node-name=uefi-code-file,filename=%s,read-only=on,auto-read-only=off"):format(code))
-  b:add("-blockdev", "driver=raw,node-name=uefi-code,file=uefi-code-file,read-only=on")
-  b:add("-blockdev", ("driver=file,node-name=uefi-vars-file,filename=%s"):format(vars))
-  b:add("-blockdev", "driver=raw,node-name=uefi-vars,file=uefi-vars-file")
-  b:add("-machine", "pflash0=uefi-code,pflash1=uefi-vars")
+  local why = cause.key { "boot.firmware", "vm.uefi" }
+  local code = b:fdset({ role = "read", path = b.host.firmware.code }, why)
+  local vars = b:fdset({ role = "write", name = "uefi-vars.fd" }, why)
+  b:option(why, "-blockdev", ("driver=file,node-name=uefi-code-file,filename=%s,read-only=on,auto-read-only=off"):format(code))
+  b:option(why, "-blockdev", "driver=raw,node-name=uefi-code,file=uefi-code-file,read-only=on")
+  b:option(why, "-blockdev", ("driver=file,node-name=uefi-vars-file,filename=%s"):format(vars))
+  b:option(why, "-blockdev", "driver=raw,node-name=uefi-vars,file=uefi-vars-file")
+  b:option(why, "-machine", "pflash0=uefi-code,pflash1=uefi-vars")
 end
 
 --- Direct kernel boot.
 function M.kernel(b)
   local boot = b.spec.boot
   if not boot or not boot.kernel then return end
-  b:add("-kernel", named_descriptor(b, boot.kernel))
-  if boot.initrd then b:add("-initrd", named_descriptor(b, boot.initrd)) end
-  if boot.cmdline then b:add("-append", boot.cmdline) end
+  b:option(cause.key "boot.kernel", "-kernel", named_descriptor(b, boot.kernel))
+  if boot.initrd then b:option(cause.key "boot.initrd", "-initrd", named_descriptor(b, boot.initrd)) end
+  if boot.cmdline then b:option(cause.key "boot.cmdline", "-append", boot.cmdline) end
 end
 
 --- The root disk's place among what is started from: after all CD-ROMs that have a number.
@@ -56,20 +65,19 @@ function M.cdroms(b)
   local cdroms = b.spec.cdroms or {}
   if #cdroms == 0 then return end
   local last = M.root_index(cdroms)
-  b:add("-device", "virtio-scsi-pci,id=scsi")
+  b:option(cause.items("cdrom", { 1 }), "-device", "virtio-scsi-pci,id=scsi")
   for position, cdrom in ipairs(cdroms) do
-    local node, index = "cdrom" .. (position - 1), cdrom.boot_index
+    local node, index, why = "cdrom" .. (position - 1), cdrom.boot_index, cause.items("cdrom", { position })
     if not index then last, index = last + 1, last + 1 end
-    local file = b:fdset { role = "read", path = cdrom.path }
-    b:add("-blockdev", ("driver=file,node-name=%s-file,filename=%s,read-only=on,auto-read-only=off"):format(node, file))
-    b:add("-blockdev", ("driver=raw,node-name=%s,file=%s-file,read-only=on"):format(node, node))
-    b:add("-device", ("scsi-cd,id=%s-drive,bus=scsi.0,drive=%s,bootindex=%d"):format(node, node, index))
+    file_node(b, why, node, { role = "read", path = cdrom.path })
+    b:option(why, "-blockdev", ("driver=raw,node-name=%s,file=%s-file,read-only=on"):format(node, node))
+    b:option(why, "-device", ("scsi-cd,id=%s-drive,bus=scsi.0,drive=%s,bootindex=%d"):format(node, node, index))
   end
 end
 
 --- The clock that the guest finds at its start; UTC unless something is asked for.
 function M.clock(b)
-  if b.spec.rtc then b:add("-rtc", "base=" .. b.spec.rtc) end
+  if b.spec.rtc then b:option(cause.key "rtc", "-rtc", "base=" .. b.spec.rtc) end
 end
 
 return M

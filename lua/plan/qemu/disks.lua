@@ -1,0 +1,100 @@
+--- Sections of QEMU's command line for disks: the root disk over its base, the seed, volumes. Pure.
+local boot = require "holos.plan.qemu.boot"
+local builder_ = require "holos.plan.qemu.builder"
+local cause = require "holos.plan.qemu.cause"
+local path = require "holos.core.path"
+
+local M = {}
+
+local function base_nodes(b, image)
+  local why = cause.key "image"
+  b:file_node("base-file", { role = "read", path = image.path }, why)
+  if image.format == "qcow2" then
+    b:qcow2_node("base", true, why)
+  else
+    b:option({ why, cause.key("image_format", "raw, by its name or its first bytes") }, "-blockdev",
+      "driver=raw,node-name=base,file=base-file,read-only=on")
+  end
+end
+
+--- The overlay over its base; the chain is spelled out, so that no name inside an image is ever followed. A machine
+--- without an image has a blank disk.
+function M.root(b)
+  local image = b.spec.image
+  if image.path then base_nodes(b, image) end
+  local why = { cause.holos "root.qcow2: the instance's own disk, where all of its writes go",
+    cause.number("disk", "20 GiB, or as much as the image has") }
+  b:file_node("root-file", { role = "write", name = "root.qcow2" }, why)
+  if image.path then
+    b:option(why, "-blockdev", "driver=qcow2,node-name=root,file=root-file,backing=base,discard=unmap")
+  else
+    b:qcow2_node("root", false, why)
+  end
+  b:option(why, "-device", ("virtio-blk-pci,id=root-disk,drive=root,serial=root,bootindex=%d"):format(
+    boot.root_index(b.spec.cdroms)) .. builder_.ON_ERROR)
+end
+
+--- The seed: virtio-blk, because Debian's cloud kernel has no AHCI for a CD-ROM.
+function M.seed(b)
+  local why = { cause.holos "seed.iso: what the guest is set up by when it starts",
+    cause.key("cloud_init", "without it: names, network, keys and the report") }
+  b:file_node("seed-file", { role = "read", name = "seed.iso" }, why)
+  b:option(why, "-blockdev", "driver=raw,node-name=seed,file=seed-file,read-only=on")
+  b:option(why, "-device", "virtio-blk-pci,id=seed-disk,drive=seed,serial=seed")
+end
+
+--- The disk of a volume without a name: it lies with its instance, and goes where that goes.
+function M.anonymous_file(mount) return ("volume-%s.qcow2"):format(mount.volume) end
+
+-- Each volume once, however many of its directories are mounted; written to when any of them is.
+local function volumes_of(spec)
+  local volumes, by_serial = {}, {}
+  for position, mount in ipairs(spec.mounts) do
+    local known = by_serial[mount.serial]
+    if mount.kind == "volume" and known then
+      known.read_only = known.read_only and mount.read_only
+      table.insert(known.positions, position)
+    elseif mount.kind == "volume" then
+      by_serial[mount.serial] = { serial = mount.serial, volume = mount.volume, anonymous = mount.anonymous,
+        read_only = mount.read_only, positions = { position } }
+      volumes[#volumes + 1] = by_serial[mount.serial]
+    end
+  end
+  return volumes
+end
+
+-- QEMU's limit is 31 bytes; serials have at most 20 and differ.
+local function simple(serial) return (serial:gsub("[^%w-]", "-")) end
+
+--- A node's name for a volume: its serial made simple, or as it is where another one would be the same then.
+local function volume_node(volumes, volume)
+  local node = simple(volume.serial)
+  for _, other in ipairs(volumes) do
+    if other.serial ~= volume.serial and simple(other.serial) == node then return volume.serial end
+  end
+  return node
+end
+
+local function file_of(b, volume)
+  local what = { role = volume.read_only and "read" or "write" }
+  if volume.anonymous then
+    what.name = M.anonymous_file(volume)
+  else
+    what.path = path.join(b.host.volumes_directory, volume.volume .. ".qcow2")
+  end
+  return what
+end
+
+--- Volumes of all kinds.
+function M.volumes(b)
+  local volumes = volumes_of(b.spec)
+  for _, volume in ipairs(volumes) do
+    local node, why = volume_node(volumes, volume), cause.items("volumes", volume.positions)
+    b:file_node(node .. "-file", file_of(b, volume), why)
+    b:qcow2_node(node, volume.read_only or false, why)
+    b:option(why, "-device", ("virtio-blk-pci,id=%s-disk,drive=%s,serial=%s%s"):format(node, node, volume.serial,
+      builder_.ON_ERROR))
+  end
+end
+
+return M
