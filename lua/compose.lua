@@ -11,6 +11,7 @@ local paths = require "holos.compose.paths"
 local project_schema = require "holos.compose.schema.project"
 local rules = require "holos.compose.rules"
 local schema = require "holos.core.schema"
+local sizes = require "holos.compose.normalize.sizes"
 local tables = require "holos.core.table"
 local variables = require "holos.compose.variables"
 
@@ -33,6 +34,7 @@ local M = {}
 ---@field read function?         path → text | nil, message; also of files that others include or extend
 ---@field show function?         path → how a user would write it
 ---@field sniff function?        path of an image → "qcow2", "raw" or nil, from its first bytes
+---@field image_bytes function? (path, format) → the size of the disk in an image of that format, nil when it cannot be read
 ---@field name string?           the project's name, whatever the files say
 ---@field env_file function?     {path, required, format} → holos.EnvFile | nil, message, hint; absent: none is read
 ---@field profiles string[]?     profiles that are asked for; "*" is all of them
@@ -175,6 +177,8 @@ end
 function M.consistency(state)
   rules.run(state.project, reporter(state, state.findings), {
     stat = state.options.stat,
+    image_bytes = state.options.image_bytes,
+    written = function(name, which) return sizes.written(name, state.tree.services[name], which) end,
     variable = lookup_of(state),
     mark = function(keys) return marks.find(state, keys) or 0 end,
     is_written = function(kind, name)

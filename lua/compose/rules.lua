@@ -1,8 +1,9 @@
 --- The checks across services, as a list that scripts may extend and change. Pure.
 --
 -- A check is function(project, report, facts): report(keys, message, hint) adds a finding at the place in the document
--- that `keys` lead to; facts = {stat = nil or function(path) → type | nil, variable = nil or function(name) → text | nil,
--- mark = function(keys) → packed position, path = function(keys) → text, warn = as report,
+-- that `keys` lead to; facts = {stat = nil or function(path) → type | nil, image_bytes = nil or function(path, format) →
+-- size | nil, written = function(service, "disk") → the keys that say its size | nil, variable = nil or function(name) →
+-- text | nil, mark = function(keys) → packed position, path = function(keys) → text, warn = as report,
 -- is_written = function(kind, name) → whether top level has it, right or wrong}. Items of lists that were refused
 -- before are `false`.
 local dependencies = require "holos.compose.rules.dependencies"
@@ -34,6 +35,7 @@ function M.list()
     { "undeclared networks", networks, "check_declared" },
     { "fixed addresses", networks, "check_addresses" },
     { "subnets that overlap", networks, "check_subnets" },
+    { "subnets that are too small", networks, "check_room" },
     { "Ethernet addresses used twice", networks, "check_cards" },
     { "aliases that are names of others", networks, "check_aliases" },
     { "undeclared volumes", storage, "check_declared" },
@@ -45,6 +47,7 @@ function M.list()
     { "settings of a program that is not there", process, "check_program" },
     { "guests without cloud-init", host, "check_plain" },
     { "image files", host, "check_images" },
+    { "disks smaller than their images", host, "check_disks" },
     { "names of shared directories", host, "check_source_names" },
     { "kernels, firmware and CD-ROMs", host, "check_files" },
     { "shared directories", host, "check_sources" },

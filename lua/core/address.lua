@@ -1,6 +1,9 @@
 --- Addresses as text and as numbers: IPv4 and its networks, IPv6, Ethernet. Pure.
 local M = {}
 
+--- What QEMU's user network takes for itself, on the card that every guest has to the outside.
+M.USER_NETWORK = "10.0.2.0/24"
+
 --- A dotted quad as a number; nil for anything else.
 ---@return integer?
 function M.parse(text)

@@ -12,8 +12,6 @@ local FIRST_MCAST_PORT, LAST_MCAST_PORT = 5000, 9999 -- below Linux's ephemeral 
 local FIRST_UID, UID_COUNT = 1900000000, 99999999
 --- Records and specs of before there were several networks know only this one.
 M.DEFAULT = "default"
---- What QEMU's user network takes for itself, on the card that every guest has.
-M.USER_NETWORK = "10.0.2.0/24"
 
 local function number_from(sha256, text, count)
   return math.tointeger(tonumber(sha256(text):sub(1, 12), 16) % count)

@@ -77,8 +77,8 @@ end
 
 local function overlap_problem(key, subnet, leases)
   local network = assert(address.network(subnet))
-  if address.overlap(network, assert(address.network(lease.USER_NETWORK))) then
-    return ("network %s: %s overlaps %s, where every guest has its card to the outside"):format(key, subnet, lease.USER_NETWORK)
+  if address.overlap(network, assert(address.network(address.USER_NETWORK))) then
+    return ("network %s: %s overlaps %s, where every guest has its card to the outside"):format(key, subnet, address.USER_NETWORK)
   end
   for _, other in ipairs(table_.keys(leases)) do
     if address.overlap(network, assert(address.network(leases[other].subnet))) then

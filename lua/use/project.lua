@@ -37,7 +37,8 @@ function M.load(world, found, options)
     read = function(name) return files.read(world, name) end,
     env_file = function(entry) return environment.of_service(world, entry, variables.lookup, warnings) end,
     show = function(name) return environment.shown(world, name) end,
-    sniff = function(name) return M.format_of(world, name) end }
+    sniff = function(name) return M.format_of(world, name) end,
+    image_bytes = function(name, format) return M.image_bytes(world, name, format) end }
   project.warnings = table_.extend(table_.extend(table_.list { table.unpack(found.notices) }, warnings), project.warnings)
   return project, variables.lookup
 end
@@ -46,6 +47,12 @@ end
 function M.format_of(world, name)
   local _, _, code = world.qcow2.info(name)
   return code ~= "ENOTQCOW2" and "qcow2" or nil
+end
+
+--- The size of the disk in an image; nil when it cannot be read, of which others tell.
+function M.image_bytes(world, name, format)
+  if format ~= "qcow2" then return (world.fs.stat(name) or {}).size_bytes end
+  return (world.qcow2.info(name) or {}).virtual_bytes
 end
 
 --- function(path) → the type of what lies there, "file", "directory", …; nil when there is nothing. Many services share

@@ -4,7 +4,7 @@ local files = require "tests.support.files"
 if not compose.has_yaml then skip "this Lua has no sys.yaml" end
 
 -- Each is tests/golden/wrong/NAME.yaml; its whole output is NAME.txt beside it.
-local NAMES = [[ bomb boots clashes cloud_init colon_in_text dependencies docker_compose duplicate_keys durations empty
+local NAMES = [[ bomb boots clashes cloud_init colon_in_text dependencies disks docker_compose duplicate_keys durations empty
   flow_not_closed grants healthchecks host_paths host_ports images indentation keys_that_are_not_text machines merges
   mounts_long names networks no_service no_services numbers plain_guest ports programs second_document self_alias
   self_dependency sizes tab tags top_level_list types unclosed_quote unknown_keys variables volumes writers x_holos ]]

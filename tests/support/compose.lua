@@ -21,10 +21,13 @@ function M.read(path)
   return path:find("%.sh$") and "#!/bin/sh\n" or "#cloud-config\nusers: []\n"
 end
 
+-- How large the disk in an image is: told by its name.
+function M.image_bytes(path) return path:find("large") and 30 << 30 or 2 << 30 end
+
 local function with_defaults(text, options)
   local all = {
     text = text, file = M.DIRECTORY .. "/holos.yaml", directory = M.DIRECTORY, environment = { HOME = "/home/anna" },
-    parse = M.parse, stat = M.stat, read = M.read,
+    parse = M.parse, stat = M.stat, read = M.read, image_bytes = M.image_bytes,
   }
   for name, value in pairs(options or {}) do all[name] = value or nil end -- false takes a default away
   return all

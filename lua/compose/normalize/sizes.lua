@@ -61,6 +61,15 @@ function M.find(context, name, service, which)
   if first then return first.value, first.place end
 end
 
+--- The keys by which a service of the checked tree says a number; nil when it does not.
+---@param which string  a key of `places`
+---@return table? keys  {"services", "db", "vm", "disk_size"}
+function M.written(name, service, which)
+  for _, place in ipairs(M.places[which]) do
+    if value_at(service, place, same) ~= nil then return keys_of(name, place) end
+  end
+end
+
 -- Whether a service says any of it elsewhere than in `vm` and `replicas`: most do not.
 local function is_simple(service)
   local vm = service.vm

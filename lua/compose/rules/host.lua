@@ -1,6 +1,7 @@
 --- Checks against what the host has, and what the guest can do. Pure: the facts are handed in.
 local lazy = require "holos.core.lazy"
 local text = require "holos.core.text"
+local units = lazy "holos.core.units"
 local volumes = lazy "holos.compose.volumes"
 
 local M = {}
@@ -37,6 +38,26 @@ function M.check_images(project, report, facts)
     elseif image and kind ~= "file" and kind ~= "block" then
       local is = NOT_A_FILE[kind] or "is a " .. kind .. ", not a file"
       report({ "services", name, "image" }, ("%s %s"):format(image, is))
+    end
+  end
+end
+
+-- A size as files have it, rounded up.
+local function as_written(bytes)
+  if bytes % (1 << 30) == 0 then return ("%dG"):format(bytes >> 30) end
+  return ("%dM"):format((bytes + (1 << 20) - 1) >> 20)
+end
+
+--- A root disk holds at least what its image holds: a smaller one would cut it off.
+function M.check_disks(project, report, facts)
+  if not facts.image_bytes then return end
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    local wanted, image = service.vm.disk_bytes, service.image
+    local least = wanted and image and facts.image_bytes(image.path, image.format)
+    if least and wanted < least then
+      report(facts.written(name, "disk"), ("%s is smaller than the image, whose disk has %s"):format(
+        units.format_bytes(wanted), units.format_bytes(least)), "leave it out, or write at least " .. as_written(least))
     end
   end
 end

@@ -62,9 +62,10 @@ function M.check_addresses(project, report)
   end)
 end
 
---- Subnets that files name do not overlap.
+--- Subnets that files name do not overlap each other, nor what every guest has for its way out.
 function M.check_subnets(project, report)
-  local known = {}
+  local known = { { subnet = address.network(address.USER_NETWORK), text = address.USER_NETWORK,
+    key = "the card to the outside" } }
   for key, network in tables.sorted_pairs(project.networks) do
     local subnet = network.subnet and address.network(network.subnet)
     for _, other in ipairs(subnet and known or {}) do
@@ -74,6 +75,45 @@ function M.check_subnets(project, report)
       end
     end
     if subnet then known[#known + 1] = { subnet = subnet, text = network.subnet, key = key } end
+  end
+end
+
+-- By network: how many instances are to get an address, and which addresses are written.
+local function count_members(project)
+  local counts = {}
+  each_attachment(project, function(attachment, service)
+    local count = counts[attachment.network] or { all = 0, free = 0, fixed = {} }
+    counts[attachment.network] = count
+    if attachment.address then count.fixed[attachment.address] = true else count.free = count.free + service.replicas end
+  end)
+  return counts
+end
+
+-- How many instances a subnet has addresses for: not its first, which is its name, nor the next, which is kept for the
+-- host, nor the last; nor those that are spoken for.
+local function room(subnet, network, fixed)
+  local spoken_for, count = {}, math.max(0, subnet.last - subnet.first - 2)
+  for text_ in pairs(fixed) do spoken_for[text_] = true end
+  for _, text_ in pairs(network.aux) do spoken_for[text_] = true end
+  for text_ in pairs(spoken_for) do
+    local number = address.parse(text_)
+    if number and number > subnet.first + 1 and number < subnet.last then count = count - 1 end
+  end
+  return count
+end
+
+--- A subnet has an address for each instance in its network.
+function M.check_room(project, report)
+  local counts = nil
+  for key, network in tables.sorted_pairs(project.networks) do
+    local subnet = network.subnet and address.network(network.subnet)
+    counts = subnet and (counts or count_members(project)) or counts
+    local count = subnet and counts[key]
+    local places = count and room(subnet, network, count.fixed)
+    if count and count.free > places then
+      report({ "networks", key, "ipam", "config", 1, "subnet" }, ("%s has addresses for %d instances, and %d are to get one")
+        :format(network.subnet, math.max(0, places), count.free), "write a larger one, such as 10.5.0.0/24")
+    end
   end
 end
 
