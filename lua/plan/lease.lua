@@ -51,12 +51,13 @@ function M.subnet(routes, others)
   return nil, "every 10.N.0.0/24 overlaps a route of the host or another network"
 end
 
---- The networks that a record holds, by key: {subnet, group, port, addresses = {[instance] = address}}.
+--- The networks that a record holds, by key: {subnet, group, port, addresses = {[instance] = address}, and for people to
+--- look at: name, internal}.
 function M.recorded(record)
   local leases, known = record.leases or {}, {}
   if leases.network then
     known[M.DEFAULT] = { subnet = leases.network.subnet, group = leases.network.group, port = leases.network.port,
-      addresses = leases.addresses or {} }
+      name = leases.network.name, internal = leases.network.internal, addresses = leases.addresses or {} }
   end
   for key, lease in pairs(leases.networks or {}) do known[key] = lease end
   return known
@@ -147,11 +148,11 @@ function M.remember(record, leases)
     local known = (M.recorded(record)[key] or { addresses = {} }).addresses
     local addresses = {}
     for name in pairs(record.instances) do addresses[name] = lease.addresses[name] or known[name] end
-    local kept = { subnet = lease.subnet, group = lease.group, port = lease.port, addresses = addresses }
-    if key ~= M.DEFAULT then networks[key] = kept end
+    local kept = { subnet = lease.subnet, group = lease.group, port = lease.port, name = lease.name, internal = lease.internal }
     if key == M.DEFAULT then
-      record.leases.network = { subnet = lease.subnet, group = lease.group, port = lease.port }
-      record.leases.addresses = addresses
+      record.leases.network, record.leases.addresses = kept, addresses
+    else
+      kept.addresses, networks[key] = addresses, kept
     end
   end
   record.leases.networks = next(networks) and networks or nil

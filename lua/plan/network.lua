@@ -103,8 +103,8 @@ local function lease_one(context, network, known, names, static)
     local name = network.key == lease.DEFAULT and project.name or project.name .. "/" .. network.key
     group, port = lease.multicast(facts.sha256, name, facts.records, leases)
   end
-  return { subnet = subnet, group = group, port = port, addresses = addresses,
-    prefix = math.tointeger(tonumber(subnet:match("/(%d+)$"))) }
+  return { subnet = subnet, group = group, port = port, addresses = addresses, name = network.name,
+    internal = network.internal or nil, prefix = math.tointeger(tonumber(subnet:match("/(%d+)$"))) }
 end
 
 -- Subnets that cannot move: those that the file names and those that are recorded.

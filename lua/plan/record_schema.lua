@@ -116,11 +116,11 @@ local entry = record({ spec = M.spec, desired = word },
 
 local volume = record({}, { size_bytes = id, made = flag, desired = word })
 
-local network = record { subnet = schema.text { pattern = ADDRESS .. "/%d%d?", wanted = "a subnet" }, group = address,
-  port = port }
+local network = record({ subnet = schema.text { pattern = ADDRESS .. "/%d%d?", wanted = "a subnet" }, group = address,
+  port = port }, { name = line, internal = flag })
 
 local networks = record({ subnet = schema.text { pattern = ADDRESS .. "/%d%d?", wanted = "a subnet" }, group = address,
-  port = port, addresses = map(address, instance_name) })
+  port = port, addresses = map(address, instance_name) }, { name = line, internal = flag })
 
 --- projects/<p>.json
 M.record = record({
