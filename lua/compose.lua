@@ -38,6 +38,7 @@ local M = {}
 ---@field name string?           the project's name, whatever the files say
 ---@field env_file function?     {path, required, format} → holos.EnvFile | nil, message, hint; absent: none is read
 ---@field profiles string[]?     profiles that are asked for; "*" is all of them
+---@field named string[]?        services that are asked for by name, and with them their profiles
 ---@field compat boolean?        keys that only mean something for containers are warned of, not refused
 
 ---@class holos.ComposeState     what the stages share
@@ -117,7 +118,7 @@ local function project_name(state)
   if given and not normalize.is_name(given) then
     report_at(state, state.findings, { "name" },
       ('the project name "%s" that was asked for cannot be one'):format(given),
-      "lower-case letters, digits and hyphens, at most 63")
+      'lower-case letters, digits, "-" and "_", at most 63, and a letter or digit first')
   elseif name == "" then
     report_at(state, state.findings, { "name" }, ('the directory "%s" gives the project no name'):format(directory),
       "add a line: name: my-stack")
@@ -150,6 +151,15 @@ local function set_of(list)
   return set
 end
 
+-- The profiles that are asked for, and those of services that are asked for by name.
+local function active_profiles(state)
+  local active = set_of(state.options.profiles)
+  for _, name in ipairs(state.options.named or {}) do
+    for _, profile in ipairs((state.tree.services[name] or {}).profiles or {}) do active[profile] = true end
+  end
+  return active
+end
+
 -- A place as "holos.yaml:14:5".
 local function placer(state)
   return function(keys) return marks.text(marks.find(state, keys), state.files) end
@@ -160,7 +170,7 @@ function M.normalize(state)
   local options = state.options
   state.project = normalize.project(state.tree, {
     name = project_name(state), directory = options.directory, files = file_names(state),
-    profiles = set_of(options.profiles), marks = marks.lookup(state, state.files),
+    profiles = active_profiles(state), marks = marks.lookup(state, state.files),
     facts = { sniff = options.sniff or function() end, read = reader(state) },
     report = reporter(state, state.findings), place = placer(state),
     warn = reporter(state, state.warnings),

@@ -13,13 +13,12 @@ local M = {}
 
 --- Whether a text can name a project; the file's own name is held against the same rule by the schema.
 function M.is_name(text)
-  return #text <= 63 and text:find("^[a-z0-9][a-z0-9-]*$") ~= nil and text:sub(-1) ~= "-"
+  return #text <= 63 and text:find("^[a-z0-9][a-z0-9_-]*$") ~= nil
 end
 
 --- The project name that a directory suggests; "" when nothing of it can stand in one.
 function M.derived_name(directory)
-  local name = path.base(directory):lower():gsub("[ _.]", "-"):gsub("[^a-z0-9-]", "")
-  return (name:gsub("^%-+", ""):sub(1, 63):gsub("%-+$", ""))
+  return (path.base(directory):lower():gsub("[^a-z0-9_-]", ""):gsub("^[_-]+", ""):sub(1, 63))
 end
 
 local function dependency_names(service)

@@ -101,4 +101,14 @@ function M.included(world, directory, env_files, around, warnings)
   return function(name) return read.values[name] end
 end
 
+--- The profiles that are asked for: by --profile, and by HOLOS_PROFILES (with docker's files COMPOSE_PROFILES).
+---@param lookup fun(name: string): string?  the project's variables
+---@param file string?  path of the first compose file
+---@return string[]
+function M.profiles(lookup, file, options)
+  local profiles = { table.unpack(options.profile or {}) }
+  for name in (environment.setting(lookup, "PROFILES", file) or ""):gmatch("[^,%s]+") do profiles[#profiles + 1] = name end
+  return profiles
+end
+
 return M

@@ -13,10 +13,13 @@ local M = {}
 
 local LEAST_NAME = "^[a-z0-9]"
 
+--- The name of -p; an empty one is none.
+function M.given_name(options) return options.project_name ~= "" and options.project_name or nil end
+
 --- The project that was named in so many words: -p, or HOLOS_PROJECT_NAME in the environment. Its record is then enough.
 function M.asked_name(world, options)
   local of_shell = world.host.env("HOLOS_PROJECT_NAME")
-  return options.project_name or of_shell ~= "" and of_shell or nil
+  return M.given_name(options) or of_shell ~= "" and of_shell or nil
 end
 
 --- Loads and checks compose files; raises all findings at once (exit 2).
@@ -32,7 +35,8 @@ function M.load(world, found, options)
     lookup_for = function(directory, env_files, around)
       return environment.included(world, directory, env_files, around, warnings)
     end,
-    name = options.project_name or variables.project_name, compat = options.compat, profiles = options.profile,
+    name = M.given_name(options) or variables.project_name, compat = options.compat, named = options.arguments,
+    profiles = environment.profiles(variables.lookup, first, options),
     stat = M.looker(world),
     read = function(name) return files.read(world, name) end,
     env_file = function(entry) return environment.of_service(world, entry, variables.lookup, warnings) end,

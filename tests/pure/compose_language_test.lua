@@ -137,6 +137,14 @@ end)
 
 local PROFILES = "services: {a: {image: ./a.qcow2}, b: {image: ./a.qcow2, profiles: [debug, dev]%s}, c: {image: ./a.qcow2%s}}"
 
+test("services that are named bring their profiles along", function()
+  local function order(text, named) return compose.load(text, { named = named }).order end
+  equal(order(PROFILES:format("", ""), { "b", "nobody" }), { "a", "b", "c" })
+  local needs = "services: {db: {image: ./a.qcow2, profiles: [%s]}, tool: {image: ./a.qcow2, profiles: [dev], depends_on: [db]}}"
+  equal(order(needs:format "dev", { "tool" }), { "db", "tool" })
+  ok(compose.complaints(needs:format "other", { named = { "tool" } }):find('service "db" is left out', 1, true))
+end)
+
 test("profiles", function()
   local function order(profiles) return compose.load(PROFILES:format("", ""), { profiles = profiles }).order end
   equal(order(), { "a", "c" })

@@ -67,7 +67,7 @@ end)
 test("the name: from the caller, the file, or the directory", function()
   local text = "services: {a: {image: ./a.qcow2}}"
   equal(compose.load(text).name, "shop")
-  equal(compose.load(text, { directory = "/srv/My App_2/" }).name, "my-app-2")
+  equal(compose.load(text, { directory = "/srv/My App_2/" }).name, "myapp_2")
   equal(compose.load("name: inside\n" .. text).name, "inside")
   equal(compose.load("name: inside\n" .. text, { name = "given" }).name, "given")
   ok(compose.complaints(text, { name = "../x" }):find('the project name "../x" that was asked for cannot be one', 1,

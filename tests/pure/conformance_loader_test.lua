@@ -3,6 +3,8 @@
 
 local compose = require "tests.support.compose"
 local conformance = require "tests.support.conformance"
+local env_file = require "holos.compose.env_file"
+local environment = require "holos.compose.environment"
 local files = require "tests.support.files"
 
 if not compose.has_yaml then skip "this Lua has no sys.yaml" end
@@ -42,7 +44,15 @@ test("dependency cycles", function()
   ok(complaints("compose-depends-on-self.yaml"):find("service1 → service1", 1, true))
 end)
 
--- compose-depends-on-profile-no-cycle.yaml: its test switches services off by profiles that the file does not have.
+test("a cycle among services that their profiles leave out is none", function()
+  local options = options_for { "compose-depends-on-profile-no-cycle.yaml" }
+  options.files[1].text = options.files[1].text:gsub("image: (%w+)", "image: ./%1.qcow2")
+  options.files[2] = { file = ROOT .. "/over.yaml", shown = "over.yaml", text = "services: {other: {image: ./other.qcow2}, "
+    .. "service1: {profiles: [round]}, service2: {profiles: [round]}, service3: {profiles: [round]}}" }
+  equal(compose.complaints("", options), "")
+  options.profiles = { "round" }
+  ok(compose.complaints("", options):find("service1 → service2 → service3 → service1", 1, true))
+end)
 
 test("an empty file", function()
   equal(complaints("empty.yaml"):match("^[^\n]*"), "empty.yaml:1:1: the file is empty")
@@ -96,6 +106,38 @@ test("nested.yaml, sibling.yaml, withdir: paths are seen from the file that says
   equal(base["with-build"], { build = ROOT .. "/extends" })
   equal(merged("compose-test-extends.yaml").services.importer, { image = "nginx", container_name = "imported",
     env_file = { ROOT .. "/subdir/extra.env" }, volumes = { "/opt/data:/var/lib/mysql" } })
+end)
+
+test("env files of services and of the command line", function()
+  local directory = "/compose-go/cli/testdata/env-file"
+  local function service(name)
+    local variables = environment.read({ { path = directory .. "/override.env" } }, function() end, read, tostring)
+    return compose.load((read(directory .. "/" .. name):gsub("image: nginx", "image: ./nginx.qcow2")), {
+      directory = directory, lookup = function(key) return variables.values[key] end,
+      env_file = function(entry) return env_file.parse(read(entry.path), function() end) end,
+    }).services.simple
+  end
+  local one, two = service "compose-with-env-file.yaml", service "compose-with-env-files.yaml"
+  equal({ one.environment, one.ports[1].host }, { { DEFAULT_PORT = "8080" }, 8000 })
+  equal({ two.environment, two.ports[1].host }, { { DEFAULT_PORT = "9090" }, 9000 })
+end)
+
+local function named(directory, name)
+  return pcall(compose.load, "services: {a: {image: ./a.qcow2}}", { directory = directory, name = name or false })
+end
+
+test("the project's name: as asked for, or what the directory's comes to", function()
+  for _, name in ipairs { "my_project", "42my_project_num" } do equal(select(2, named("/x", name)).name, name) end
+  for directory, name in pairs { ["/cli/testdata/UNNORMALIZED PATH"] = "unnormalizedpath", ["/cli/testdata/simple"] = "simple",
+    ["/_-My.Project_1-"] = "myproject_1-" } do
+    equal(select(2, named(directory)).name, name)
+  end
+  for _, name in ipairs { "-my_project", "_my_project", "www.my.project", "MY_PROJECT", "my project" } do
+    local fine, problem = named("/x", name)
+    equal(fine, false)
+    ok(problem.findings[1].message:find(name, 1, true), name)
+  end
+  equal(named("/"), false)
 end)
 
 test("a context that is an address stays one", function()

@@ -31,7 +31,7 @@ test("init: a file that validates once its image is there, and says how to get i
   image(directory .. "/" .. name)
   local after = holos(directory, "validate")
   equal({ after.status, after.stderr }, { 0, "" })
-  ok(after.stdout:find("^project my%-shop\n"), after.stdout)
+  ok(after.stdout:find("^project myshop\n"), after.stdout)
 end)
 
 -- A line that is commented out as the file's reader would let it in.

@@ -69,12 +69,28 @@ test("the project's name: -p, HOLOS_PROJECT_NAME, the file, the directory of the
   equal(told(directory, { COMPOSE_PROJECT_NAME = "y" })[2], "of-file")
   equal(told(directory, { HOLOS_PROJECT_NAME = "y" })[2], "y")
   equal(told(directory, { HOLOS_PROJECT_NAME = "y" }, "-p", "z")[2], "z")
+  equal(told(directory, { HOLOS_PROJECT_NAME = "y" }, "-p", "")[2], "y")
   assert(qcow2.create(directory .. "/shop/image.qcow2", { size_bytes = 1 << 20 }))
   equal(told(directory .. "/shop", {}), { 0, "x", 2 })
   equal(told(directory .. "/shop", { HOLOS_DISABLE_ENV_FILE = "true" }), { 0, "shop", 1 })
   files.write(directory .. "/shop/compose.yaml", TEXT)
   equal(told(directory .. "/shop", { COMPOSE_PROJECT_NAME = "y", HOLOS_ENV_FILES = "/dev/null/x" }, "-f", "compose.yaml")[1], 2)
   equal(told(directory .. "/shop", { COMPOSE_PROJECT_NAME = "y", COMPOSE_DISABLE_ENV_FILE = "1" }, "-f", "compose.yaml")[2], "y")
+end)
+
+test("profiles: of --profile and HOLOS_PROFILES, with docker's files of COMPOSE_PROFILES", function()
+  local text = "name: one\nservices: {a: {image: ./image.qcow2}, b: {image: ./image.qcow2, profiles: [dev]},"
+    .. " c: {image: ./image.qcow2, profiles: [ops]}}\n"
+  local directory = make { ["holos.yaml"] = text, ["compose.yaml"] = text, [".env"] = "HOLOS_PROFILES=dev" }
+  local function services(env, ...)
+    local names = {}
+    for name in holos(directory, { "validate", ... }, env).stdout:gmatch("\n  (%a) ") do names[#names + 1] = name end
+    return table.concat(names)
+  end
+  equal({ services {}, services({}, "--profile", "ops"), services { HOLOS_PROFILES = "ops" } }, { "ab", "abc", "ac" })
+  equal({ services { HOLOS_PROFILES = "*" }, services { HOLOS_PROFILES = "" } }, { "abc", "a" })
+  equal(services { HOLOS_PROFILES = "", COMPOSE_PROFILES = "ops" }, "a")
+  equal(services({ HOLOS_PROFILES = "", COMPOSE_PROFILES = "dev, ops" }, "-f", "compose.yaml"), "abc")
 end)
 
 test("HOLOS_PROJECT_NAME is enough for what works from the record", function()

@@ -4,6 +4,11 @@ local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 local service = require "holos.compose.schema.service"
 
+-- Names of files and directories.
+local project_name = schema.text {
+  pattern = "[a-z0-9][a-z0-9_-]*", most = 63, wanted = 'a name of lower-case letters, digits, "-" and "_"',
+}
+
 local include = schema.lazy(function() return require "holos.compose.schema.include" end)
 
 local function empty() return {} end
@@ -19,7 +24,7 @@ local function grants(name)
 end
 
 return schema.record {
-  { "name", rules.label, change = "recreate", default_text = "the directory's", meaning = "Name of the project." },
+  { "name", project_name, change = "recreate", default_text = "the directory's", meaning = "Name of the project." },
   { "services", schema.map { of = service, key = rules.label, empty = empty }, required = true,
     hint = "a file has at least one service", meaning = "The machines." },
   { "networks", networks, class = pending.class "networks",

@@ -7,7 +7,7 @@ local tables = require "holos.core.table"
 
 local M = {}
 
---- RFC 1123 label, lower case: service, project and instance names become host names and file names.
+--- RFC 1123 label, lower case: service and instance names become host names and file names.
 M.label = schema.text {
   pattern = "[a-z0-9][a-z0-9-]*", most = 63,
   wanted = "a name of lower-case letters, digits and hyphens",
