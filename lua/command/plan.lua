@@ -8,10 +8,10 @@ local shared = require "holos.command.shared"
 local M = {
   summary = "show what `up` would do, and change nothing",
   arguments = { shared.SERVICES },
-  options = {
+  options = shared.options({
     { "--exit-code", help = "exit with 10 when there is something to do" },
     shared.FORMAT,
-  },
+  }, shared.CONSENT),
 }
 
 local CHANGES = 10
@@ -25,7 +25,7 @@ function M.run(world, options)
   else
     shared.show_plan(context, plan)
   end
-  return options.exit_code and #plan.rows + #plan.refusals > 0 and CHANGES or 0
+  return options.exit_code and #plan.rows + #plan.refusals + #plan.questions > 0 and CHANGES or 0
 end
 
 return M

@@ -1,8 +1,8 @@
 --- holos start
 local down = require "holos.use.down"
+local goal = require "holos.command.goal"
 local shared = require "holos.command.shared"
 local talk_ = require "holos.command.talk"
-local up = require "holos.command.up"
 
 local M = {
   summary = "start stopped instances as they were created",
@@ -14,7 +14,7 @@ local M = {
 }
 
 function M.run(world, options)
-  options.goal = up.goal(world, options)
+  options.goal = goal.of(world, options)
   local context = shared.recorded(world, options, "start")
   local talk <close> = talk_.new(world, "start")
   down.start(context, context.words, talk)

@@ -112,8 +112,11 @@ end
 local DOING = {
   ["instance.launch"] = "launching", ["instance.await"] = "booting", ["instance.stop"] = "stopping",
   ["instance.trash"] = "moving to the trash", ["disk.create"] = "creating disk", ["disk.grow"] = "growing disk",
-  ["volume.create"] = "creating", ["instance.resume"] = "going on",
+  ["volume.create"] = "creating", ["instance.resume"] = "going on", ["instance.set_aside"] = "setting the old disk aside",
 }
+
+-- What is only written down.
+local SILENT = { ["instance.settle"] = true }
 
 function Talk:show(row, said)
   if row.said == said then return end
@@ -122,6 +125,7 @@ function Talk:show(row, said)
 end
 
 function Talk:on_start(action)
+  if SILENT[action.kind] then return end
   local row = self:row(action)
   if not DOING[action.kind] then return end
   row.text, row.mark = DOING[action.kind], "·"
@@ -154,6 +158,7 @@ function Talk:failed(row, problem)
 end
 
 function Talk:on_end(action, ok, result, took_ms)
+  if SILENT[action.kind] then return end
   local row = self:row(action)
   if not ok then
     if type(result) == "table" and result.code == "ECANCELED" then return end

@@ -2,8 +2,9 @@
 ---
 --- An option: { "-n", "--tail", value = "LINES", kind = "integer", help = "…", repeated = true, choices =, least =
 --- 0 }. Its field in the result is the first long name with "_" for "-". kind: string (default), integer, duration
---- (ms; a bare number is seconds), size (bytes), choice; an option without `value` is a flag. An argument: { name =,
---- optional =, repeated =, rest =, choices = }.
+--- (ms; a bare number is seconds), size (bytes), choice; an option without `value` is a flag. With `bare = TEXT` the value
+--- may be left out, which stands for that text; it is then given behind "=" only. An argument: { name =, optional =,
+--- repeated =, rest =, choices = }.
 local err = require "holos.core.err"
 local text = require "holos.core.text"
 local units = require "holos.core.units"
@@ -101,8 +102,8 @@ function Parser:option(words, at)
   name = name or word
   local option = self.by_name[name]
   if not option then return self:bundle(words, at) end
-  if value or not option.value then
-    store(self.result, option, name, value or "true")
+  if value or not option.value or option.bare then
+    store(self.result, option, name, value or option.bare or "true")
     return 1
   end
   if words[at + 1] == nil then usage(("%s wants a value (%s)"):format(name, option.value)) end

@@ -22,7 +22,7 @@ end
 -- Behind an option that takes a value: its choices. Without any the shell offers files.
 local function bash_values(options, command, lines)
   for _, option in ipairs(options) do
-    if option.value then
+    if option.value and not option.bare then
       local patterns = {}
       for i, name in ipairs(option) do patterns[i] = command .. ":" .. name end
       lines[#lines + 1] = ("    %s) words=%q ;;"):format(table.concat(patterns, "|"),
@@ -34,7 +34,7 @@ end
 local function names_with_values(options)
   local names = {}
   for _, option in ipairs(options) do
-    if option.value then table.move(option, 1, #option, #names + 1, names) end
+    if option.value and not option.bare then table.move(option, 1, #option, #names + 1, names) end
   end
   return table.concat(names, "|")
 end
@@ -82,7 +82,7 @@ function M.fish(program, commands, options)
       local long = name:match("^%-%-(.+)$")
       words[#words + 1] = long and "-l " .. long or "-s " .. name:sub(2)
     end
-    if option.value then words[#words + 1] = "-r" end
+    if option.value and not option.bare then words[#words + 1] = "-r" end
     if option.choices then words[#words + 1] = "-f -a " .. text.shell_quote(table.concat(option.choices, " ")) end
     words[#words + 1] = "-d " .. text.shell_quote(option.help)
     lines[#lines + 1] = table.concat(words, " ")

@@ -5,9 +5,10 @@ local M = {}
 
 local WIDTH = 100
 
---- "-n, --tail LINES"
+--- "-n, --tail LINES", "--keep[=SERVICE]"
 function M.spelling(option)
   local names = table.concat(option, ", ")
+  if option.bare then return ("%s[=%s]"):format(names, option.value) end
   return option.value and names .. " " .. option.value or names
 end
 

@@ -1,7 +1,7 @@
 --- What differs between the recorded spec of an instance and the wanted one, field by field. Pure.
+local first = require "holos.plan.diff.first"
 local guest = require "holos.plan.diff.guest"
 local schema = require "holos.core.schema"
-local seed = require "holos.plan.seed"
 local service = require "holos.compose.schema.service"
 local table_ = require "holos.core.table"
 local units = require "holos.core.units"
@@ -49,13 +49,22 @@ local function address_words(nics)
   return words(addresses)
 end
 
+-- File names are enough where they differ.
+local function tell_image(from, to)
+  local before, now = from[1] or "none", to[1] or "none"
+  if before == now then return before .. " replaced", before .. " replaced" end
+  local short_before, short_now = before:match("[^/]*$"), now:match("[^/]*$")
+  if short_before ~= short_now then return short_before, short_now end
+  return before, now
+end
+
 --- Version 1 of the explicit field list: the recorded and the wanted spec are compared here and nowhere else.
 --- key: where the file says it; what a change of it needs is written there, in compose/schema. Only what follows from
 --- other services has its class here.
 M.FIELDS = {
   { name = "image", key = "image", get = function(s)
       return { s.image.path, s.image.format, s.image.mtime_ns, s.image.inode }
-    end, show = function(image) return image[1] or "none" end },
+    end, tell = tell_image },
   { name = "image_os", key = "image_os", get = function(s) return s.image.os end },
   { name = "memory", key = "vm.memory_mb", get = function(s) return s.vm.memory_mib end, show = mib },
   { name = "vcpu", key = "vm.vcpu", get = function(s) return s.vm.vcpu end },
@@ -86,10 +95,8 @@ M.FIELDS = {
   { name = "labels", key = "labels", get = function(s) return s.labels end,
     show = function(labels) return #table_.keys(labels) .. " labels" end },
   { name = "protect", key = "protect", get = function(s) return s.protect end },
-  { name = "cloud_init", key = "cloud_init", get = seed.first_hash_input,
-    show = function() return "first steps" end },
 }
-table_.extend(M.FIELDS, guest.FIELDS)
+table_.extend(table_.extend(M.FIELDS, guest.FIELDS), first.FIELDS)
 
 local RANK = { live = 1, restart = 2, reprovision = 3, recreate = 4 }
 
@@ -136,6 +143,24 @@ function M.changes(recorded, wanted)
     end
   end
   return changes
+end
+
+--- The changes that cost a disk or what is on it: only the user may decide on those.
+function M.grave(changes)
+  return table_.filter(changes, function(change) return RANK[change.class] >= RANK.reprovision end)
+end
+
+--- What is wanted, with everything left as recorded that a grave change would touch.
+---@return table spec
+function M.keep(recorded, wanted)
+  local spec = table_.copy(wanted)
+  for _, key in ipairs { "image", "disk_bytes", "user", "instance_id" } do spec[key] = table_.copy(recorded[key]) end
+  if wanted.disk_bytes > recorded.disk_bytes and table_.deep_equal(wanted.image, recorded.image) then
+    spec.disk_bytes = wanted.disk_bytes
+  end
+  spec.cloud_init = table_.copy(recorded.cloud_init)
+  spec.cloud_init.bootcmd = wanted.cloud_init.bootcmd
+  return spec
 end
 
 --- The gravest class among changes, nil for none.

@@ -58,12 +58,20 @@ local function mounts_of(service, facts)
   return mounts
 end
 
---- An instance-id changes when, and only when, the first part of the seed changes: cloud-init then runs it again. The
---- instances of a service have one first part.
-local function instance_id(context, spec)
+--- The instance-id of a guest. It changes when the first part of the seed does, or when that is to run again: cloud-init
+--- then runs it.
+---@param runs integer?   how often it was asked to run again
+---@param first string?   the first part, where it is known
+function M.id(sha256, spec, runs, first)
+  local text = spec.uuid .. "\n" .. (first or seed.first_hash_input(spec))
+  return "i-" .. sha256(runs and ("%s\n%d"):format(text, runs) or text):sub(1, 16)
+end
+
+-- The instances of a service have one first part.
+local function instance_id(context, spec, known)
   local first = context.first_parts[spec.service] or seed.first_hash_input(spec)
   context.first_parts[spec.service] = first
-  return "i-" .. context.facts.sha256(spec.uuid .. "\n" .. first):sub(1, 16)
+  return M.id(context.facts.sha256, spec, known and known.provision_runs, first)
 end
 
 -- The id of the names that a guest is told; the same for all that are in the same networks.
@@ -105,7 +113,7 @@ function M.spec(context, service, instance)
     ready = service.ready,
   }
   guest.fill(spec, service, instance.index, facts.digests)
-  spec.hosts_id, spec.instance_id = hosts_id(context, spec.nics), instance_id(context, spec)
+  spec.hosts_id, spec.instance_id = hosts_id(context, spec.nics), instance_id(context, spec, known)
   return spec
 end
 

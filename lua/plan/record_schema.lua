@@ -111,8 +111,11 @@ M.spec = spec_rule(open)
 --- A spec as QEMU's options are made of it: with nothing that this version does not know.
 M.launchable = spec_rule(closed)
 
+-- What is kept of an instance while its disk is being replaced.
+local replaced = record({ spec = M.spec, batch = line }, { is_moved = flag, is_put_back = flag, was_running = flag })
+
 local entry = record({ spec = M.spec, desired = word },
-  { leased = map(port), disk_made = flag })
+  { leased = map(port), disk_made = flag, kept = M.spec, provision_runs = count, replaced = replaced })
 
 local volume = record({}, { size_bytes = id, made = flag, desired = word })
 

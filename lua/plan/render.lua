@@ -1,4 +1,5 @@
 --- Plans as text. Pure.
+local consent = require "holos.plan.consent"
 local path = require "holos.core.path"
 local table_ = require "holos.core.table"
 local text = require "holos.core.text"
@@ -54,38 +55,76 @@ function M.counts(plan)
   return counts["+"], counts["~"], counts["-"]
 end
 
+--- Whether a plan takes a disk away.
+local function takes_disks(plan)
+  for _, action in ipairs(plan.actions) do
+    if action.kind == "instance.trash" or action.kind == "instance.set_aside" then return true end
+  end
+  return false
+end
+
 --- The rows of a plan as lines that line up, with where each comes from, and their count.
 ---@return string[] lines
 function M.plan(plan)
   local rows = {}
   for i, row in ipairs(plan.rows) do rows[i] = { "  " .. row.mark .. " " .. row.name, row.text, row.where or "" } end
+  for _, kept in ipairs(plan.kept) do
+    rows[#rows + 1] = { "  = " .. kept.name, "config changed, kept as it is   " .. kept.text, kept.where or "" }
+  end
   local lines = text.columns(rows)
   local added, changed, removed = M.counts(plan)
-  lines[#lines + 1] = ("%d to add, %d to change, %d to remove."):format(added, changed, removed)
+  lines[#lines + 1] = ("%d to add, %d to change, %d to remove.%s"):format(added, changed, removed,
+    changed > 0 and not takes_disks(plan) and " No disk is lost." or "")
   return lines
+end
+
+--- "  ! web-0, web-1: cloud_init.packages + php-fpm   holos.yaml:15"
+function M.question(question)
+  return ("  ! %s: %s%s"):format(table.concat(question.instances, ", "), question.text,
+    question.where and "   " .. question.where or "")
+end
+
+--- What an answer to a question comes to: "new disks from debian.qcow2 (old ones go to the trash)".
+function M.meaning(answer, question) return consent.MEANING[answer]:format(question.image) end
+
+local function questions_text(questions)
+  local lines, cells = {}, {}
+  for _, question in ipairs(questions) do lines[#lines + 1] = M.question(question) end
+  lines[#lines + 1] = "refused: this needs a decision, and there is nobody to ask."
+  for _, question in ipairs(questions) do
+    for _, answer in ipairs(question.answers) do
+      cells[#cells + 1] = { ("  --%s=%s"):format(answer, question.service), M.meaning(answer, question) }
+    end
+  end
+  return table.concat(table_.extend(lines, text.columns(cells)), "\n")
+end
+
+local function refusals_text(refusals)
+  local lines, cures = {}, {}
+  for _, refusal in ipairs(refusals) do
+    cures[#cures + 1] = refusal.cure
+    local change = refusal.change
+    lines[#lines + 1] = ("%s%s: %s: %s"):format(refusal.where and refusal.where .. ": " or "", refusal.instance,
+      change.name, change.from == change.to and change.to or change.from .. " → " .. change.to)
+  end
+  table_.extend(lines, cures)
+  if #cures < #refusals then
+    lines[#lines + 1] = "refused: undo the change, or take the instances down first (root disks go to the trash): holos down"
+  end
+  return table.concat(lines, "\n")
 end
 
 --- Why a plan is refused, and what to do instead.
 ---@return string text
 function M.refusals(plan)
-  local lines, cures = {}, {}
-  for _, refusal in ipairs(plan.refusals) do
-    cures[#cures + 1] = refusal.cure
-    local change = refusal.change
-    lines[#lines + 1] = ("%s%s: %s changed (%s): %s"):format(refusal.where and refusal.where .. ": " or "", refusal.instance,
-      change.name, change.from == change.to and change.to or change.from .. " → " .. change.to,
-      change.class == "recreate" and "this needs a new disk" or "the first steps would have to run again")
-  end
-  table_.extend(lines, cures)
-  if #cures == #plan.refusals then return table.concat(lines, "\n") end
-  lines[#lines + 1] = "refused: undo the change, or take the instances down first (root disks go to the trash): holos down"
-  return table.concat(lines, "\n")
+  if #plan.refusals > 0 then return refusals_text(plan.refusals) end
+  return questions_text(plan.questions)
 end
 
 --- A plan as plain data for programs.
 function M.data(plan)
   return { rows = table_.list(plan.rows), actions = table_.list(plan.actions), refusals = table_.list(plan.refusals),
-    warnings = table_.list(plan.warnings) }
+    questions = table_.list(plan.questions), kept = table_.list(plan.kept), warnings = table_.list(plan.warnings) }
 end
 
 return M

@@ -77,6 +77,14 @@ local function lease_uid(context, record)
   record.leases.uid = lease.uid({ name = record.name }, record, { sha256 = context.sha256, records = context.others })
 end
 
+-- What was taken away before its disk had been replaced still has the old one.
+local function settled(entry)
+  local replaced = entry.replaced
+  if replaced and not replaced.is_moved then entry.spec, entry.disk_made = replaced.spec, true end
+  entry.replaced = nil
+  return entry
+end
+
 --- The living record with what comes back; without one, the old record with nothing but that.
 local function laid(context)
   local old, record = table_.copy(context.old), context.living
@@ -90,7 +98,7 @@ local function laid(context)
     record.volumes[name].desired = nil
   end
   for _, name in ipairs(context.instances) do
-    record.instances[name] = old.instances[name]
+    record.instances[name] = settled(old.instances[name])
     record.instances[name].desired = "stopped"
   end
   return record, added

@@ -115,7 +115,10 @@ end
 --- Removes the copies that no spec of a record names any more.
 function M.sweep(world, state, record)
   local names = { [KEY_NAME] = true }
-  for _, entry in pairs(record.instances) do names_of(entry.spec, names) end
+  for _, entry in pairs(record.instances) do
+    names_of(entry.spec, names)
+    if entry.replaced then names_of(entry.replaced.spec, names) end
+  end
   for _, entry in ipairs(world.fs.list(state:contents(record.name)) or {}) do
     if not names[entry.name] then err.check("secrets", world.fs.remove(file_of(state, record.name, entry.name))) end
   end

@@ -3,19 +3,27 @@
 local disk = require "holos.run.action.disk"
 local err = require "holos.core.err"
 local instance = require "holos.run.action.instance"
+local replace = require "holos.run.action.replace"
 local task = require "holos.core.task"
 
 local M = {}
 
 --- One entry for each kind of action: fn(world, job, action) → what it came to; `job` is what M.run got.
 M.actions = {}
-for _, actions in ipairs { disk, instance } do
+for _, actions in ipairs { disk, instance, replace } do
   for kind, action in pairs(actions) do M.actions[kind] = action end
 end
 
 local function allowed_and_done(world, job, action)
   job.before(action)
   return M.actions[action.kind](world, job, action)
+end
+
+-- A new disk that does not serve makes room for the old one; not when we are only asked to stop.
+local function undo(world, job, action, problem)
+  if not action.undo or err.is(problem, "ECANCELED") then return end
+  M.actions["instance.put_back"](world, job, action)
+  if err.is(problem) then problem.hint = "what failed is in the trash: holos trash ls " .. job.record.name end
 end
 
 --- Performs one action; a failure is told to `job.on_end` and raised.
@@ -25,7 +33,10 @@ function M.perform(world, job, action)
   local ok, result = xpcall(allowed_and_done, err.trace, world, job, action)
   local took_ms = task.now_ms() - begun_ms
   job.on_end(action, ok, result, took_ms)
-  if not ok then error(result, 0) end
+  if not ok then
+    undo(world, job, action, result)
+    error(result, 0)
+  end
   job.after(action, result, took_ms)
 end
 

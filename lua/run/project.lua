@@ -3,6 +3,7 @@ local contents = require "holos.run.contents"
 local keys = require "holos.run.keys"
 local leases = require "holos.run.leases"
 local record_ = require "holos.run.record"
+local aside = require "holos.run.aside"
 local trash = require "holos.run.trash"
 
 local M = {}
@@ -13,6 +14,7 @@ function M.load(world, state, name)
   local record = record_.load(world, state, name)
   if not record then return nil end
   trash.forget_taken(world, state, record)
+  aside.finish(world, state, record)
   leases.recall(world, state, record)
   return record
 end

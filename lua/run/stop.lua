@@ -81,6 +81,14 @@ function M.end_shares(world, now)
   end
 end
 
+--- Raises when an instance runs: no disk is moved under a living QEMU, whatever was observed before its lock was taken.
+function M.require_ended(world, state, project, name)
+  local now = runtime.load(world, state, project, name)
+  M.end_shares(world, now)
+  local process <close> = runtime.process(world, now)
+  if process then err.raise { message = name .. ": runs again; nothing of it was moved", code = "EBUSY" } end
+end
+
 --- Ends a process that did not power off by itself.
 local function terminate(process, name, pid)
   if signal(process, "TERM", TERM_MS) then return "terminated" end

@@ -19,9 +19,10 @@ function M.batch_name(world)
 end
 
 --- Opens a batch: the directory, and a record of what was there so that it can be put back.
+---@param name string?  of the batch; a new one when absent
 ---@return string directory
-function M.open_batch(world, state, record)
-  local directory = state:trash(record.name) .. "/" .. M.batch_name(world)
+function M.open_batch(world, state, record, name)
+  local directory = state:trash(record.name) .. "/" .. (name or M.batch_name(world))
   err.check("trash", world.fs.mkdir_all(directory .. "/instances", DIRECTORY_MODE))
   err.check("trash", world.fs.write_atomic(directory .. "/record.json", world.json.encode(record, { indent = 1 }),
     { mode = FILE_MODE, sync = true }))
@@ -152,11 +153,12 @@ local function text_of(batch, why)
 end
 
 --- What `sweep` would delete of one project if it came now; it stops once the disk has room again.
+---@param spared table<string, boolean>?  batches that stay
 ---@return string[] texts
-function M.over(world, state, project)
+function M.over(world, state, project, spared)
   local texts = {}
   for _, batch in ipairs(M.list(world, state)) do
-    local why = batch.project == project and why_over(world, state, batch)
+    local why = batch.project == project and not (spared or {})[batch.batch] and why_over(world, state, batch)
     if why then texts[#texts + 1] = text_of(batch, why) end
   end
   return texts
@@ -164,9 +166,10 @@ end
 
 --- Deletes what is over of one project, whose lock the caller holds; oldest first.
 ---@param on_removed fun(batch: table, text: string)  told of each, before it is deleted
-function M.sweep(world, state, project, on_removed)
+---@param spared table<string, boolean>?  batches that stay
+function M.sweep(world, state, project, on_removed, spared)
   for _, batch in ipairs(M.list(world, state)) do
-    local why = batch.project == project and why_over(world, state, batch)
+    local why = batch.project == project and not (spared or {})[batch.batch] and why_over(world, state, batch)
     if why then
       on_removed(batch, text_of(batch, why))
       M.remove(world, batch)

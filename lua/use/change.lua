@@ -9,6 +9,7 @@ local ports = require "holos.run.ports"
 local ports_ = require "holos.plan.ports"
 local project = require "holos.run.project"
 local render = require "holos.plan.render"
+local aside = require "holos.run.aside"
 local sweep = require "holos.run.sweep"
 local task = require "holos.core.task"
 local trash = require "holos.run.trash"
@@ -46,9 +47,9 @@ function M.begin(context, talk)
   return held
 end
 
---- Raises when a plan holds changes that need a decision.
+--- Raises when a plan holds what cannot be done, or what nobody has decided on.
 function M.refuse(plan)
-  if #plan.refusals == 0 then return end
+  if #plan.refusals + #plan.questions == 0 then return end
   err.raise { message = render.refusals(plan), code = "ECONSENT", exit = 3, hint = "nothing was changed" }
 end
 
@@ -85,12 +86,13 @@ function M.saved_at_end(context, record, talk)
   end })
 end
 
---- Empties the project's part of the trash of what is over, and says so.
-function M.sweep_trash(context, talk)
+--- Empties the project's part of the trash of what is over, and says so. What may have to come back stays.
+---@param record table  the project's
+function M.sweep_trash(context, talk, record)
   trash.sweep(context.world, context.state, context.name, function(batch, text)
     talk.notice("trash: deleting " .. text)
     journal.append(context.world, context.state, context.name, { type = "trash.deleted", batch = batch.batch })
-  end)
+  end, aside.waiting(record))
 end
 
 return M

@@ -142,7 +142,7 @@ function M.down(context, words, talk)
   hooks.ask(context.record, actions)
   talk.planned { actions = actions, rows = {} }
   set_desired(context, chosen, "removed")
-  change.sweep_trash(context, talk)
+  change.sweep_trash(context, talk, context.record)
   local _saved <close> = change.saved_at_end(context, context.record, talk)
   local batch = trash.open_batch(world, state, context.record)
   change.perform(context, { record = context.record, batch = batch }, talk, actions)

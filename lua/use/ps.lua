@@ -18,12 +18,13 @@ end
 --- pid}.
 ---@param seen table  as run/observe gives it
 function M.row(world, state, record, name, seen)
-  local spec = record.instances[name].spec
+  local spec, is_kept = record.instances[name].spec, record.instances[name].kept ~= nil
   local now = seen.runtime or {}
   local disk = world.fs.stat(state:instance(record.name, name) .. "/root.qcow2")
   return { project = record.name, service = spec.service, name = name, image = (spec.image.path or ""):match("[^/]+$"),
-    state = seen.state, status = seen.text, running = seen.running, accel = spec.vm.accel, vcpu = spec.vm.vcpu,
-    memory_mib = spec.vm.memory_mib, disk_bytes = disk and disk.allocated_bytes or 0, address = M.address(spec),
+    state = seen.state, status = seen.text .. (is_kept and ", config changed" or ""), running = seen.running,
+    accel = spec.vm.accel, vcpu = spec.vm.vcpu, memory_mib = spec.vm.memory_mib,
+    disk_bytes = disk and disk.allocated_bytes or 0, address = M.address(spec),
     ports = table_.list(seen.running and { table.unpack(now.ports or {}, 2) } or {}),
     ssh_port = seen.running and now.ports and now.ports[1] and now.ports[1].host or nil,
     pid = seen.running and now.pid or nil,

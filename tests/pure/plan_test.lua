@@ -103,7 +103,10 @@ local function make(specs, recorded, running, volumes, lost)
   for name, made in pairs(lost or {}) do
     observed.instances[name].disk, record.instances[name].disk_made = false, made
   end
+  local services = {}
+  for _, wanted in ipairs(specs) do services[wanted.service] = true end
   return up.make { specs = specs, record = record, observed = observed, volumes = volumes or {}, describe = DESCRIBE,
+    managed = services, declared = services,
     where = function(path) return "holos.yaml:" .. #path end, batch_of = function() end }
 end
 
@@ -200,13 +203,13 @@ test("more memory restarts the running one and says where the file asks for it; 
   equal(ids(plan)[2], "launch/web-0 < stop/web-0")
 end)
 
-test("another image and other first steps are refused, never carried out", function()
+test("another image and other first steps are asked about, never carried out unasked", function()
   local plan = make({ spec("a-0", { image = { path = "/other.qcow2", format = "qcow2", os = "plain" } }),
     spec("b-0", { cloud_init = { runcmd = { "true" } } }) }, { spec("a-0"), spec("b-0") }, {})
-  equal(#plan.refusals, 2)
-  equal(plan.refusals[1].change.class, "recreate")
-  equal(plan.refusals[2].change.class, "reprovision")
-  for _, action in ipairs(plan.actions) do ok(action.kind == "instance.await") end
+  equal(#plan.questions, 2)
+  equal(plan.questions[1].answers, { "keep", "recreate" })
+  equal(plan.questions[2].answers, { "reprovision", "keep", "recreate" })
+  equal(plan.actions, {})
 end)
 
 test("what a change needs is what the compose schema says, for every key of a service", function()
@@ -237,7 +240,7 @@ test("what a change needs is what the compose schema says, for every key of a se
 end)
 
 test("a smaller disk is another disk, a larger one grows", function()
-  equal(make({ spec("a-0", { disk_bytes = 1 << 20 }) }, { spec("a-0") }, {}).refusals[1].change.class, "recreate")
+  equal(make({ spec("a-0", { disk_bytes = 1 << 20 }) }, { spec("a-0") }, {}).questions[1].answers, { "keep", "recreate" })
   local plan = make({ spec("a-0", { disk_bytes = 1 << 31 }) }, { spec("a-0") }, {})
   equal(ids(plan)[1], "grow/a-0")
 end)
@@ -255,7 +258,10 @@ test("a change of every field there is can be shown", function()
     ports = { { host_ip = "127.0.0.1", host = 1, guest = 2, protocol = "tcp" } },
     mounts = { { kind = "bind", source = "/a", target = "/b", read_only = true } }, nics = { {}, { address = "10.10.0.2" } },
     hosts_id = "2-b", healthcheck = { test = { "CMD", "true" } }, stop_grace_ms = 1, labels = { a = "b" }, protect = true,
-    console_login = "none", cloud_init = { bootcmd = { "true" }, runcmd = { "true" } }, memory_mib = 1024,
+    console_login = "none", memory_mib = 1024,
+    cloud_init = { bootcmd = { "true" }, runcmd = { "true" }, user = "anna", packages = { "nginx" },
+      write_files = { { path = "/etc/motd", content = "hi" } }, ssh_authorized_keys = { "ssh-rsa AAAA anna" },
+      user_data = "#cloud-config", extra = { ntp = {} } },
     boot = { kernel = "/k" }, cdroms = { { path = "/c.iso" } }, rtc = "utc", hostname = "h", environment = { A = "1" },
     configs = { { key = "c", target = "/c", digest = "1" } }, secrets = { { key = "s", target = "/s", digest = "1" } },
     dns = { "9.9.9.9" }, dns_search = { "lan" }, dns_options = { "rotate" }, sysctls = { ["net.core.somaxconn"] = "1" },

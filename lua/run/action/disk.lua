@@ -1,10 +1,8 @@
 --- Actions on disks: volumes and root disks are made and grown, instances go to the trash. Effects: files.
 local contents = require "holos.run.contents"
 local disk = require "holos.run.disk"
-local err = require "holos.core.err"
 local journal = require "holos.run.journal"
 local lease = require "holos.plan.lease"
-local runtime = require "holos.run.runtime"
 local stop = require "holos.run.stop"
 local trash = require "holos.run.trash"
 
@@ -29,17 +27,9 @@ M["disk.grow"] = function(world, job, action)
   return "grown"
 end
 
---- No disk is moved under a living QEMU, whatever was observed before the lock was taken.
-local function require_ended(world, job, name)
-  local now = runtime.load(world, job.state, job.record.name, name)
-  stop.end_shares(world, now)
-  local process <close> = runtime.process(world, now)
-  if process then err.raise { message = name .. ": runs again; nothing of it was moved", code = "EBUSY" } end
-end
-
 M["instance.trash"] = function(world, job, action)
   local _held <close> = job.take_lock(action.instance)
-  require_ended(world, job, action.instance)
+  stop.require_ended(world, job.state, job.record.name, action.instance)
   contents.copy_to_trash(world, job.state, spec_of(job, action), job.batch)
   trash.take_instance(world, job.state, job.record.name, action.instance, job.batch)
   job.record.instances[action.instance] = nil

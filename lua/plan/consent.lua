@@ -1,0 +1,105 @@
+--- Answers to what only the user may decide: what becomes of a disk whose image or first steps the file no longer names.
+--- They come from the command line or from a person at a terminal. Pure.
+local err = require "holos.core.err"
+local table_ = require "holos.core.table"
+local text = require "holos.core.text"
+
+local M = {}
+
+--- The answers there are, in the order in which they are offered, and what each comes to.
+M.ANSWERS = { "reprovision", "keep", "recreate" }
+M.MEANING = {
+  reprovision = "run the changed steps on the present disks",
+  keep = 'leave the machines as they are (ps shows "config changed")',
+  recreate = "new disks from %s (old ones go to the trash)",
+}
+
+--- What stands for all services in the answers.
+M.ALL = ""
+
+--- Answers by kind, each the set of services and instances that it was given for.
+---@class holos.Consent
+---@field reprovision table<string, boolean>
+---@field keep        table<string, boolean>
+---@field recreate    table<string, boolean>
+---@field force       table<string, boolean>  what gets a new disk though nothing asks for one
+
+--- No answers at all.
+---@return holos.Consent
+function M.none() return { reprovision = {}, keep = {}, recreate = {}, force = {} } end
+
+local function usage(message, hint) err.raise { message = message, code = "EUSAGE", exit = 64, hint = hint } end
+
+local function refuse_unknown(kind, word, known)
+  local near = text.nearest(word, table_.keys(known))
+  usage(("--%s=%s: there is no such service or instance"):format(kind, word),
+    near and ("did you mean %q?"):format(near) or "there are: " .. table.concat(table_.keys(known), " "))
+end
+
+local function refuse_both(consent)
+  local chosen = {}
+  for _, kind in ipairs(M.ANSWERS) do
+    for word in pairs(consent[kind]) do
+      if chosen[word] then
+        usage(("--%s and --%s are both given for %s"):format(chosen[word], kind, word == M.ALL and "all services" or word))
+      end
+      chosen[word] = kind
+    end
+  end
+end
+
+-- "web,db-0" → web, db-0
+local function words_of(list)
+  local words = {}
+  for word in list:gmatch "[^,]+" do words[#words + 1] = word end
+  return #words > 0 and words or { M.ALL }
+end
+
+--- The answers that a command line holds.
+---@param options table  reprovision, keep, recreate: words, M.ALL for all; force_recreate, no_recreate
+---@param known table<string, any>  the names that can be meant: services and instances
+---@param words string[]  the services the command is about; none = all
+---@return holos.Consent
+function M.read(options, known, words)
+  local consent = M.none()
+  for _, kind in ipairs(M.ANSWERS) do
+    for _, list in ipairs(options[kind] or {}) do
+      for _, word in ipairs(words_of(list)) do
+        if word ~= M.ALL and not known[word] then refuse_unknown(kind, word, known) end
+        consent[kind][word] = true
+      end
+    end
+  end
+  if options.no_recreate and options.force_recreate then usage "--no-recreate and --force-recreate exclude each other" end
+  if options.no_recreate then consent.keep[M.ALL] = true end
+  refuse_both(consent)
+  for _, word in ipairs(#words > 0 and words or { M.ALL }) do consent.force[word] = options.force_recreate end
+  return consent
+end
+
+--- Both kinds of answers together; those of `more` are for services that nothing was said of so far.
+---@param more table<string, string>  service -> answer
+function M.with(consent, more)
+  local both = table_.copy(consent)
+  for service, answer in pairs(more) do both[answer][service] = true end
+  return both
+end
+
+--- Whether an instance is to get a new disk though nothing asks for one.
+function M.is_forced(consent, spec)
+  return consent.force[spec.name] or consent.force[spec.service] or consent.force[M.ALL] or false
+end
+
+--- The answer for an instance; one for it alone goes before one for its service, that before one for all. What does not
+--- settle the matter is no answer.
+---@param allowed string[]  the answers that would settle it
+---@return string? answer
+function M.answer(consent, spec, allowed)
+  for _, word in ipairs { spec.name, spec.service, M.ALL } do
+    for _, kind in ipairs(allowed) do
+      if consent[kind][word] then return kind end
+    end
+  end
+end
+
+return M

@@ -1,0 +1,128 @@
+--- What is to become of each instance that the file wants: from what is recorded, observed and wanted, and from the
+--- answers that the user gave. Pure.
+local consent = require "holos.plan.consent"
+local diff = require "holos.plan.diff"
+local table_ = require "holos.core.table"
+
+local M = {}
+
+---@class holos.Decision
+---@field kind    "new"|"lost"|"protected"|"ask"|"recreate"|"go"  go: the disk stays; what has to be done follows from `changes`
+---@field spec    table     as the instance is to be
+---@field intent  holos.Intent?
+---@field changes table[]   of plan/diff: what the running machine, else the record, has otherwise
+---@field grave   table[]   changes that cost a disk or what is on it
+---@field answers string[]? that would settle a question
+---@field verb    "reprovision"|"keep"|nil  what the user has decided
+---@field needs_restart boolean?  though no field asks for it
+---@field is_pending boolean?  a recreation that was begun before
+
+local EVERYTHING = { "reprovision", "keep", "recreate" }
+
+local function new(spec, replaced)
+  return { kind = "new", spec = spec, changes = {}, grave = {}, intent = { spec = spec, replaced = replaced } }
+end
+
+local function recreate(spec, recorded, seen, grave)
+  return { kind = "recreate", spec = spec, changes = grave, grave = grave, intent = { spec = spec, is_new_disk = true,
+    replaced = { spec = recorded, was_running = seen.running or nil } } }
+end
+
+--- The answers that settle some grave changes; a protected disk stays whatever is said.
+local function answers_for(grave, is_protected)
+  local answers = {}
+  for _, answer in ipairs(EVERYTHING) do
+    local fits = answer ~= "reprovision" or diff.gravest(grave) == "reprovision"
+    if fits and not (answer == "recreate" and is_protected) then answers[#answers + 1] = answer end
+  end
+  return answers
+end
+
+--- The machine goes on with its disk, as `spec` says.
+local function go(at, spec, verb, more)
+  local seen, applied = at.seen, at.seen.applied or at.recorded
+  local intent = more or {}
+  intent.spec, intent.replaced = spec, at.replaced
+  return { kind = "go", spec = spec, changes = diff.changes(applied, spec), grave = at.grave, verb = verb, intent = intent,
+    needs_restart = seen.running and applied.instance_id ~= spec.instance_id or nil }
+end
+
+local function reprovision(context, at, spec)
+  local runs = (at.entry.provision_runs or 0) + 1
+  local again = table_.copy(spec)
+  again.instance_id = context.renew and context.renew(spec, runs) or spec.instance_id
+  return go(at, again, "reprovision", { provision_runs = runs })
+end
+
+--- Whether the user has declined these very changes before.
+local function is_kept(entry, spec)
+  return entry.kept ~= nil and #diff.grave(diff.changes(entry.kept, spec)) == 0
+end
+
+--- Changes that need a word of the user: what was said, what was said before, or the question.
+local function settle(context, at, spec)
+  local is_protected = at.recorded.protect
+  local answers = answers_for(at.grave, is_protected)
+  local answer = consent.answer(context.consent, spec, answers_for(at.grave))
+  if answer == "recreate" and is_protected then return { kind = "protected", spec = spec, changes = {}, grave = at.grave } end
+  if answer == "recreate" then return recreate(spec, at.recorded, at.seen, at.grave) end
+  if answer == "reprovision" then return reprovision(context, at, spec) end
+  if answer == "keep" or is_kept(at.entry, spec) then
+    return go(at, diff.keep(at.recorded, spec), "keep", { kept = spec })
+  end
+  return { kind = "ask", spec = spec, changes = {}, grave = at.grave, answers = answers }
+end
+
+--- A recreation that was written down and not begun, and is still what is wanted.
+local function is_pending(replaced, entry, spec)
+  return replaced ~= nil and not replaced.is_moved and #diff.grave(diff.changes(entry.spec, spec)) == 0
+end
+
+local function without_disk(context, at, spec)
+  if not at.entry.disk_made then return new(spec, at.replaced) end -- an `up` was cut off before it came to the disk
+  if consent.answer(context.consent, spec, { "recreate" }) and not at.recorded.protect then
+    return recreate(spec, at.recorded, at.seen, {})
+  end
+  return { kind = "lost", spec = spec, changes = {}, grave = {} }
+end
+
+local function of_recorded(context, at, spec)
+  at.grave = diff.grave(diff.changes(at.recorded, spec))
+  if not at.seen.disk then return without_disk(context, at, spec) end
+  if consent.is_forced(context.consent, spec) then
+    if at.recorded.protect then return { kind = "protected", spec = spec, changes = {}, grave = at.grave } end
+    return recreate(spec, at.recorded, at.seen, at.grave)
+  end
+  if #at.grave > 0 then return settle(context, at, spec) end
+  local has_failed = at.seen.running and at.seen.state == "failed"
+  if has_failed and consent.answer(context.consent, spec, EVERYTHING) == "reprovision" then
+    return reprovision(context, at, spec)
+  end
+  return go(at, spec)
+end
+
+--- What is to become of the instance of `spec`.
+---@param context table  {record, observed, consent: holos.Consent, renew(spec, runs): the id of a guest that runs its first
+---                      steps again}
+---@return holos.Decision
+function M.of(context, spec)
+  local entry, seen = context.record.instances[spec.name], context.observed.instances[spec.name]
+  if not seen then return new(spec) end
+  local decision = M.of_known(context, spec, entry, seen)
+  if decision.intent then decision.intent.provision_runs = decision.intent.provision_runs or entry.provision_runs end
+  return decision
+end
+
+--- The same of an instance that is recorded.
+function M.of_known(context, spec, entry, seen)
+  local at = { entry = entry, seen = seen, recorded = entry.spec, replaced = entry.replaced }
+  if is_pending(entry.replaced, entry, spec) then
+    return { kind = "recreate", spec = spec, changes = {}, grave = {}, is_pending = true,
+      intent = { spec = spec, is_new_disk = true, replaced = entry.replaced } }
+  elseif entry.replaced and not entry.replaced.is_moved then
+    at.recorded, at.replaced = entry.replaced.spec, nil
+  end
+  return of_recorded(context, at, spec)
+end
+
+return M

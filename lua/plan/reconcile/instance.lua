@@ -1,0 +1,123 @@
+--- From a decision on an instance to the actions that carry it out, and the rows that say so. Pure.
+local diff = require "holos.plan.diff"
+local order = require "holos.plan.reconcile.order"
+local sheet = require "holos.plan.reconcile.sheet"
+local table_ = require "holos.core.table"
+
+local M = {}
+
+local function create_disk(plan, spec, after, because)
+  return sheet.add(plan, { id = "disk/" .. spec.name, kind = "disk.create", instance = spec.name, after = after,
+    because = because })
+end
+
+local function new(plan, context, decision)
+  local spec = decision.spec
+  local waits = order.prerequisites(plan, context, spec)
+  waits.after[#waits.after + 1] = create_disk(plan, spec, {}, "new instance")
+  sheet.row(plan, "+", spec.name, context.describe.instance(spec, context.directory),
+    context.where("services." .. spec.service))
+  order.launch(plan, context, spec, waits, "new instance")
+end
+
+--- A disk that was made and is gone is a loss to be told, not to be papered over with a new one; a restore that was cut
+--- off leaves it in the trash.
+local function lost(plan, context, decision)
+  local spec = decision.spec
+  local batch = context.batch_of(spec.name)
+  local cure = batch and ("the trash holds one of %s: holos trash restore %s %s"):format(spec.name, spec.project, batch)
+  sheet.refuse(plan, { instance = spec.name, cure = cure, where = context.where("services." .. spec.service),
+    change = { name = "root disk", class = "recreate", from = "made", to = "gone" } })
+end
+
+local function protected(plan, context, decision)
+  local spec = decision.spec
+  sheet.refuse(plan, { instance = spec.name, where = context.where("services." .. spec.service),
+    cure = ("take `protect` out of the file and run `holos up` first, then recreate %s"):format(spec.name),
+    change = { name = "root disk", class = "recreate", from = "protected", to = "new" } })
+end
+
+local function ask(plan, context, decision)
+  sheet.ask(plan, context, decision.spec, decision.grave, decision.answers)
+end
+
+local function recreate(plan, context, decision)
+  local spec, seen = decision.spec, context.observed.instances[decision.spec.name]
+  local waits = order.prerequisites(plan, context, spec)
+  local because = #decision.grave > 0 and sheet.change_text(decision.grave)
+    or decision.is_pending and "as it was begun before" or "as it was asked for"
+  sheet.row(plan, "~", spec.name, ("recreate   %s   (new disk; the old one goes to the trash)"):format(because),
+    sheet.where_of(context, spec, decision.grave))
+  if seen.running then waits = order.stop(plan, spec, waits, because) end
+  local aside = sheet.add(plan, { id = "set_aside/" .. spec.name, kind = "instance.set_aside", instance = spec.name,
+    after = table_.copy(waits.after), after_any = waits.after_any, because = because })
+  waits.after[#waits.after + 1] = create_disk(plan, spec, { aside }, because)
+  order.launch(plan, context, spec, waits, because)
+end
+
+local function grow_if_larger(plan, context, spec, after)
+  if spec.disk_bytes <= context.observed.instances[spec.name].disk_bytes then return end
+  after[#after + 1] = sheet.add(plan, { id = "grow/" .. spec.name, kind = "disk.grow", instance = spec.name,
+    after = table_.copy(after), because = "disk_size grew" })
+end
+
+--- What the row says that is done: "restart   memory 512 MiB → 1 GiB   (disk kept)".
+local function restart_row(plan, context, decision, running, text)
+  local verb = decision.verb == "reprovision" and "reprovision" or running and "restart" or "start"
+  sheet.row(plan, "~", decision.spec.name, ("%s   %s   (disk kept)"):format(verb, text),
+    #decision.changes > 0 and sheet.where_of(context, decision.spec, decision.changes) or nil)
+end
+
+local function restart(plan, context, decision)
+  local spec, seen = decision.spec, context.observed.instances[decision.spec.name]
+  local waits = order.prerequisites(plan, context, spec)
+  local text = #decision.changes > 0 and sheet.change_text(decision.changes)
+    or decision.needs_restart and "its first steps run again" or seen.text
+  if seen.running then waits = order.stop(plan, spec, waits, text) end
+  grow_if_larger(plan, context, spec, waits.after)
+  restart_row(plan, context, decision, seen.running, text)
+  order.launch(plan, context, spec, waits, seen.running and text or "not running")
+end
+
+--- A paused guest goes on where it was.
+local function resume(plan, context, spec, text)
+  sheet.row(plan, "~", spec.name, "go on   " .. text)
+  context.launched[spec.name] = sheet.add(plan, { id = "resume/" .. spec.name, kind = "instance.resume",
+    instance = spec.name, after = {}, because = text })
+end
+
+local function needs_restart(decision, seen)
+  local gravest = diff.gravest(decision.changes)
+  return not seen.running or decision.needs_restart or gravest ~= nil and gravest ~= "live"
+    or seen.halt and seen.halt.cure == "restart"
+end
+
+local function go(plan, context, decision)
+  local spec, seen = decision.spec, context.observed.instances[decision.spec.name]
+  if decision.verb == "keep" then
+    plan.kept[#plan.kept + 1] = { name = spec.name, text = sheet.change_text(decision.grave),
+      where = sheet.where_of(context, spec, decision.grave) }
+  end
+  if needs_restart(decision, seen) then return restart(plan, context, decision) end
+  if seen.halt and seen.halt.cure == "resume" and not seen.is_cut then
+    resume(plan, context, spec, seen.text)
+  elseif seen.is_cut then
+    sheet.row(plan, "~", spec.name, "finish its launch, which was cut off")
+    order.launch(plan, context, spec, { after = {} }, "its launch was cut off")
+  end
+  if #decision.changes > 0 then
+    sheet.row(plan, "~", spec.name, "at its next start   " .. sheet.change_text(decision.changes),
+      sheet.where_of(context, spec, decision.changes))
+  end
+end
+
+local CARRY_OUT = { new = new, lost = lost, protected = protected, ask = ask, recreate = recreate, go = go }
+
+--- Writes what a decision comes to on the plan.
+---@param decision holos.Decision
+function M.carry_out(plan, context, decision)
+  plan.intents[decision.spec.name] = decision.intent
+  CARRY_OUT[decision.kind](plan, context, decision)
+end
+
+return M
