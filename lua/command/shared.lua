@@ -1,5 +1,6 @@
 --- What several commands share: options, words about plans and instances. Pure but for `talk`.
 local out = require "holos.command.out"
+local ports_ = require "holos.plan.ports"
 local project = require "holos.use.project"
 local render = require "holos.plan.render"
 local table_ = require "holos.core.table"
@@ -93,9 +94,10 @@ function M.published(record)
   local by_service, order = {}, {}
   for _, name in ipairs(table_.keys(record.instances)) do
     local entry = record.instances[name]
-    for _, port in ipairs(entry.spec.ports) do
-      local is_fixed = port.host > 0 and not port.host_to
-      local host = is_fixed and port.host or (entry.leased or {})[("%s:%d"):format(port.protocol, port.guest)]
+    local keys, leased = ports_.lease_keys(entry.spec.ports), entry.leased or {}
+    for position, port in ipairs(entry.spec.ports) do
+      local host = port.host
+      if keys[position] then host = leased[keys[position]] end
       if port.protocol == "tcp" and host then
         if not by_service[entry.spec.service] then
           by_service[entry.spec.service] = {}

@@ -42,6 +42,9 @@ end
 --- The login user where the file names none: plain guests have root only, the seed's default is ubuntu.
 function M.default_user(os) return os == "plain" and "root" or "ubuntu" end
 
+-- Without an image nobody knows what runs: nothing of cloud-init is expected.
+local function os_of(service) return service.image and service.image.os or "plain" end
+
 local function mounts_of(service, facts)
   local mounts = table_.list {}
   for position, mount in ipairs(service.mounts) do
@@ -51,7 +54,7 @@ local function mounts_of(service, facts)
       copy.serial = identity.volume_serial(facts.sha256, mount.volume)
     elseif mount.kind == "bind" then
       copy.tag = "share" .. (position - 1)
-      copy.driver = volumes.driver(mount, service.image.os)
+      copy.driver = volumes.driver(mount, os_of(service))
     end
     mounts[position] = copy
   end
@@ -84,7 +87,7 @@ end
 
 local function image_of(service, facts)
   local image = service.image
-  if not image then return { os = "plain" }, 0 end
+  if not image then return { os = os_of(service) }, 0 end
   local base = facts.images[image.path]
   return { path = image.path, format = image.format, os = image.os, size_bytes = base.size_bytes, mtime_ns = base.mtime_ns,
     inode = base.inode }, base.size_bytes
@@ -117,10 +120,15 @@ function M.spec(context, service, instance)
   return spec
 end
 
-local function name_findings(instances, findings)
+local function name_findings(instances, record, findings)
   local seen = {}
   for _, instance in ipairs(instances) do
-    local other = seen[instance.name]
+    local other, known = seen[instance.name], record.instances[instance.name]
+    if known and known.spec.service ~= instance.service then
+      findings[#findings + 1] = { message = ("%s is an instance of service %s, with its disk; it cannot become one of %s"):format(
+        instance.name, known.spec.service, instance.service),
+        hint = ("use another name, or take it down first: holos down %s"):format(instance.name) }
+    end
     if other then
       findings[#findings + 1] = { message = ("%s and %s are both called %s"):format(other, instance.service, instance.name),
         hint = "change the container_name" }
@@ -151,6 +159,17 @@ local function all_specs(context)
   return specs
 end
 
+-- A disk keeps the name that it was made with.
+local function rename_warnings(project, instances, warnings)
+  for _, instance in ipairs(instances) do
+    local wanted = project.services[instance.service].container_name
+    if wanted and instance.name ~= wanted then
+      warnings[#warnings + 1] = ("%s keeps its name; to have it made anew as %s: holos down %s, then up"):format(instance.name,
+        wanted, instance.name)
+    end
+  end
+end
+
 local function app_warnings(project)
   local warnings = {}
   for _, name in ipairs(project.order) do table_.extend(warnings, seed.warnings(project.services[name])) end
@@ -164,7 +183,8 @@ function M.specs(project, record, facts)
   local findings, warnings = {}, {}
   local context = { project = project, record = record, facts = facts, instances = M.list(project, record),
     first_parts = {}, hosts_ids = {}, accel = machine.accelerators(project, facts, findings, warnings) }
-  name_findings(context.instances, findings)
+  name_findings(context.instances, record, findings)
+  rename_warnings(project, context.instances, warnings)
   for _, name in ipairs(project.order) do
     local service = project.services[name]
     if service.is_enabled ~= false then

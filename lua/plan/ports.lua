@@ -17,6 +17,22 @@ function M.of_instance(service, index)
   return ports
 end
 
+--- Under which names a record keeps the host ports that were picked for an instance: "tcp:80", and "tcp:80#2" for the
+--- second one of that guest port; nothing for those that the file names.
+---@param ports table[]  of a spec
+---@return table<integer, string> keys  by position
+function M.lease_keys(ports)
+  local keys, counts = {}, {}
+  for position, port in ipairs(ports) do
+    if port.host == 0 or port.host_to then
+      local key = ("%s:%d"):format(port.protocol, port.guest)
+      counts[key] = (counts[key] or 0) + 1
+      keys[position] = counts[key] == 1 and key or ("%s#%d"):format(key, counts[key])
+    end
+  end
+  return keys
+end
+
 local ANY = "0.0.0.0"
 
 --- Whether one of `taken` is in the way of `port`: the same number of the same protocol, at the same address or at all.

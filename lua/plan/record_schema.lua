@@ -16,6 +16,8 @@ local address = schema.text { pattern = ADDRESS, wanted = "an IPv4 address" }
 local instance_name = schema.text { pattern = INSTANCE, wanted = "the name of an instance" }
 -- Names and tags become parts of paths and of QEMU's options.
 local volume_name = schema.text { pattern = "[%w][%w_.-]*", wanted = "the name of a volume" }
+-- What the compose language lets users call networks and cards.
+local free_name = schema.text { pattern = "[%w][%w_.-]*", wanted = "a name" }
 local word = schema.text { pattern = "[%w_-]+", wanted = "a word" }
 local path = schema.text { pattern = "/.*", wanted = "an absolute path" }
 local port = schema.integer { least = 1, most = 65535 }
@@ -61,8 +63,8 @@ end
 local function nic_rule(choice)
   return record({ kind = choice { "user", "mcast" },
     mac = schema.text { pattern = ("%x%x:"):rep(5) .. "%x%x", wanted = "a MAC address" } },
-    { network = word, address = address, group = address, port = port, prefix = schema.integer { least = 1, most = 32 },
-      restrict = flag, interface_name = word })
+    { network = free_name, address = address, group = address, port = port, prefix = schema.integer { least = 1, most = 32 },
+      restrict = flag, interface_name = free_name })
 end
 
 local function mount_rule(choice)
@@ -130,7 +132,7 @@ M.record = record({
   schema = record { major = id, minor = count }, name = line, directory = line,
   instances = map(entry, instance_name), volumes = map(volume, volume_name),
   leases = record({}, { network = network, uid = id, addresses = map(address, instance_name), networks = map(networks) }),
-  hosts = list(record({ address = address, names = list(line) }, { network = word, aliases = list(line) })),
+  hosts = list(record({ address = address, names = list(line) }, { network = free_name, aliases = list(line) })),
 }, { files = list(path) })
 
 --- runtime.json. Its spec is most of it and seldom asked for: that is held against M.spec when it is.

@@ -3,6 +3,7 @@
 --- are taken, and said. A published port of a fixed number is the user's: where it is in use, nothing is put back.
 local lease = require "holos.plan.lease"
 local network = require "holos.plan.restore.network"
+local ports = require "holos.plan.ports"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -14,6 +15,7 @@ local M = {}
 ---@field volumes string[]
 ---@field others table<string, table>  the records of all other projects
 ---@field sha256 function
+---@field routes table[]?  of the host
 
 --- Every host port that a record has for its instances: {protocol, ip, host, owner, running, key}.
 local function ports_of(record, visit)
@@ -24,9 +26,10 @@ local function ports_of(record, visit)
     end
     local leased = entry.leased or {}
     if leased.ssh then claim("tcp", "127.0.0.1", leased.ssh, "ssh") end
-    for _, port in ipairs(entry.spec.ports) do
-      local key = ("%s:%d"):format(port.protocol, port.guest)
-      if port.host > 0 and not port.host_to then
+    local keys = ports.lease_keys(entry.spec.ports)
+    for position, port in ipairs(entry.spec.ports) do
+      local key = keys[position]
+      if not key then
         claim(port.protocol, port.host_ip, port.host)
       elseif leased[key] then
         claim(port.protocol, port.host_ip, leased[key], key)

@@ -1,13 +1,13 @@
 --- Host ports of a launch: what is asked of QEMU, what is held until it listens, what is kept for the next launch.
 --- Effects: binds ports.
 local err = require "holos.core.err"
+local ports_ = require "holos.plan.ports"
 
 local M = {}
 
 local SSH_PORT = 22
 local LOOPBACK = "127.0.0.1"
 
-local function lease_key(port) return ("%s:%d"):format(port.protocol, port.guest) end
 local function claim_key(protocol, number) return ("%s/%d"):format(protocol, number) end
 
 --- Whether an instance has the card that ports are published on.
@@ -20,12 +20,13 @@ function M.is_reachable(spec) return spec.nics[1] ~= nil and spec.nics[1].kind =
 function M.wanted(spec, leased)
   if not M.is_reachable(spec) then return {} end
   local ports = { { protocol = "tcp", host_ip = LOOPBACK, host = leased.ssh or 0, guest = SSH_PORT, leased = true } }
+  local keys = ports_.lease_keys(spec.ports)
   for position, port in ipairs(spec.ports) do
     local ask = { protocol = port.protocol, host_ip = port.host_ip, host = port.host, guest = port.guest }
     if port.host_to then
-      ask.first, ask.last, ask.host = port.host, port.host_to, leased[lease_key(port)] or 0
+      ask.first, ask.last, ask.host = port.host, port.host_to, leased[keys[position]] or 0
     elseif port.host == 0 then
-      ask.host, ask.leased = leased[lease_key(port)] or 0, true
+      ask.host, ask.leased = leased[keys[position]] or 0, true
     end
     ports[position + 1] = ask
   end
@@ -34,9 +35,10 @@ end
 
 local function claim(claimed, record)
   for _, entry in pairs(record.instances) do
-    for _, port in ipairs(entry.spec.ports or {}) do
-      local number = port.host_to and (entry.leased or {})[lease_key(port)]
-      if number then claimed[claim_key(port.protocol, number)] = true end
+    local ports = entry.spec.ports or {}
+    for position, key in pairs(ports_.lease_keys(ports)) do
+      local number = ports[position].host_to and (entry.leased or {})[key]
+      if number then claimed[claim_key(ports[position].protocol, number)] = true end
     end
   end
 end

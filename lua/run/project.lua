@@ -39,10 +39,11 @@ function M.save(world, state, record)
   write_known_hosts(world, state, record)
 end
 
---- Removes the record of a project that has nothing left, and the copies of its configs and secrets.
+--- Removes the record of a project that has nothing left, and before it the copies of its configs and secrets: whoever
+--- is killed between the two leaves what the next command finds.
 function M.remove(world, state, name)
-  record_.remove(world, state, name)
   contents.remove(world, state, name)
+  record_.remove(world, state, name)
 end
 
 return M

@@ -73,10 +73,17 @@ local function refuse_size(name, bytes)
     hint = "every replica counts with its whole cloud_init: let guests fetch large files, or mount them as volumes" }
 end
 
+--- What could not be read again is not written: it would stand in the way of every later command.
+local function refuse_unreadable(record)
+  local reason = M.complaint(record, record.name)
+  if reason then error(("the record of %s would be damaged: %s"):format(record.name, reason)) end
+end
+
 --- Writes the record: temporary file, fsync, rename, fsync of the directory.
 ---@param options {is_intent: boolean?}?  nothing is done yet, so it has to leave room for what will come
 function M.save(world, state, record, options)
   record.schema.minor = math.max(record.schema.minor or 0, M.MINOR)
+  if options and options.is_intent then refuse_unreadable(record) end
   local text = world.json.encode(record, { indent = 1 }) .. "\n"
   if #text > MAX_BYTES - (options and options.is_intent and ROOM_BYTES or 0) then refuse_size(record.name, #text) end
   err.check("record", world.fs.write_atomic(state:record(record.name), text, { mode = tonumber("600", 8), sync = true }))

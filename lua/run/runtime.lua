@@ -2,6 +2,7 @@
 --- Effects: reads and writes one file, by rename and without fsync: after a crash of the host it is worthless anyway.
 local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
+local ports_ = require "holos.plan.ports"
 local record_schema = lazy "holos.plan.record_schema"
 local table_ = require "holos.core.table"
 
@@ -73,9 +74,9 @@ end
 ---@return table<string, integer> leased
 function M.leased(spec, ports)
   local leased = { ssh = ports[1].host }
-  for position, port in ipairs(spec.ports) do
+  for position, key in pairs(ports_.lease_keys(spec.ports)) do
     local got = ports[position + 1]
-    if got and (port.host == 0 or port.host_to) then leased[("%s:%d"):format(port.protocol, port.guest)] = got.host end
+    leased[key] = got and got.host
   end
   return leased
 end

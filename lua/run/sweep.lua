@@ -1,4 +1,7 @@
---- What writers that were killed have left behind: the hidden files of writes that never ended. Effects: removes them.
+--- What commands that were killed have left behind: hidden files of writes that never ended, copies that nobody needs.
+--- Effects: removes them.
+local contents = require "holos.run.contents"
+
 local M = {}
 
 --- As modules/newfile.h names them; nothing else has such a name.
@@ -32,6 +35,11 @@ function M.temporaries(world, state, project)
       if entry.name:find(TEMPORARY) and is_left_over(world, file) then world.fs.remove(file) end
     end
   end
+end
+
+--- Removes copies of configs and secrets that no record leads to: their first `up` was killed before it wrote one.
+function M.contents(world, state, project)
+  if not world.fs.lstat(state:record(project)) then contents.remove(world, state, project) end
 end
 
 return M

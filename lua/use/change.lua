@@ -44,6 +44,7 @@ function M.begin(context, talk)
   context.state:prepare(context.world, context.name)
   local held = M.take_lock(context, talk)
   sweep.temporaries(context.world, context.state, context.name)
+  sweep.contents(context.world, context.state, context.name)
   return held
 end
 

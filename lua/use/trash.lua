@@ -57,7 +57,8 @@ local function merged(context, batch, talk)
   local others = record_.all(world, state)
   others[context.name] = nil
   local result = restore.merge { living = record_.load(world, state, context.name), old = trash.record_of(world, batch),
-    instances = batch.instances, volumes = batch.volumes, others = others, sha256 = world.hash.sha256 }
+    instances = batch.instances, volumes = batch.volumes, others = others, sha256 = world.hash.sha256,
+    routes = world.net.routes() or {} }
   refuse(result.refusals)
   for _, notice in ipairs(result.notices) do talk.notice(notice) end
   return result.record

@@ -54,3 +54,20 @@ test("a file of before the boot goes, however young; one of the future stays", f
   equal({ sweep_at(30000, 20000), sweep_at(30000, 40000), sweep_at(-5000, 1000), sweep_at(-5000, 10000000) },
     { true, false, false, false })
 end)
+
+test("copies of secrets that no record leads to go with the next command", function()
+  local stack <close> = stack_.on_fake((YAML:gsub("image_os", "secrets: [pin], image_os") .. "secrets: {pin: {file: ./pin}}\n"))
+  assert(fs.write_atomic(stack.directory .. "/pin", "1234"))
+  stack:expect { "up", "-d" }
+  local copies = stack.state .. "/projects/pair/secrets"
+  ok(#fs.list(copies) > 0)
+  stack:expect { "down" }
+  stack:expect { "down", "-v" }
+  ok(not fs.lstat(stack.state .. "/projects/pair.json"))
+  ok(not fs.lstat(copies), "the copies go with the record")
+  assert(fs.mkdir_all(copies))
+  assert(fs.write_atomic(copies .. "/0123", "1234"))
+  stack:write(YAML)
+  stack:expect { "up", "-d" }
+  ok(not fs.lstat(copies))
+end)

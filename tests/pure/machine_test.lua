@@ -130,6 +130,14 @@ test("internal networks close the user-mode card; no network leaves none", funct
   equal(values_of(command_of(spec_of(project)), "-netdev"), {})
 end)
 
+test("a machine without an image may have shared directories", function()
+  local service = made.service("web", { mounts = { { kind = "bind", source = "/www", target = "/srv" } } })
+  service.image = nil
+  local spec, message = spec_of(made.project { service })
+  ok(spec, message)
+  equal({ spec.mounts[1].driver, spec.image.os }, { "9p", "plain" })
+end)
+
 test("an anonymous volume lies with its instance", function()
   local project, facts = made.whole()
   local spec = spec_of(project, facts)

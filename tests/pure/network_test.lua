@@ -4,6 +4,7 @@ local hosts = require "holos.plan.hosts"
 local instance = require "holos.plan.instance"
 local lease = require "holos.plan.lease"
 local made = require "tests.support.project"
+local record_schema = require "holos.plan.record_schema"
 local restore = require "holos.plan.restore"
 local tables = require "holos.core.table"
 
@@ -281,6 +282,23 @@ test("container_name names a new instance; one that is recorded keeps its name a
   project.services.web.container_name = "my-db"
   local _, message = plan(project)
   equal(message, "db and web are both called my-db")
+end)
+
+test("a name never takes over the disk of another service's instance; a name that cannot change is told", function()
+  local record = made.recorded(assert(plan(made.project { made.service "db" })), lease)
+  local _, message = plan(made.project { made.service("mail", { container_name = "db-0" }) }, record)
+  equal(message, "db-0 is an instance of service db, with its disk; it cannot become one of mail")
+  local result = assert(plan(made.project { made.service("db", { container_name = "other" }) }, record))
+  equal({ result.specs[1].name, result.warnings[1] }, { "db-0",
+    "db-0 keeps its name; to have it made anew as other: holos down db-0, then up" })
+end)
+
+test("names that the language lets networks and cards have can be read back from a record", function()
+  local project = made.project({ made.service("a", { networks = { member("front.end_1-x", { interface_name = "eth0.1" }) } }) },
+    { networks = { ["front.end_1-x"] = { key = "front.end_1-x" } } })
+  local record = tables.merge(made.recorded(assert(plan(project)), lease), { schema = { major = 1, minor = 1 }, directory = "/" })
+  equal(record_schema.complaint(record_schema.record, record), nil)
+  equal(record_schema.complaint(record_schema.launchable, record.instances["a-0"].spec), nil)
 end)
 
 test("host names of replicas are numbered", function()

@@ -67,6 +67,22 @@ test("restore: into a project that has got another network since, it gets that o
   equal(result.record.leases.network, network)
 end)
 
+test("restore: a network that is in use by now becomes a free one, also for the length of its prefix; that is said", function()
+  local old = record("shop", { ["web-0"] = entry("web-0", "10.20.0.2") }, { subnet = "10.20.0.0/16", group = "239.192.0.1",
+    port = 5000 })
+  old.leases.networks = { back = old.leases.network }
+  old.leases.networks.back.addresses, old.leases.network, old.leases.addresses = old.leases.addresses, nil, {}
+  local nic = old.instances["web-0"].spec.nics[2]
+  nic.network, nic.prefix, old.hosts[1].network = "back", 16, "back"
+  local living = record("shop", { ["api-0"] = entry("api-0", "10.20.5.2", { leased = {} }) }, { subnet = "10.20.5.0/24",
+    group = "239.193.0.1", port = 6000 })
+  local result = restore.merge { living = living, old = old, others = {}, sha256 = sha256, volumes = {}, instances = { "web-0" },
+    routes = { { destination = "10.10.0.0", prefix = 24, interface = "eth0" } } }
+  local web = result.record.instances["web-0"].spec.nics[2]
+  equal({ web.address, web.prefix }, { "10.11.0.2", 24 })
+  equal(result.notices[1], "its network 10.20.0.0/16 is in use by now; it gets 10.11.0.0/24")
+end)
+
 test("restore: a multicast group, a uid and picked ports that others have by now are leased anew", function()
   local others = { other = record("other", { ["x-0"] = entry("x-0", "10.10.0.2", { desired = "stopped" }) }) }
   local result = merge(nil, record("shop", { ["web-0"] = entry("web-0", "10.10.0.2") }), others)

@@ -49,6 +49,16 @@ test("a port out of a range is the first that nobody has or claims, and stays th
   equal(ports.claimed({ instances = { ["web-0"] = entry } }, { other = { instances = {} } }), { [("tcp/%d"):format(first)] = true })
 end)
 
+test("two picked ports of one port of the guest are leased one by one", function()
+  local spec = spec_with { host = 0 }
+  spec.ports[2] = { host_ip = "127.0.0.1", host = 8000, host_to = 8009, guest = 80, protocol = "tcp" }
+  local leased = runtime.leased(spec, { { host = 2222 }, { host = 40001 }, { host = 8003 } })
+  equal(leased, { ssh = 2222, ["tcp:80"] = 40001, ["tcp:80#2"] = 8003 })
+  local wanted = ports.wanted(spec, leased)
+  equal({ wanted[2].host, wanted[3].host }, { 40001, 8003 })
+  equal(ports.claimed { instances = { ["web-0"] = { spec = spec, leased = leased } } }, { ["tcp/8003"] = true })
+end)
+
 test("a leased port that is outside the range by now is not kept", function()
   local fd <close>, taken = occupied()
   ok(fd)

@@ -24,10 +24,11 @@ local function any_container_name(project)
   return false
 end
 
--- The names of all instances, and whose they are.
-local function instance_owners(project)
+-- The names that stand for machines on command lines and in guests, and whose they are: of services and of instances.
+local function name_owners(project)
   local owners = {}
   for _, name in ipairs(project.order) do
+    owners[name] = name
     for index = 0, project.services[name].replicas - 1 do owners[("%s-%d"):format(name, index)] = name end
   end
   return owners
@@ -36,14 +37,15 @@ end
 --- A container_name is that of one instance, and of no other.
 function M.check_container_names(project, report)
   if not any_container_name(project) then return end
-  local owners = instance_owners(project)
+  local owners = name_owners(project)
   for _, name in ipairs(project.order) do
     local service = project.services[name]
     local given, keys = service.container_name, { "services", name, "container_name" }
     if given and service.replicas > 1 then
       report(keys, ("%d instances cannot have one name"):format(service.replicas), "leave it out, or keep one instance")
     elseif given and owners[given] and owners[given] ~= name then
-      report(keys, ('"%s" is the name of an instance of service %s'):format(given, owners[given]))
+      report(keys, given == owners[given] and ('"%s" is the name of a service'):format(given)
+        or ('"%s" is the name of an instance of service %s'):format(given, owners[given]))
     end
     if given then owners[given] = name end
   end

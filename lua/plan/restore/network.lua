@@ -51,7 +51,7 @@ local function lease_group(context, record, key, network, result)
     network.port)
 end
 
-local function lease_subnet(record, key, network)
+local function lease_subnet(context, record, key, network, result)
   local others, mine = {}, assert(address.network(network.subnet))
   local clashes = false
   for other, its in pairs(lease.recorded(record)) do
@@ -60,7 +60,10 @@ local function lease_subnet(record, key, network)
       clashes = clashes or address.overlap(mine, assert(address.network(its.subnet)))
     end
   end
-  if clashes then network.subnet = lease.subnet({}, others) or network.subnet end
+  if not clashes then return end
+  local old = network.subnet
+  network.subnet = lease.subnet(context.routes or {}, others) or old
+  result.notices[#result.notices + 1] = ("its network %s is in use by now; it gets %s"):format(old, network.subnet)
 end
 
 local function members(context, record, key)
@@ -108,6 +111,7 @@ local function set_cards(spec, networks)
     local its = nic.kind == "mcast" and networks[nic.network or lease.DEFAULT]
     if its then
       nic.address, nic.group, nic.port = its.addresses[spec.name], its.network.group, its.network.port
+      nic.prefix = assert(address.network(its.network.subnet)).prefix
     end
   end
 end
@@ -148,7 +152,7 @@ function M.take(context, record, added, result)
   for key, its in table_.sorted_pairs(networks) do
     if added[key] then
       lease_group(context, record, key, its.network, result)
-      lease_subnet(record, key, its.network)
+      lease_subnet(context, record, key, its.network, result)
     end
     lease_addresses(context, record, key, its, result)
   end
