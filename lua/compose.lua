@@ -40,6 +40,8 @@ local M = {}
 ---@field profiles string[]?     profiles that are asked for; "*" is all of them
 ---@field named string[]?        services that are asked for by name, and with them their profiles
 ---@field compat boolean?        keys that only mean something for containers are warned of, not refused
+---@field without table?         {[stage] = true}: stages of `M.stages` and of compose.gather that are left out
+---@field each_document function?  told of every document before anything is done to it: (tree, lookup)
 
 ---@class holos.ComposeState     what the stages share
 ---@field options holos.LoadOptions
@@ -224,18 +226,27 @@ function M.begin(options)
   }
 end
 
---- Loads a project; raises err.findings with everything that is wrong, in the order of the files.
+--- Runs all stages; raises err.findings with everything that is wrong, in the order of the files.
 ---@param options holos.LoadOptions
----@return table project  holos.Project
-function M.load(options)
-  local state = M.begin(options)
+---@return holos.ComposeState state  its tree is checked, and its project made, where no stage was left out
+function M.run(options)
+  local state, without = M.begin(options), options.without or {}
   for _, stage in ipairs(M.stages) do
-    if M[stage](state) == "stop" then break end
+    if not without[stage] and M[stage](state) == "stop" then break end
   end
   if #state.findings > 0 then append(state.findings, state.later) end -- one look at a file is to show all of it
   interpolate.settle(state)
   findings.raise(state.findings, state.files)
-  state.project.warnings = findings.lines(state.warnings, state.files)
+  state.warning_lines = findings.lines(state.warnings, state.files)
+  return state
+end
+
+--- Loads a project; raises as `run` does.
+---@param options holos.LoadOptions
+---@return table project  holos.Project
+function M.load(options)
+  local state = M.run(options)
+  state.project.warnings = state.warning_lines
   return state.project
 end
 

@@ -101,6 +101,8 @@ end
 
 --- Variables in values are replaced.
 function M.interpolate(state, fragment)
+  if state.options.each_document then state.options.each_document(fragment.tree, fragment.lookup) end
+  if (state.options.without or {}).interpolate then return end
   if interpolate.is_needed(fragment.text) then interpolate.run(state, fragment) end
 end
 

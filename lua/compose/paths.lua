@@ -14,6 +14,11 @@ function M.resolve(text, directory, environment)
   return path.absolute("." .. text:sub(2), home)
 end
 
+--- Whether the context of a build is a directory of this host, not the address of a repository or another image.
+function M.is_directory(text)
+  return not (text:find("://", 1, true) or text:find("^git@") or text:find("^github%.com/") or text:find("^service:"))
+end
+
 local function each_path_of(key)
   return function(list, visit)
     for position, entry in ipairs(list) do
@@ -30,6 +35,12 @@ function RARE.label_file(list, visit)
 end
 
 function RARE.iso(_, visit, service) visit(service, "iso", "iso") end
+
+function RARE.dockerfile(_, visit, service) visit(service, "dockerfile", "dockerfile") end
+
+function RARE.build(build, visit)
+  if build.context and M.is_directory(build.context) then visit(build, "context", "build", "context") end
+end
 
 function RARE.boot(boot, visit)
   for _, key in ipairs { "kernel", "initrd", "firmware" } do

@@ -5,6 +5,7 @@
 local image = require "holos.compose.image"
 local locations = require "holos.compose.schema.locations"
 local path = require "holos.core.path"
+local paths = require "holos.compose.paths"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
 local volumes = require "holos.compose.volumes"
@@ -49,12 +50,8 @@ local function move_mount(mounts, position, directory, marks)
   mounts[position], marks[long] = long, { type = mark, source = mark, target = mark, read_only = mark }
 end
 
--- A directory, and not the address of a repository or another image.
 local function move_context(text, directory)
-  if text:find("://", 1, true) or text:find("^git@") or text:find("^github%.com/") or text:find("^service:") then
-    return text
-  end
-  return absolute(text, directory)
+  return paths.is_directory(text) and absolute(text, directory) or text
 end
 
 --- How a place is rewritten: function(container, key, directory, marks).

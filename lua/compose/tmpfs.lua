@@ -40,6 +40,16 @@ local function read_option(mount, kept, option)
   end
 end
 
+--- Further options of mount(8) alone, as the long form has them: "noexec,nosuid".
+---@return string? options
+---@return string? message
+function M.options(text)
+  local mount, message = M.parse("/x:" .. text)
+  if not mount then return nil, message end
+  if mount.size_bytes or mount.mode or mount.read_only then return nil, "size, mode and ro have keys of their own" end
+  return mount.options or ""
+end
+
 --- One entry.
 ---@return table? mount  {kind = "tmpfs", target, read_only, size_bytes, mode, options = "noexec,nosuid" or nil}
 ---@return string? message

@@ -163,7 +163,8 @@ local function tmpfs_from_long(long)
   local target, message = M.target(long.target)
   if not target then return nil, message end
   local own = long.tmpfs or {}
-  return { kind = "tmpfs", target = target, size_bytes = own.size, mode = own.mode, read_only = long.read_only or false }
+  return { kind = "tmpfs", target = target, size_bytes = own.size, mode = own.mode, read_only = long.read_only or false,
+    options = own.options ~= "" and own.options or nil }
 end
 
 -- Docker gives a type in words; ours is told by the source. Both must agree.

@@ -1,7 +1,8 @@
 --- Rules for plain trees, as data: what a value may be, its default, what it means. Pure.
 --
 -- A rule is a table {kind = …, …} made by the constructors here; holos.core.schema.check knows what each kind
--- accepts. One set of rules serves validation, reference pages and the class of a change.
+-- accepts. One set of rules serves validation, reference pages and the class of a change. Any rule whose final values are
+-- none of the forms that it accepts says by `form` how they are written again; see holos.compose.canonical.
 local tables = require "holos.core.table"
 
 local M = {}

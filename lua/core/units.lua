@@ -6,9 +6,10 @@ local SIZE_NAMES = { "KiB", "MiB", "GiB", "TiB", "PiB" }
 local DURATION_MS = { us = 0.001, ms = 1, s = 1000, m = 60000, h = 3600000, d = 86400000 }
 local MOST = 2.0 ^ 62
 
+-- Decimal fractions are not exact: 1.001 times 1000 is a little less than 1001.
 local function as_integer(number, text)
   if number >= MOST then return nil, ("%q is too large"):format(text) end
-  return math.tointeger(number) or math.floor(number)
+  return math.tointeger(number) or math.floor(number + 1e-6)
 end
 
 --- "20G", "20GiB", "512m", "1.5g", 1024 → bytes. Units are powers of 1024, as in Compose.
@@ -63,6 +64,25 @@ function M.format_duration(duration_ms)
     rest = rest % unit[2]
   end
   return table.concat(parts)
+end
+
+--- Bytes as files say them, and exactly: 2147483648 → "2G", 1000 → "1000B".
+function M.write_bytes(count)
+  local unit, value = "B", count
+  for _, name in ipairs(SIZE_NAMES) do
+    if value == 0 or value % 1024 ~= 0 then break end
+    unit, value = name:sub(1, 1), value // 1024
+  end
+  return value .. unit
+end
+
+--- A duration as files say it, and exactly: 90000 → "1m30s", 1500 → "1.5s", 86400000 → "24h".
+function M.write_duration(duration_ms)
+  local minutes, ms = duration_ms // 60000, duration_ms % 60000
+  local text = (minutes >= 60 and minutes // 60 .. "h" or "") .. (minutes % 60 > 0 and minutes % 60 .. "m" or "")
+  if ms == 0 and text ~= "" then return text end
+  if text == "" and ms > 0 and ms < 1000 then return ms .. "ms" end
+  return text .. ("%.3f"):format(ms / 1000):gsub("%.?0+$", "") .. "s"
 end
 
 return M

@@ -55,12 +55,14 @@ local function files_for(world, file, options)
 end
 
 --- Variables for a compose file: the shell's, then those of env files. Raises what is wrong with them (exit 2).
----@return table variables  {lookup = function(name) → value | nil, project_name = string?, warnings = {"…"}}
+---@return table variables  {lookup = function(name) → value | nil, values = those of env files, project_name = string?,
+---  warnings = {"…"}}
 function M.load(world, file, options)
   local read = read_files(world, files_for(world, file, options))
   if #read.findings > 0 then err.findings(read.findings) end
   local lookup = environment.lookup(world.host.env, read.values)
-  return { lookup = lookup, project_name = environment.setting(lookup, "PROJECT_NAME", file), warnings = read.warnings }
+  return { lookup = lookup, values = read.values, warnings = read.warnings,
+    project_name = environment.setting(lookup, "PROJECT_NAME", file) }
 end
 
 --- The variables of a file that a service names (env_file, label_file).

@@ -22,15 +22,15 @@ function M.asked_name(world, options)
   return M.given_name(options) or of_shell ~= "" and of_shell or nil
 end
 
---- Loads and checks compose files; raises all findings at once (exit 2).
+--- What compose files are loaded with.
 ---@param found holos.FoundFiles
----@return table project
----@return fun(name: string): string? lookup  of the project's variables
-function M.load(world, found, options)
+---@return holos.LoadOptions load_options
+---@return table variables  {lookup, values, warnings}; more warnings are added while files are loaded
+function M.load_options(world, found, options)
   local first = found.files[1] ~= files.STDIN and found.files[1] or nil
   local variables, texts = environment.load(world, first, options), files.texts(world, found)
   local warnings = variables.warnings
-  local project = compose.load { files = texts, directory = environment.directory(world, first, options),
+  return { files = texts, directory = environment.directory(world, first, options),
     environment = world.host.environ(), lookup = variables.lookup, parse = world.yaml.parse,
     lookup_for = function(directory, env_files, around)
       return environment.included(world, directory, env_files, around, warnings)
@@ -42,9 +42,23 @@ function M.load(world, found, options)
     env_file = function(entry) return environment.of_service(world, entry, variables.lookup, warnings) end,
     show = function(name) return environment.shown(world, name) end,
     sniff = function(name) return M.format_of(world, name) end,
-    image_bytes = function(name, format) return M.image_bytes(world, name, format) end }
-  project.warnings = table_.extend(table_.extend(table_.list { table.unpack(found.notices) }, warnings), project.warnings)
+    image_bytes = function(name, format) return M.image_bytes(world, name, format) end }, variables
+end
+
+--- Loads and checks compose files; raises all findings at once (exit 2).
+---@param found holos.FoundFiles
+---@return table project
+---@return fun(name: string): string? lookup  of the project's variables
+function M.load(world, found, options)
+  local load_options, variables = M.load_options(world, found, options)
+  local project = compose.load(load_options)
+  project.warnings = M.warnings(found, variables, project.warnings)
   return project, variables.lookup
+end
+
+--- What is to be known about the choice of files, their variables, and what is in them.
+function M.warnings(found, variables, lines)
+  return table_.extend(table_.extend(table_.list { table.unpack(found.notices) }, variables.warnings), lines)
 end
 
 --- "qcow2" for what begins as one, sound or not; nil for anything else, for which the file has to say `image_format: raw`.

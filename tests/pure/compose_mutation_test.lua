@@ -4,59 +4,17 @@ local compose = require "tests.support.compose"
 local document = require "holos.compose.document"
 local files = require "tests.support.files"
 local json = require "holos.core.json"
+local mutate = require "tests.support.mutate"
 local tables = require "holos.core.table"
 
 if not compose.has_yaml then skip "this Lua has no sys.yaml" end
-
-local PIECES = {
-  "", " ", "\n", "\t", ":", "- ", "[", "]", "{", "}", "'", '"', "*x", "&x ", "!!str ", "<<: ", "null", "~", "-1", "0x",
-  "1e999",
-  "true", "#", "|", ">", "? ", "\0", "\255", "é", "---\n", "...\n", "%", "@", "x-a: 1\n", "99999999999999999999", "$",
-  "\\", ",",
-}
-
-local function cut(text)
-  local from = math.random(#text)
-  return text:sub(1, from - 1) .. text:sub(from + math.random(0, 20))
-end
-
-local function insert(text)
-  local at = math.random(#text)
-  return text:sub(1, at) .. PIECES[math.random(#PIECES)] .. text:sub(at + 1)
-end
-
-local function swap_lines(text)
-  local lines = {}
-  for line in text:gmatch("[^\n]+") do lines[#lines + 1] = line end
-  local one, other = math.random(#lines), math.random(#lines)
-  lines[one], lines[other] = lines[other], lines[one]
-  return table.concat(lines, "\n") .. "\n"
-end
-
--- A word of the file in the place of another: right words in wrong places.
-local function swap_words(text)
-  local words = {}
-  for word in text:gmatch("[%w_./-]+") do words[#words + 1] = word end
-  local target, count = math.random(#words), 0
-  return (text:gsub("[%w_./-]+", function()
-    count = count + 1
-    return count == target and words[math.random(#words)] or nil
-  end))
-end
-
-local MUTATIONS = { cut, insert, swap_lines, swap_words }
-
-local function mutate(text)
-  for _ = 1, math.random(3) do text = MUTATIONS[math.random(#MUTATIONS)](text .. "\n") end
-  return text
-end
 
 for _, name in ipairs { "my_stack", "everything", "health", "docker_app", "machines" } do
   test("two hundred damaged copies of " .. name, function()
     local text = ok(files.read(files.directory .. "/golden/right/" .. name .. ".yaml"))
     math.randomseed(#text)
     for _ = 1, 200 do
-      local damaged = mutate(text)
+      local damaged = mutate.text(text)
       local complaints = compose.complaints(damaged)
       equal(complaints, compose.complaints(damaged))
       for line in complaints:gmatch("[^\n]+") do
@@ -105,7 +63,7 @@ test("a hundred and fifty damaged copies of files that reach into each other", f
   local names = tables.keys(SEVERAL)
   for _ = 1, 150 do
     local name, texts = names[math.random(#names)], tables.copy(SEVERAL)
-    texts[name] = mutate(texts[name])
+    texts[name] = mutate.text(texts[name])
     local result = merged(texts)
     equal(merged(texts), result)
     for _, line in ipairs(result[2]) do ok(line:find("^%S.-:%d+:%d+: "), line) end

@@ -60,6 +60,12 @@ function M.load_files(texts, options)
   return compose.load(with_files(texts, options))
 end
 
+--- What the stages make of one text, or of several by name as in `load_files`.
+---@return holos.ComposeState
+function M.run(texts, options)
+  return compose.run(type(texts) == "string" and with_defaults(texts, options) or with_files(texts, options))
+end
+
 local function rendered(placed)
   local lines = {}
   for position, finding in ipairs(placed) do lines[position] = err.render_finding(finding) end

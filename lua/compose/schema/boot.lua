@@ -48,7 +48,7 @@ M.rtc = schema.parsed {
 
 M.platform = schema.parsed {
   accepts = { text = true }, wanted = "a platform such as linux/amd64",
-  parse = function(value) return machine.parse_platform(value) end,
+  parse = function(value) return machine.parse_platform(value) end, form = "platform",
 }
 
 return M

@@ -14,7 +14,7 @@ local dependency = schema.record {
       text = schema.parsed {
         accepts = { text = true }, wanted = "a condition", values = depends.words,
         parse = function(value) return depends.parse_condition(value) end,
-      }, canonical = put_off_completed,
+      }, canonical = put_off_completed, form = "condition",
     }, default = "auto", change = "live",
     meaning = "What to wait for: service_started, service_ready (it answers), service_provisioned (its first steps are "
       .. "done), service_healthy, service_completed_successfully (it switched itself off); absent: healthy where there is "

@@ -26,10 +26,17 @@ local volume = schema.record {
   { "labels", rules.pairs, change = "live", meaning = "For readers; labels of the volume stand at top level." },
 }
 
+local function parse_options(text)
+  local tmpfs = require "holos.compose.tmpfs" -- few files have one
+  return tmpfs.options(text)
+end
+
 local memory = schema.record {
   { "size", schema.size { least_bytes = 4096 }, unit = "bytes", change = "restart",
     default_text = "half of the guest's memory", meaning = "How much it may hold." },
   { "mode", rules.mode, change = "restart", default_text = "01777", meaning = "Access rights in octal." },
+  { "options", schema.parsed { accepts = { text = true }, parse = parse_options }, own = true, change = "restart",
+    meaning = "Further options of mount: noexec,nosuid." },
 }
 
 local REFUSED_TYPES = {
@@ -89,7 +96,7 @@ end
 
 M.list = schema.list { of = schema.either {
   text = example("./www:/srv/www:ro", function(value) return volumes.parse(value) end), map = long,
-  hint = 'for example "./www:/srv/www:ro" or "data:/var/lib/data"', canonical = finish,
+  hint = 'for example "./www:/srv/www:ro" or "data:/var/lib/data"', canonical = finish, form = "mount",
 } }
 
 return M

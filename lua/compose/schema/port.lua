@@ -48,14 +48,14 @@ end
 
 M.list = schema.list {
   of = schema.either {
-    text = short, integer = short, map = long, hint = 'for example "8080:80"', canonical = put_off_pools,
+    text = short, integer = short, map = long, hint = 'for example "8080:80"', canonical = put_off_pools, form = "port",
   },
   canonical = function(list, at) return entries.distinct(entries.flatten(list, at, "ports"), at, "ports", name_of) end,
 }
 
 M.exposed = schema.list { of = schema.parsed {
   accepts = { text = true, integer = true }, wanted = 'a port such as 8080 or "8080-8085/tcp"',
-  parse = function(value) return ports.parse_exposed(value) end,
+  parse = function(value) return ports.parse_exposed(value) end, form = "exposed",
 } }
 
 return M

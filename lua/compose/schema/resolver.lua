@@ -30,7 +30,7 @@ M.extra_hosts = schema.either {
     accepts = { text = true }, wanted = "NAME=ADDRESS", parse = function(value) return hosts.parse(value) end,
   } },
   map = schema.map { of = rules.one_or_more(one), key = name },
-  canonical = function(value) return tables.is_list(value) and value or from_map(value) end,
+  canonical = function(value) return tables.is_list(value) and value or from_map(value) end, form = "hosts",
 }
 
 return M

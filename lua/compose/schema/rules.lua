@@ -136,7 +136,7 @@ M.texts = M.one_or_more(M.line)
 --- Access rights in octal → a number.
 M.mode = schema.parsed {
   accepts = { text = true, integer = true }, wanted = "octal digits such as 0440", hint = "write octal digits: 0440",
-  parse = function(value) return permissions.mode(value) end,
+  parse = function(value) return permissions.mode(value) end, form = "octal",
 }
 
 --- A number above 0, whole or not: CPUs.

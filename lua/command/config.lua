@@ -1,0 +1,101 @@
+--- holos config
+local config = require "holos.use.config"
+local err = require "holos.core.err"
+local out = require "holos.command.out"
+local path = require "holos.core.path"
+local text = require "holos.core.text"
+
+local M = {
+  summary = "print what the files say, merged: one document that loads to the same project",
+  arguments = { { name = "SERVICE", optional = true, repeated = true, help = "these services and what they wait for; none means all" } },
+  options = {
+    { "--format", value = "FORMAT", kind = "choice", choices = { "yaml", "json" }, help = "yaml or json" },
+    { "-o", "--output", value = "FILE", help = "write it to a file" },
+    { "-q", "--quiet", help = "print errors only" },
+    { "--explain", help = "say behind each line which line of which file it comes from" },
+    { "--services", help = "print the names of the services" },
+    { "--volumes", help = "print the names of the volumes" },
+    { "--networks", help = "print the names of the networks" },
+    { "--images", help = "print the images" },
+    { "--profiles", help = "print the profiles" },
+    { "--variables", help = "print every variable that the files name, with what they take instead" },
+    { "--environment", help = "print the variables that the files have, with their values" },
+    { "--hash", value = "SERVICE", help = "print the hash of a service, or of several with commas between them, or of all: *" },
+    { "--no-interpolate", help = "leave variables in place" },
+    { "--no-normalize", help = "leave out names, networks and defaults that no file says" },
+    { "--no-path-resolution", help = "leave relative paths as they are" },
+    { "--no-consistency", help = "do not hold services against each other and against this host" },
+    { "--no-env-resolution", help = "leave env_file and label_file in place, unread" },
+  },
+}
+
+local NAMES = { "services", "volumes", "networks", "images", "profiles" }
+
+-- The one thing that is to be printed instead of the document.
+local function asked_for(options)
+  local asked
+  for _, word in ipairs { "variables", "environment", "hash", table.unpack(NAMES) } do
+    if options[word] and asked then
+      err.raise { message = ("--%s and --%s exclude each other"):format(asked, word), code = "EUSAGE", exit = 64 }
+    end
+    asked = options[word] and word or asked
+  end
+  return asked
+end
+
+local function require_sense(options)
+  local problem = options.explain and options.format == "json" and "--explain: JSON has no comments; leave out --format json"
+    or options.hash and options.no_interpolate and "--hash: hashes need the values of variables; leave out --no-interpolate"
+  if problem then err.raise { message = problem, code = "EUSAGE", exit = 64 } end
+end
+
+local function lines_of(lines) return #lines > 0 and table.concat(lines, "\n") .. "\n" or "" end
+
+local INDENT = 2
+
+local function json(context, value) return assert(context.world.json.encode(value, { indent = INDENT })) .. "\n" end
+
+local printers = {}
+
+for _, kind in ipairs(NAMES) do
+  printers[kind] = function(context) return lines_of(config.names(context, kind)) end
+end
+
+function printers.environment(context) return lines_of(config.environment(context)) end
+
+function printers.hash(context) return lines_of(text.columns(config.hashes(context, context.options.hash))) end
+
+function printers.variables(context)
+  local variables = config.variables(context)
+  if context.options.format == "json" then return json(context, variables) end
+  local cells = { { "NAME", "REQUIRED", "DEFAULT", "ALTERNATE" } }
+  for _, variable in ipairs(variables) do
+    cells[#cells + 1] = { variable.name, tostring(variable.required), variable.default or "", variable.alternate or "" }
+  end
+  return lines_of(text.columns(cells))
+end
+
+local function document(context)
+  if context.options.format == "json" then return json(context, (config.document(context))) end
+  return config.yaml(context, context.options.explain)
+end
+
+local MODE = tonumber("644", 8)
+
+local function put(world, file, bytes)
+  if not file then return out.bytes(bytes) end
+  file = path.absolute(file, world.host.working_directory())
+  err.check("output", world.fs.write_atomic(file, bytes, { mode = MODE, sync = false }))
+end
+
+function M.run(world, options)
+  require_sense(options)
+  local asked = asked_for(options)
+  local context = config.load(world, options)
+  for _, warning in ipairs(context.warnings) do out.warn(warning) end
+  local bytes = (printers[asked] or document)(context)
+  if not options.quiet then put(world, options.output, bytes) end
+  return 0
+end
+
+return M
