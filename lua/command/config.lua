@@ -7,7 +7,9 @@ local text = require "holos.core.text"
 
 local M = {
   summary = "print what the files say, merged: one document that loads to the same project",
-  arguments = { { name = "SERVICE", optional = true, repeated = true, help = "these services and what they wait for; none means all" } },
+  arguments = {
+    { name = "SERVICE", optional = true, repeated = true, help = "these services and what they wait for; none means all" },
+  },
   options = {
     { "--format", value = "FORMAT", kind = "choice", choices = { "yaml", "json" }, help = "yaml or json" },
     { "-o", "--output", value = "FILE", help = "write it to a file" },

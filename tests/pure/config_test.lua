@@ -167,8 +167,8 @@ test("some mutations are right, most are not", function() ok(right > 10 and wron
 
 test("the variables that documents name", function()
   local found = {}
-  compose.run("name: ${N:-shop}\nservices: {a: {image: './${IMAGE:-${DIR-b}/x}.qcow2', labels: ['a=${R:?say}', '$R', 'b=${S+yes}']}}",
-    { environment = { R = "r" }, each_document = function(tree) used.add(found, tree) end })
+  compose.run("name: ${N:-shop}\nservices: {a: {image: './${IMAGE:-${DIR-b}/x}.qcow2', labels: ['a=${R:?say}', '$R', "
+    .. "'b=${S+yes}']}}", { environment = { R = "r" }, each_document = function(tree) used.add(found, tree) end })
   equal(found, {
     N = { name = "N", required = false, default = "shop" }, DIR = { name = "DIR", required = false, default = "b" },
     IMAGE = { name = "IMAGE", required = false, default = "${DIR-b}/x" }, R = { name = "R", required = true },

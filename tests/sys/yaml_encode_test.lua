@@ -11,17 +11,26 @@ local yaml = require "holos.core.yaml"
 local SEED = tonumber(files.environment "HOLOS_TEST_SEED" or 20261121)
 
 local TEXTS = {
-  "", " ", "a", "a b", " a", "a ", "a:", "a: b", "a:b", ":a", "#a", "a #b", "a#b", "- a", "-", "-a", "--a-b", "---", "...", "?", "? a",
-  "!a", "&a", "*a", "%a", "@a", "`a`", "'a'", '"a"', 'say "a"', "[a]", "{a}", "a, b", "a]", "|", ">", "=", "<<", "~", "~/x", "/x", "./x",
-  "../x", "..x", ".x", ".inf", ".nan", "null", "Null", "true", "TRUE", "yes", "No", "on", "off", "y", "N", "1", "-1", "+1", "0x1f",
-  "0o17", "017", "0b1", "1_000", "1e5", "1.5", "1.", ".5", "1:30", "190:20:30", "2026-01-31", "2026-01-31T12:00:00Z", "1m30s", "1.5s",
-  "20G", "10.5.0.9", "10.5.0.0/24", "52:54:00:12:34:56", "5e", "e5", "$x", "a$$b", "a\nb", "a\nb\n", "a\n\nb\n", "\na", "a\n\n", "\n",
-  "a\n", " a\nb", "a\n  b\n", "a\n \nb", "a\n\tb\n", "\ta\nb", "a\n\t\nb", "a\tb", "a\rb", "a\\nb", "a\127b", "a\1b", "é", "über: ß",
-  "a\194\133b", "a\226\128\168b", "\239\187\191a", "😀\nx", "a\194\160b", "x: |\n  y\n", "- a\n- b\n", "# a\nb\n", "a: b\n#c", "%a\nb",
+  "", " ", "a", "a b", " a", "a ", "a:", "a: b", "a:b", ":a", "#a",
+  "a #b", "a#b", "- a", "-", "-a", "--a-b", "---", "...", "?", "? a",
+  "!a", "&a", "*a", "%a", "@a", "`a`", "'a'", '"a"', 'say "a"', "[a]",
+  "{a}", "a, b", "a]", "|", ">", "=", "<<", "~", "~/x", "/x", "./x",
+  "../x", "..x", ".x", ".inf", ".nan", "null", "Null", "true",
+  "TRUE", "yes", "No", "on", "off", "y", "N", "1", "-1", "+1", "0x1f",
+  "0o17", "017", "0b1", "1_000", "1e5", "1.5", "1.", ".5", "1:30",
+  "190:20:30", "2026-01-31", "2026-01-31T12:00:00Z", "1m30s", "1.5s",
+  "20G", "10.5.0.9", "10.5.0.0/24", "52:54:00:12:34:56", "5e", "e5",
+  "$x", "a$$b", "a\nb", "a\nb\n", "a\n\nb\n", "\na", "a\n\n", "\n",
+  "a\n", " a\nb", "a\n  b\n", "a\n \nb", "a\n\tb\n", "\ta\nb",
+  "a\n\t\nb", "a\tb", "a\rb", "a\\nb", "a\127b", "a\1b", "é", "über: ß",
+  "a\194\133b", "a\226\128\168b", "\239\187\191a", "😀\nx", "a\194\160b",
+  "x: |\n  y\n", "- a\n- b\n", "# a\nb\n", "a: b\n#c", "%a\nb",
   ("word "):rep(60) .. "end", ("x"):rep(3000), "a\n" .. ("y"):rep(3000) .. "\n",
 }
 
-local KEYS = { "a", "b c", "y", "1", "a: b", "", "#", "x\ny", "null", "<<", "é", "-", "?", ("k"):rep(1500), ("wide "):rep(300) .. "end" }
+local KEYS = {
+  "a", "b c", "y", "1", "a: b", "", "#", "x\ny", "null", "<<", "é", "-", "?", ("k"):rep(1500), ("wide "):rep(300) .. "end",
+}
 
 local function scalar()
   local kind = math.random(12)
@@ -85,8 +94,8 @@ end
 test("every text alone, as a value, in a list, and as a key", function()
   local trees = {}
   for _, text in ipairs(TEXTS) do
-    table.move({ text, { key = text }, tables.list { text, "x", text }, { [text] = { [text] = tables.list { { [text] = text } } } } },
-      1, 4, #trees + 1, trees)
+    table.move({ text, { key = text }, tables.list { text, "x", text },
+      { [text] = { [text] = tables.list { { [text] = text } } } } }, 1, 4, #trees + 1, trees)
   end
   check_all(trees)
 end)
@@ -101,7 +110,8 @@ end)
 test("the first key, and comments", function()
   local value = { a = 1, name = "x", z = { name = 1, b = tables.list { "c", { d = "e\nf\n" } } } }
   local text = yaml.encode(value, { first = "name", note = function(_, key) return key ~= "a" and "# of " .. key or nil end })
-  equal(text, "name: x  # # of name\na: 1\nz:  # # of z\n  b:  # # of b\n    - c  # # of 1\n    - d: |  # # of d\n        e\n        f\n"
+  equal(text, "name: x  # # of name\na: 1\nz:  # # of z\n  b:  # # of b\n    - c  # # of 1\n    - d: |  # # of d\n"
+    .. "        e\n        f\n"
     .. "  name: 1  # # of name\n")
   equal(read(text), value)
 end)
