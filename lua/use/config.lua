@@ -59,7 +59,8 @@ function M.load(world, options)
   local state = compose.run(load_options)
   require_services((state.tree or {}).services or {}, options.arguments)
   return { world = world, options = options, state = state, used = used, variables = variables,
-    services = #options.arguments > 0 and options.arguments or nil, warnings = project_.warnings(found, variables, state.warning_lines) }
+    services = #options.arguments > 0 and options.arguments or nil,
+    warnings = project_.warnings(found, variables, state.warning_lines) }
 end
 
 --- The canonical model of it.
