@@ -4,14 +4,14 @@ local M = {}
 --- What QEMU's user network takes for itself, on the card that every guest has to the outside.
 M.USER_NETWORK = "10.0.2.0/24"
 
---- A dotted quad as a number; nil for anything else.
+--- A dotted quad as a number; nil for anything else, and for zeros in front, which some readers take for octal.
 ---@return integer?
 function M.parse(text)
   local parts = { text:match("^(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)%.(%d%d?%d?)$") }
   local number = 0
   for _, part in ipairs(parts) do
     local value = math.tointeger(tonumber(part))
-    if value > 255 then return nil end
+    if value > 255 or part:find("^0%d") then return nil end
     number = number << 8 | value
   end
   return parts[1] and number

@@ -56,6 +56,14 @@ test("kernel parameters", function()
   equal(run(process.sysctls, tables.list { "net.core.somaxconn=1024", "a.b=c=d" }),
     { ["net.core.somaxconn"] = "1024", ["a.b"] = "c=d" })
   equal(run(process.sysctls, tables.list { "net.core.somaxconn" }), 'expected "NAME=VALUE", got "net.core.somaxconn"')
+  equal(run(process.sysctls, { ["net/ipv4/conf/eth0.1/mtu"] = 1 }), { ["net/ipv4/conf/eth0.1/mtu"] = "1" })
+  for _, name in ipairs { "net/../../../etc/motd", "net.//.x", "net..core", "net/", "net./core" } do
+    local message = ('"%s" is no kernel parameter: a separator without a name behind it'):format(name)
+    equal(run(process.sysctls, { [name] = "1" }), message)
+    equal(run(process.sysctls, tables.list { name .. "=1" }), message)
+  end
+  equal(run(process.sysctls, { a = "x\nkernel.foo = 1" }), "has more than one line")
+  equal(run(process.sysctls, tables.list { "a=x\nkernel.foo = 1" }), "has more than one line")
 end)
 
 test("variables: what has no value takes it from around", function()
@@ -96,11 +104,12 @@ test("addresses", function()
     equal(address.is_ipv6(text), true, text)
   end
   for _, text in ipairs { "", ":", ":::", "1::2::3", "1:2:3:4:5:6:7", "1:2:3:4:5:6:7:8:9", "12345::", "g::", "1.2.3.4",
-    "1:2:3:4:5:6:7::8", "fe80::1%eth0", "::1.2.3", "1.2.3.4::" } do
+    "1:2:3:4:5:6:7::8", "fe80::1%eth0", "::1.2.3", "1.2.3.4::", "::ffff:1.2.3.04" } do
     equal(address.is_ipv6(text), false, text)
   end
   equal(address.parse "10.0.0.255", 0x0a0000ff)
-  for _, text in ipairs { "1.2.3", "1.2.3.4.5", "256.1.1.1", "a.b.c.d", "1.2.3.0004", "" } do equal(address.parse(text), nil) end
+  for _, text in ipairs { "1.2.3", "1.2.3.4.5", "256.1.1.1", "a.b.c.d", "1.2.3.0004", "", "10.5.0.010", "01.2.3.4",
+    "1.2.00.4" } do equal(address.parse(text), nil) end
   equal(address.network "10.5.0.0/24", { first = 0x0a050000, last = 0x0a0500ff, prefix = 24 })
   equal(select(2, address.network "10.5.0.1/24"), "10.5.0.1/24 is no network: its first address is 10.5.0.0")
   equal(address.network "10.5.0.0/33", nil)

@@ -67,12 +67,36 @@ M.ulimits = schema.map { key = limit_name, of = schema.either {
   }),
 } }
 
-local sysctl_name = schema.text { pattern = "[%w][%w_./:-]*", wanted = 'a kernel parameter such as "net.core.somaxconn"' }
+local PARAMETER = "[%w][%w_./:-]*"
+
+-- A parameter is a path below /proc/sys: no part of it is empty or ".".
+local function check_parameter(name)
+  if name:find("[./][./]") or name:find("[./]$") then
+    return ('"%s" is no kernel parameter: a separator without a name behind it'):format(name)
+  end
+end
+
+local function check_assignment(text_)
+  local name, value = text_:match("^([^=]*)=(.*)$")
+  if value:find("[\r\n]") then return "has more than one line" end
+  return check_parameter(name)
+end
+
+local parameter_value = schema.parsed {
+  accepts = rules.word.accepts, wanted = "text on one line",
+  parse = function(value)
+    local word = rules.word.parse(value)
+    if word:find("[\r\n]") then return nil, "has more than one line" end
+    return word
+  end,
+}
 
 --- {K: V} or ["K=V"] → {K = "V"}.
 M.sysctls = schema.either {
-  map = schema.map { of = rules.word, key = sysctl_name }, list = schema.list {
-    of = schema.text { pattern = "[%w][%w_./:-]*=.*", wanted = '"NAME=VALUE"' },
+  map = schema.map { of = parameter_value, key = schema.text {
+    pattern = PARAMETER, wanted = 'a kernel parameter such as "net.core.somaxconn"', check = check_parameter } },
+  list = schema.list {
+    of = schema.text { pattern = PARAMETER .. "=.*", wanted = '"NAME=VALUE"', check = check_assignment },
     canonical = rules.pairs.list.canonical,
   },
 }
