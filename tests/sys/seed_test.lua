@@ -270,6 +270,9 @@ test("the network and the meta-data are YAML of what was meant", function()
     "{'ethernets': {'nic0': {'dhcp4': True, 'match': {'macaddress': '52:54:01:00:00:01'}, 'set-name': 'eth0'}, "
     .. "'nic1': {'accept-ra': False, 'addresses': ['10.10.0.3/24'], 'dhcp4': False, 'match': {'macaddress': '52:54:11:00:00:01'}, "
     .. "'set-name': 'eth1'}}, 'version': 2}\n")
-  equal(run_tool(read, { stdin = cloudinit.meta_data(spec) }).stdout,
-    "{'instance-id': 'i-0123456789abcdef', 'local-hostname': 'web-0'}\n")
+  for _, name in ipairs { "web-0", "123", "on", "1.5", "null" } do
+    spec.hostname = name
+    equal(run_tool(read, { stdin = cloudinit.meta_data(spec) }).stdout,
+      ("{'instance-id': 'i-0123456789abcdef', 'local-hostname': '%s'}\n"):format(name))
+  end
 end)

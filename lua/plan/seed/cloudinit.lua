@@ -1,5 +1,5 @@
 --- NoCloud's files: meta-data, user-data, network-config. Pure.
---- JSON throughout: it is YAML, and escapes in one way only.
+--- Values are JSON throughout: it is YAML, and escapes in one way only.
 local base64 = require "holos.core.base64"
 local json = require "holos.core.json"
 local library = require "holos.plan.seed.library"
@@ -15,8 +15,9 @@ local M = {}
 M.BOOT = ("mkdir -p %s; chmod 700 %s; [ -e %s ] || mount -t iso9660 -o ro LABEL=cidata %s; sh %s"):format(library.SEED,
   library.SEED:match("^(.*)/"), library.DIRECTORY, library.SEED, library.DIRECTORY .. "/boot.sh")
 
+--- Lines, which plain guests read with a shell. Without the quotes a host called 123, or on, would be no text in YAML.
 function M.meta_data(spec)
-  return ("instance-id: %s\nlocal-hostname: %s\n"):format(spec.instance_id, spec.hostname)
+  return ("instance-id: %s\nlocal-hostname: %s\n"):format(json.encode(spec.instance_id), json.encode(spec.hostname))
 end
 
 -- There is no router on a project's network; systemd-networkd before 254 would hold up the boot for 12 s, looking for one.
