@@ -234,12 +234,16 @@ end
 test("a guest with trouble starts no app: it might write where its volume is not mounted", function()
   local guest = guest_with "dash"
   guest:write("var/lib/holos/provisioned", "i-0123456789abcdef\n")
-  local spec = spec_with { app = { argv = { "touch", guest:path "out" } } }
+  guest:write("proc/mounts", "")
+  local spec = spec_with { app = { argv = { "no-such-program" } } }
   spec.mounts = { { kind = "volume", volume = "data", serial = "vol-data", target = guest:path "srv", read_only = false } }
   guest:insert(spec)
   guest:run "boot.sh"
-  ok(has(guest:report(), "failed 0 1 mount volume data"))
-  ok(not guest:read("run/holos/boot.log"):find("app", 1, true))
+  local told = guest:report()
+  ok(has(told, "failed 0 1 mount volume data") and not has(told, "app"), table.concat(told, "\n"))
+  guest:write("proc/mounts", ("/dev/vdb %s ext4 rw 0 0\n"):format(guest:path "srv"))
+  guest:run "boot.sh"
+  ok(has(guest:report(), "failed 0 1 app"))
 end)
 
 test("guests with systemd and OpenRC are told to start the app as they do", function()
@@ -262,6 +266,27 @@ test("OpenRC's script sets what its functions read", function()
   local shown = run_tool({ "dash", "-c", text .. 'printf "%s|" "$description" "$command" "$command_args" "$retry" "$pidfile"' })
   equal(shown.stdout, "App of web-0 (holos)|/usr/bin/env|-i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     .. " sh /run/holos/seed/holos/app.sh run|SIGINT/25/KILL/5|/run/holos-app.pid|")
+end)
+
+test("what runs in the app's directory runs elsewhere where the login user may not enter it", function()
+  local root = tmpdir()
+  assert(fs.mkdir_all(root .. "/app", 493))
+  local function directory_of(wanted)
+    local prelude, directory = environment.prelude(spec_with { app = { argv = { "true" }, working_dir = wanted } })
+    local result = run_tool({ "dash", "-c", "cd /; " .. prelude .. '"$@"', directory, "pwd" })
+    equal({ result.status, result.stderr }, { 0, "" })
+    return result.stdout
+  end
+  equal(directory_of(root .. "/app"), root .. "/app\n")
+  equal(directory_of(root .. "/no such"), "/\n")
+end)
+
+test("with systemd the unit sets the limits, for a user by number too", function()
+  local limits = { rttime = { soft = 1, hard = 1 }, sigpending = { soft = 10, hard = 10 } }
+  local spec = spec_with({ app = { argv = { "/bin/true" }, user = "1000", ulimits = limits } }, "systemd")
+  local made = seed_spec.by_name(app.files(spec))
+  ok(not made["holos/app.sh"]:find("\n*limit rttime") and not made["holos/app.sh"]:find("\nlimit "), made["holos/app.sh"])
+  ok(made["holos/app.service"]:find("\nLimitRTTIME=1:1\nLimitSIGPENDING=10:10\n", 1, true))
 end)
 
 -- -- what needs no shell ----------------------------------------------------------------------------------------------
@@ -294,6 +319,14 @@ test("cards of guests with cloud-init get their names, and the one to the outsid
   equal(seed_spec.by_name(seed.files(spec, seed_spec.KEYS, {}))["holos/network"],
     "52:54:01:00:00:01 dhcp\n52:54:20:00:00:01 10.5.0.3/28\n")
   ok(table.concat(boot.lines(spec), "\n"):find("holos_name_card 52:54:20:00:00:01 lan0", 1, true))
+end)
+
+test("memory that is mounted read-only says so", function()
+  local spec = spec_with { mounts = { { kind = "tmpfs", target = "/srv/a", read_only = true },
+    { kind = "tmpfs", target = "/srv/b", read_only = false, size_bytes = 4096 } } }
+  local lines = table.concat(boot.lines(spec), "\n")
+  ok(lines:find("/srv/a ro,nosuid,nodev,mode=1777\n", 1, true), lines)
+  ok(lines:find("/srv/b nosuid,nodev,mode=1777,size=4096\n", 1, true), lines)
 end)
 
 test("a change of the boot part is no change of the first part", function()

@@ -142,7 +142,8 @@ function M.script(spec)
     table_.extend(lines, assignments(app)) -- again: nothing of the app's says who it runs as
   end
   lines[#lines + 1] = "holos_how=$1 holos_tools=$2"
-  limit_lines(app, lines)
+  -- systemd has set them before it starts us.
+  if spec.image.os ~= "systemd" then limit_lines(app, lines) end
   table_.extend(lines, { library.words { "cd", app.working_dir or "/" } .. ' || fail "there is no directory to run it in"',
     "set -- " .. library.words(app.argv), 'command -v "$1" >/dev/null || fail "there is no program $1"',
     '[ "$holos_how" = run ] || exit 0',

@@ -60,13 +60,14 @@ function M.odd(environment)
 end
 
 --- What a shell does before it runs a command of exec or a check: the guest's environment, the app's directory in $0.
+--- It runs as the login user, who may not enter every directory of the app's; it stays where it is then.
 ---@return string? prelude  nil where there is nothing to do
 ---@return string? directory
 function M.prelude(spec)
   local directory = spec.app and spec.app.working_dir
   if not spec.environment and not directory then return nil end
-  return ("if [ -r %s ]; then set -a; . %s; set +a; fi; "):format(M.FILE, M.FILE) .. (directory and 'cd "$0" || exit 126; ' or ""),
-    directory
+  local read = ("if [ -r %s ]; then set -a; . %s; set +a; fi; "):format(M.FILE, M.FILE)
+  return read .. (directory and 'cd "$0" 2>/dev/null || :; ' or ""), directory
 end
 
 -- The login user may read it: exec runs as that user. Users are made late in a first boot, see late.sh.

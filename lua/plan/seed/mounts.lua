@@ -108,6 +108,7 @@ M.FUNCTIONS = VOLUMES .. SHARES .. TMPFS
 --- As Docker mounts them, but that programs may lie there.
 local function tmpfs_options(mount)
   local options = { "nosuid", "nodev", ("mode=%o"):format(mount.mode or tonumber("1777", 8)) }
+  if mount.read_only then table.insert(options, 1, "ro") end
   if mount.size_bytes then options[#options + 1] = "size=" .. mount.size_bytes end
   options[#options + 1] = mount.options
   return table.concat(options, ",")
