@@ -6,59 +6,83 @@
 -- text | nil, mark = function(keys) → packed position, path = function(keys) → text, warn = as report,
 -- is_written = function(kind, name) → whether top level has it, right or wrong}. Items of lists that were refused
 -- before are `false`.
-local dependencies = require "holos.compose.rules.dependencies"
-local grants = require "holos.compose.rules.grants"
+local lazy = require "holos.core.lazy"
+local dependencies = lazy "holos.compose.rules.dependencies"
+local grants = lazy "holos.compose.rules.grants"
 local host = require "holos.compose.rules.host"
 local names = require "holos.compose.rules.names"
 local networks = require "holos.compose.rules.networks"
-local ports = require "holos.compose.rules.ports"
-local process = require "holos.compose.rules.process"
-local storage = require "holos.compose.rules.storage"
+local ports = lazy "holos.compose.rules.ports"
+local process = lazy "holos.compose.rules.process"
+local storage = lazy "holos.compose.rules.storage"
 
 local M = {}
 
---- All checks in their order: {name, module, function's name}. Called by name, so that each can be overridden where it
---- is.
+--- All checks in their order: {name, module, function's name, parts of services …}. Called by name, so that each can be
+--- overridden where it is. A check that names parts is about them, and is left out where no service has any.
 function M.list()
   return {
     { "names that clash", names, "check_clashes" },
     { "length of instance names", names, "check_lengths" },
     { "number of instances", names, "check_count" },
-    { "names of single instances", names, "check_container_names" },
+    { "names of single instances", names, "check_container_names", "container_name" },
     { "reserved labels", names, "check_labels" },
-    { "unknown dependencies", dependencies, "check_unknown" },
-    { "dependency cycles", dependencies, "check_cycles" },
-    { "health that nothing checks", dependencies, "check_conditions" },
-    { "host ports that follow for replicas", ports, "check_range" },
-    { "host ports used twice", ports, "check_repeated" },
-    { "pools of host ports", ports, "check_pools" },
+    { "unknown dependencies", dependencies, "check_unknown", "depends_on" },
+    { "dependency cycles", dependencies, "check_cycles", "depends_on" },
+    { "health that nothing checks", dependencies, "check_conditions", "depends_on" },
+    { "host ports that follow for replicas", ports, "check_range", "ports" },
+    { "host ports used twice", ports, "check_repeated", "ports" },
+    { "pools of host ports", ports, "check_pools", "ports" },
     { "undeclared networks", networks, "check_declared" },
     { "fixed addresses", networks, "check_addresses" },
     { "subnets that overlap", networks, "check_subnets" },
     { "subnets that are too small", networks, "check_room" },
     { "Ethernet addresses used twice", networks, "check_cards" },
     { "aliases that are names of others", networks, "check_aliases" },
-    { "undeclared volumes", storage, "check_declared" },
-    { "volumes with several writers", storage, "check_writers" },
-    { "targets mounted twice", storage, "check_targets" },
-    { "undeclared configs and secrets", grants, "check_declared" },
-    { "targets of configs and secrets", grants, "check_targets" },
-    { "sources of configs and secrets", grants, "check_sources" },
-    { "settings of a program that is not there", process, "check_program" },
+    { "undeclared volumes", storage, "check_declared", "mounts" },
+    { "volumes with several writers", storage, "check_writers", "mounts" },
+    { "targets mounted twice", storage, "check_targets", "mounts" },
+    { "undeclared configs and secrets", grants, "check_declared", "configs", "secrets" },
+    { "targets of configs and secrets", grants, "check_targets", "configs", "secrets" },
+    { "sources of configs and secrets", grants, "check_sources", "configs", "secrets" },
+    { "settings of a program that is not there", process, "check_program", "app" },
     { "guests without cloud-init", host, "check_plain" },
     { "image files", host, "check_images" },
     { "disks smaller than their images", host, "check_disks" },
-    { "names of shared directories", host, "check_source_names" },
-    { "kernels, firmware and CD-ROMs", host, "check_files" },
-    { "shared directories", host, "check_sources" },
+    { "names of shared directories", host, "check_source_names", "mounts" },
+    { "kernels, firmware and CD-ROMs", host, "check_files", "boot", "cdroms" },
+    { "shared directories", host, "check_sources", "mounts" },
   }
+end
+
+local function has(service, part)
+  local value = service[part]
+  if type(value) == "table" then return next(value) ~= nil end
+  return value ~= nil
+end
+
+local function any_has(project, part)
+  for _, name in ipairs(project.order) do
+    if has(project.services[name], part) then return true end
+  end
+  return false
+end
+
+local function is_wanted(check, project, known)
+  for position = 4, #check do
+    local part = check[position]
+    if known[part] == nil then known[part] = any_has(project, part) end
+    if known[part] then return true end
+  end
+  return check[4] == nil
 end
 
 --- Runs all checks.
 function M.run(project, report, facts)
+  local known = {}
   for _, check in ipairs(M.list()) do
     local module, name = check[2], check[3]
-    module[name](project, report, facts)
+    if is_wanted(check, project, known) then module[name](project, report, facts) end
   end
 end
 

@@ -95,11 +95,24 @@ local function rule_of(field, given)
   return { kind = field.class, of = given, reason = field.reason, idle = field.idle }
 end
 
+-- Defaults by what they take: simple values, as they are; empty lists, a new one each; what is made by checking it.
+local function add_default(defaults, field)
+  local default = field.default
+  if type(default) ~= "table" then
+    table.insert(defaults.names, field.name)
+    table.insert(defaults.values, default)
+  elseif next(default) == nil and (field.rule.kind == "list" or tables.is_list(default)) then
+    table.insert(defaults.lists, field.name)
+  else
+    table.insert(defaults.made, field)
+  end
+end
+
 --- A mapping with known keys: a list of {name, rule, …further fields of holos.Field}, or with all by name, which become the
 --- fields, and `options.canonical` as for `either`. Keys that start with "x-" are always admitted and never read; `options.open`
 --- admits and keeps all others; `options.others` are fields by name that are not worth a table each.
 function M.record(list, options)
-  local fields, required, defaults = {}, {}, {}
+  local fields, required, defaults = {}, {}, { names = {}, values = {}, lists = {}, made = {} }
   for position, field in ipairs(list) do
     if field[1] then
       field.name, field.class = field[1], field.class or "works"
@@ -108,10 +121,7 @@ function M.record(list, options)
     end
     fields[position], fields[field.name] = field, field
     if field.required then required[#required + 1] = field end
-    if field.default ~= nil then
-      defaults[#defaults + 1] = field
-      field.is_table = type(field.default) == "table"
-    end
+    if field.default ~= nil then add_default(defaults, field) end
   end
   local others = options and options.others
   if others then setmetatable(fields, { __index = others }) end

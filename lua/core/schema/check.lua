@@ -29,6 +29,11 @@ end
 
 function checkers.any(_, value) return value end
 
+-- Most tables are mappings without a metatable.
+local function is_map(value)
+  return type(value) == "table" and (getmetatable(value) == nil or schema.kind_of(value) == "map")
+end
+
 local QUOTABLE = { integer = true, number = true, boolean = true }
 
 function checkers.text(rule, value, at)
@@ -118,7 +123,7 @@ function checkers.list(rule, value, at)
 end
 
 function checkers.map(rule, value, at)
-  if schema.kind_of(value) ~= "map" then return wrong(rule, value, at) end
+  if not is_map(value) then return wrong(rule, value, at) end
   at:enter(value)
   local of, keys, depth = rule.of, at.keys, at.depth
   for key, item in next, value do
@@ -203,22 +208,19 @@ local function check_odd_field(rule, key, value, at)
   return not field and value or nil -- a known key without a value says nothing
 end
 
--- A default that is a mapping is checked like something written, so that its own defaults come in.
-local function fresh_default(field, at)
-  local rule, default = field.rule, next(field.default) and tables.copy(field.default) or {}
-  if rule.kind == "list" or tables.is_list(field.default) then return tables.list(default) end
-  return checkers[rule.kind](rule, default, at)
-end
-
-local function add_defaults(rule, value, at)
-  local defaults = rule.defaults
-  for position = 1, #defaults do
-    local field = defaults[position]
-    local name, default = field.name, field.default
-    if value[name] == nil then
-      if field.is_table then default = fresh_default(field, at) end
-      value[name] = default
-    end
+-- A default that is no simple value is checked like something written, so that its own defaults come in.
+local function add_defaults(defaults, value, at)
+  local names, values, lists = defaults.names, defaults.values, defaults.lists
+  for position = 1, #names do
+    local name = names[position]
+    if value[name] == nil then value[name] = values[position] end
+  end
+  for position = 1, #lists do
+    local name = lists[position]
+    if value[name] == nil then value[name] = tables.list {} end
+  end
+  for _, field in ipairs(defaults.made) do
+    if value[field.name] == nil then value[field.name] = M.value(field.rule, tables.copy(field.default), at) end
   end
 end
 
@@ -231,7 +233,7 @@ end
 -- place.
 local function ask_for_missing(rule, value, at, refused)
   local required = rule.required
-  if #required == 0 or at.incomplete == true or at.incomplete[value] then return end
+  if at.incomplete == true or at.incomplete[value] then return end
   for position = 1, #required do
     local field = required[position]
     local name = field.name
@@ -243,7 +245,7 @@ local function ask_for_missing(rule, value, at, refused)
 end
 
 function checkers.record(rule, value, at)
-  if schema.kind_of(value) ~= "map" then return wrong(rule, value, at) end
+  if not is_map(value) then return wrong(rule, value, at) end
   local refused
   local depth, fields, keys = at.depth + 1, rule.fields, at.keys
   at.depth, at.containers[depth] = depth, value
@@ -263,8 +265,8 @@ function checkers.record(rule, value, at)
     end
   end
   at.depth = depth - 1
-  ask_for_missing(rule, value, at, refused)
-  add_defaults(rule, value, at)
+  if rule.required[1] then ask_for_missing(rule, value, at, refused) end
+  add_defaults(rule.defaults, value, at)
   if rule.canonical then return rule.canonical(value, at) end
   return value
 end
