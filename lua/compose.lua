@@ -1,6 +1,7 @@
 --- The texts of compose files to a project, or to all findings at once. Pure: the world is handed in as functions.
+local lazy = require "holos.core.lazy"
 local check = require "holos.core.schema.check"
-local extension = require "holos.compose.extension"
+local extension = lazy "holos.compose.extension"
 local findings = require "holos.compose.findings"
 local gather = require "holos.compose.gather"
 local interpolate = require "holos.compose.interpolate"
@@ -54,6 +55,7 @@ local M = {}
 ---@field marks table            marks[container][key] → packed position, for the containers of all documents
 ---@field tree table             the documents merged
 ---@field written table          written[list][position] → {key, position}: entries that stand elsewhere in the file
+---@field has_extension boolean?  a document has x-holos
 ---@field later table[]          what has no effect so far: {mark, path, hint}
 ---@field is_broken boolean?     part of the files could not be read; what is missing in the rest may be there
 ---@field incomplete table       names of services that lack what they extend
@@ -93,7 +95,9 @@ local function incomplete_services(state)
 end
 
 --- What services are to ignore is taken out.
-function M.ignore(state) extension.pass_over(state.tree) end
+function M.ignore(state)
+  if state.has_extension then extension.pass_over(state.tree) end
+end
 
 --- Holds the tree against the schema; values take their final form, defaults come in.
 function M.check(state)

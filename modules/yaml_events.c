@@ -256,6 +256,15 @@ static int run_parser(yaml_parser_t *parser, struct yaml_events *events, const s
     return 0;
 }
 
+/* Room for what a text of this length mostly holds, at once: growing maps, copies and unmaps pages again and again. */
+static int reserve_for(struct yaml_events *events, size_t length, const struct yaml_limits *limits)
+{
+    size_t likely = length / 4 < limits->max_nodes ? length / 4 : limits->max_nodes;
+    if (reserve(&events->entries, &events->capacity, likely, sizeof *events->entries) < 0)
+        return -ENOMEM;
+    return reserve(&events->text, &events->text_capacity, length, 1);
+}
+
 int yaml_events_parse(struct yaml_events *events, const char *text, size_t length, const struct yaml_limits *limits,
                       struct sys_error *error)
 {
@@ -265,6 +274,8 @@ int yaml_events_parse(struct yaml_events *events, const char *text, size_t lengt
         return -1;
     __attribute__((cleanup(cleanup_parser_done))) yaml_parser_t parser;
     if (!yaml_parser_initialize(&parser))
+        return out_of_memory(error);
+    if (reserve_for(events, length, limits) < 0)
         return out_of_memory(error);
     size_t bom = yaml_text_bom(text, length);
     yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);

@@ -28,6 +28,11 @@ end
 --- One line of result.
 function M.result(line) M.bytes(line .. "\n") end
 
+--- Lines of result, written at once.
+function M.results(lines)
+  if #lines > 0 then M.bytes(table.concat(lines, "\n") .. "\n") end
+end
+
 --- One line of talk.
 function M.talk(line)
   if M.style.progress ~= "quiet" then tell(line .. "\n") end

@@ -27,18 +27,21 @@ local function service_cells(project)
 end
 
 function M.run(world, options)
-  local result = validate.run(project_.from_file(world, options))
-  for _, warning in ipairs(result.project.warnings) do out.warn(warning) end
-  for _, finding in ipairs(available.findings(result.project)) do
+  local context = project_.from_file(world, options)
+  validate.run(context)
+  local project = context.project
+  for _, warning in ipairs(project.warnings) do out.warn(warning) end
+  for _, finding in ipairs(available.findings(project)) do
     out.warn(err.render_finding(finding) .. "; up refuses it")
   end
   if options.quiet then return 0 end
-  out.result("project " .. result.project.name)
-  for _, line in ipairs(text.columns(service_cells(result.project))) do out.result("  " .. line) end
-  out.result("on this host it")
+  local lines = { "project " .. project.name }
+  for _, line in ipairs(text.columns(service_cells(project))) do lines[#lines + 1] = "  " .. line end
+  lines[#lines + 1] = "on this host it"
   local cells = {}
-  for i, effect in ipairs(result.effects) do cells[i] = { effect.verb, effect.what, effect.why } end
-  for _, line in ipairs(text.columns(cells)) do out.result("  " .. line) end
+  for i, effect in ipairs(validate.effects(project)) do cells[i] = { effect.verb, effect.what, effect.why } end
+  for _, line in ipairs(text.columns(cells)) do lines[#lines + 1] = "  " .. line end
+  out.results(lines)
   return 0
 end
 

@@ -5,7 +5,7 @@
 -- document in its scope.
 local lazy = require "holos.core.lazy"
 local document = require "holos.compose.document"
-local extension = require "holos.compose.extension"
+local extension = lazy "holos.compose.extension"
 local extends = lazy "holos.compose.extends"
 local include = lazy "holos.compose.include"
 local interpolate = require "holos.compose.interpolate"
@@ -106,23 +106,29 @@ function M.interpolate(state, fragment)
   if interpolate.is_needed(fragment.text) then interpolate.run(state, fragment) end
 end
 
+-- Whether a service of a document has a key: most stages are about keys that few files have.
+local function any_service_has(tree, key)
+  for _, service in next, schema.kind_of(tree.services) == "map" and tree.services or {} do
+    if type(service) == "table" and service[key] ~= nil then return true end
+  end
+  return false
+end
+
 --- What a document says to holos alone goes to where it belongs.
-function M.extension(state, fragment) extension.apply(state, fragment) end
+function M.extension(state, fragment)
+  if fragment.tree["x-holos"] == nil and not any_service_has(fragment.tree, "x-holos") then return end
+  extension.apply(state, fragment)
+  state.has_extension = true
+end
 
 --- The files that a document includes go below it.
 function M.include(state, fragment)
   if fragment.tree.include ~= nil and not fragment.is_alone then include.apply(state, fragment, M) end
 end
 
-local function has_extends(services)
-  for _, service in next, schema.kind_of(services) == "map" and services or {} do
-    if type(service) == "table" and service.extends ~= nil then return true end
-  end
-end
-
 --- The services that those of a document extend go below them.
 function M.extend(state, fragment)
-  if not fragment.is_alone and has_extends(fragment.tree.services) then extends.apply(state, fragment, M) end
+  if not fragment.is_alone and any_service_has(fragment.tree, "extends") then extends.apply(state, fragment, M) end
 end
 
 -- The name as variables know it: as asked for, or what the last document says, or the directory's.

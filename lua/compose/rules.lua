@@ -55,15 +55,11 @@ function M.list()
   }
 end
 
-local function has(service, part)
-  local value = service[part]
-  if type(value) == "table" then return next(value) ~= nil end
-  return value ~= nil
-end
-
 local function any_has(project, part)
-  for _, name in ipairs(project.order) do
-    if has(project.services[name], part) then return true end
+  local order, services = project.order, project.services
+  for position = 1, #order do
+    local value = services[order[position]][part]
+    if value ~= nil and (type(value) ~= "table" or next(value) ~= nil) then return true end
   end
   return false
 end

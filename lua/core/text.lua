@@ -56,18 +56,28 @@ function M.lines(value)
   return value == "" and {} or lines
 end
 
+local SPACE = 32
+
 --- Rows of cells as lines whose columns line up, two spaces between them.
 ---@param rows string[][]
 ---@return string[] lines
 function M.columns(rows)
-  local widths, lines = {}, {}
-  for _, row in ipairs(rows) do
-    for i, cell in ipairs(row) do widths[i] = math.max(widths[i] or 0, M.width(cell)) end
+  local most, widths, lines = {}, {}, {}
+  for n, row in ipairs(rows) do
+    local here = {}
+    for i, cell in ipairs(row) do
+      here[i] = M.width(cell)
+      if here[i] > (most[i] or 0) then most[i] = here[i] end
+    end
+    widths[n] = here
   end
   for n, row in ipairs(rows) do
-    local cells = {}
-    for i, cell in ipairs(row) do cells[i] = M.pad(cell, widths[i]) end
-    lines[n] = (table.concat(cells, "  "):gsub("%s+$", ""))
+    local cells, last = {}, #row
+    for i, cell in ipairs(row) do
+      cells[i] = i < last and cell .. (" "):rep(most[i] - widths[n][i]) or cell
+    end
+    local line = table.concat(cells, "  ")
+    lines[n] = line:byte(-1) == SPACE and line:gsub("%s+$", "") or line
   end
   return lines
 end

@@ -1,9 +1,10 @@
 --- validate: what a project is, and every effect on the host that it will have. Effects: reads only.
+local lazy = require "holos.core.lazy"
 local base = require "holos.run.base"
 local err = require "holos.core.err"
-local machine = require "holos.plan.machine"
-local network = require "holos.plan.network"
-local ports = require "holos.plan.ports"
+local machine = lazy "holos.plan.machine"
+local network = lazy "holos.plan.network"
+local ports = lazy "holos.plan.ports"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -75,10 +76,9 @@ function M.effects(project)
   return effects
 end
 
---- Raises when images cannot be used; gives the project and its effects.
+--- Raises when images cannot be used.
 function M.run(context)
   M.require_images(context.project, base.of_project(context.world, context.project))
-  return { project = context.project, effects = M.effects(context.project) }
 end
 
 return M

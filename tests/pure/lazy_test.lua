@@ -31,6 +31,14 @@ test("what is changed in the module is seen through it, before and after its fir
   end)
 end)
 
+test("what is changed through it is changed in the module", function()
+  without(NAME, function()
+    local units = lazy(NAME)
+    units.parse_bytes = function() return "other" end
+    equal({ require(NAME).parse_bytes("1k"), units.parse_bytes("1k") }, { "other", "other" })
+  end)
+end)
+
 test("a module that is not there is named", function()
   local fine, problem = pcall(function() return lazy("holos.core.nothing").at_all end)
   ok(not fine and problem:find("holos.core.nothing", 1, true), problem)
