@@ -79,8 +79,9 @@ local function raise_taken(problems)
     hint = "choose another host port, or 0 for any free one" }
 end
 
-local function problem(spec, port, message)
-  return ("%s: host port %s:%d/%s cannot be used: %s"):format(spec.name, port.host_ip, port.host, port.protocol, message)
+local function problem(spec, port, message, owner)
+  return ("%s: host port %s:%d/%s cannot be used: %s"):format(spec.name, port.host_ip, port.host, port.protocol,
+    owner and ("%s has it"):format(owner) or message)
 end
 
 local function reserve_fixed(world, launching, reserved, port)
@@ -97,13 +98,14 @@ end
 --- Raises all host ports of specs that somebody else has, before anything is made; at its launch each is asked for again.
 ---@param specs table[]  of instances that are to be launched
 ---@param is_ours fun(port: table): boolean  whether a VM has it that is stopped before
-function M.require_free(world, specs, is_ours)
+---@param owner_of fun(port: table): string?  who of all projects has it, as far as records tell
+function M.require_free(world, specs, is_ours, owner_of)
   local problems = {}
   for _, spec in ipairs(specs) do
     for _, port in ipairs(spec.ports) do
       if port.host > 0 and not port.host_to and not is_ours(port) then
         local fd, message = world.net.reserve_port(port.protocol, port.host_ip, port.host)
-        if fd then fd:close() else problems[#problems + 1] = problem(spec, port, message) end
+        if fd then fd:close() else problems[#problems + 1] = problem(spec, port, message, owner_of(port)) end
       end
     end
   end

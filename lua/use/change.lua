@@ -5,12 +5,14 @@ local execute = require "holos.run.execute"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
 local lock = require "holos.run.lock"
+local neighbours = require "holos.plan.neighbours"
 local ports = require "holos.run.ports"
 local ports_ = require "holos.plan.ports"
 local project = require "holos.run.project"
 local render = require "holos.plan.render"
 local aside = require "holos.run.aside"
 local sweep = require "holos.run.sweep"
+local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 local trash = require "holos.run.trash"
 
@@ -55,9 +57,15 @@ function M.refuse(plan)
 end
 
 --- Raises host ports of what a plan launches that somebody else has; those of VMs that it stops first are free by then.
-function M.require_ports(world, plan, specs, observed)
-  local launched, freed = ports_.of_plan(plan.actions, specs, observed.instances)
-  ports.require_free(world, launched, function(port) return ports_.any_overlaps(freed, port) end)
+---@param at table  {specs, observed, record, others = records of other projects}
+function M.require_ports(world, plan, at)
+  local launched, freed = ports_.of_plan(plan.actions, at.specs, at.observed.instances)
+  local records, names = table_.copy(at.others), {}
+  records[at.record.name] = at.record
+  for _, spec in ipairs(at.specs) do names[spec.name] = true end
+  local claims = neighbours.claims(records, at.record.name, names)
+  ports.require_free(world, launched, function(port) return ports_.any_overlaps(freed, port) end,
+    function(port) return neighbours.owner(claims, port) end)
 end
 
 --- What the executor gets.

@@ -85,7 +85,9 @@ local function start_plan(context, chosen)
   local plan = hooks.plan(plan_up.make { specs = specs, record = context.record, observed = observed, volumes = {},
     partial = true, where = function() end, describe = render.describe, goal = context.options.goal,
     batch_of = function(name) return trash.batch_of(context.world, context.state, context.name, name) end })
-  change.require_ports(context.world, plan, specs, observed)
+  local others = record_.all(context.world, context.state)
+  others[context.name] = nil
+  change.require_ports(context.world, plan, { specs = specs, observed = observed, record = context.record, others = others })
   return plan
 end
 

@@ -67,7 +67,8 @@ function M.make(context, words)
   local plan = plan_of(context, words, at)
   warnings.complete(context, plan, at)
   plan = hooks.plan(plan)
-  change.require_ports(context.world, plan, plan.specs, at.observed)
+  change.require_ports(context.world, plan, { specs = plan.specs, observed = at.observed, record = at.record,
+    others = at.facts.records })
   return { plan = plan, specs = plan.specs, facts = at.facts, record = at.record, observed = at.observed,
     leases = at.wanted.leases, hosts = at.wanted.hosts, contents = at.contents }
 end

@@ -3,8 +3,10 @@ local lazy = require "holos.core.lazy"
 local base = require "holos.run.base"
 local err = require "holos.core.err"
 local machine = lazy "holos.plan.machine"
+local neighbours = lazy "holos.plan.neighbours"
 local network = lazy "holos.plan.network"
 local ports = lazy "holos.plan.ports"
+local record = lazy "holos.run.record"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -76,9 +78,31 @@ function M.effects(project)
   return effects
 end
 
---- Raises when images cannot be used.
+-- The instances that a project would have, with their ports.
+local function instances_of(project)
+  local instances = {}
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    for index = 0, service.replicas - 1 do
+      instances[#instances + 1] = { name = ("%s-%d"):format(name, index), ports = ports.of_instance(service, index) }
+    end
+  end
+  return instances
+end
+
+--- Ports that other projects want too.
+---@return string[] warnings
+function M.port_warnings(context)
+  local records = record.all(context.world, context.state)
+  records[context.name] = nil
+  if not next(records) then return {} end
+  return neighbours.warnings(neighbours.claims(records, context.name, {}), instances_of(context.project))
+end
+
+--- Raises when images cannot be used; adds what is to be said of this host to the project's warnings.
 function M.run(context)
   M.require_images(context.project, base.of_project(context.world, context.project))
+  table_.extend(context.project.warnings, M.port_warnings(context))
 end
 
 return M

@@ -181,6 +181,30 @@ test("a port that somebody else has is told before a restart stops the VM, and b
   stack:expect { "start" }
 end)
 
+test("a port of two projects: validate and plan say whose it is, up refuses while he has it", function()
+  local net = require "sys.net"
+  local tcp <close> = assert(net.reserve_port("tcp", "127.0.0.1", 0))
+  local port = assert(net.bound_port(tcp))
+  tcp:close()
+  local text = GOOD:gsub("image_os: plain", ('image_os: plain, ports: ["%d:80"]'):format(port))
+  local one <close> = stack_of(text)
+  local other <close> = stack_of((text:gsub("name: one", "name: other")))
+  other.state = one.state
+  one:expect { "up" }
+  local owner = ("host port 127.0.0.1:%d/tcp is also that of vm-0 of project one: only one of them can run"):format(port)
+  local validated = other:expect { "validate" }
+  ok(validated.stderr:find(owner, 1, true), validated.stderr)
+  for _, verb in ipairs { "plan", "up" } do
+    local result = other:expect({ verb }, 1)
+    ok(result.stderr:find("cannot be used: vm-0 of project one has it", 1, true), result.stderr)
+  end
+  one:expect { "stop" }
+  local started = other:expect { "up" }
+  ok(started.stderr:find(owner, 1, true), started.stderr)
+  local refused_start = one:expect({ "start" }, 1)
+  ok(refused_start.stderr:find("cannot be used: vm-0 of project other has it", 1, true), refused_start.stderr)
+end)
+
 -- -- full disks ------------------------------------------------------------------------------------------------------------
 
 --- A small file system in place of the state directory, until the scope is left.

@@ -78,10 +78,13 @@ test("a fixed port that is taken is an error, a leased one becomes any free one"
   raises("cannot be used", choose, { host = taken })
   local host, launching = choose({ host = 0 }, { ["tcp:80"] = taken })
   equal({ host, #launching.warnings }, { 0, 1 })
-  raises("cannot be used", ports.require_free, world, { spec_with { host = taken } }, function() return false end)
+  raises("cannot be used", ports.require_free, world, { spec_with { host = taken } }, function() return false end,
+    function() end)
   ports.require_free(world, { spec_with { host = taken, host_to = taken + 1 }, spec_with { host = 0 } },
-    function() return false end)
-  ports.require_free(world, { spec_with { host = taken } }, function(port) return port.host == taken end)
+    function() return false end, function() end)
+  ports.require_free(world, { spec_with { host = taken } }, function(port) return port.host == taken end, function() end)
+  raises("cannot be used: db-0 of project shop has it", ports.require_free, world, { spec_with { host = taken } },
+    function() return false end, function() return "db-0 of project shop" end)
 end)
 
 test("without a card there are no ports, not even sshd's", function()
