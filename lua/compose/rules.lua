@@ -7,6 +7,7 @@
 -- is_written = function(kind, name) → whether top level has it, right or wrong}. Items of lists that were refused
 -- before are `false`.
 local lazy = require "holos.core.lazy"
+local access = lazy "holos.compose.rules.access"
 local dependencies = lazy "holos.compose.rules.dependencies"
 local grants = lazy "holos.compose.rules.grants"
 local host = require "holos.compose.rules.host"
@@ -39,6 +40,8 @@ function M.list()
     { "subnets that are too small", networks, "check_room" },
     { "Ethernet addresses used twice", networks, "check_cards" },
     { "aliases that are names of others", networks, "check_aliases" },
+    { "guests without a way in", access, "check_way_in", "network_mode" },
+    { "the host closed to guests", access, "check_host_access", "host_access" },
     { "undeclared volumes", storage, "check_declared", "mounts" },
     { "volumes with several writers", storage, "check_writers", "mounts" },
     { "targets mounted twice", storage, "check_targets", "mounts" },
@@ -51,6 +54,7 @@ function M.list()
     { "disks smaller than their images", host, "check_disks" },
     { "names of shared directories", host, "check_source_names", "mounts" },
     { "kernels, firmware and CD-ROMs", host, "check_files", "boot", "cdroms" },
+    { "numbers of the order to start from", host, "check_boot_order", "cdroms" },
     { "shared directories", host, "check_sources", "mounts" },
   }
 end

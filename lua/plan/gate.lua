@@ -23,27 +23,4 @@ function M.goal(spec, wanted)
   return tells_nothing(spec) and "running" or "provisioned"
 end
 
-local function problem_of(project, service, dependency)
-  local other = project.services[dependency.service]
-  local condition = dependency.condition:gsub("^service_", "")
-  if condition:find("^completed") then
-    return ("%s: depends_on %s: waiting for a machine to have completed is not available yet"):format(service.name,
-      dependency.service)
-  end
-  if condition == "healthy" and other and not other.healthcheck then
-    return ("%s: depends_on %s: it is to be healthy, and has no healthcheck"):format(service.name, dependency.service)
-  end
-end
-
---- Dependencies that can never be met.
----@return {message: string}[]
-function M.findings(project, service)
-  local findings = {}
-  for _, dependency in ipairs(service.depends_on) do
-    local message = problem_of(project, service, dependency)
-    if message then findings[#findings + 1] = { message = message } end
-  end
-  return findings
-end
-
 return M

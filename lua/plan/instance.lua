@@ -1,6 +1,5 @@
 --- Instance specs: what each VM of a project is to be, from the project, its record and facts about the host. Pure.
 --- A spec is plain data and is kept in the record, so that start, stop and restart need no compose file.
-local gate = require "holos.plan.gate"
 local guest = require "holos.plan.guest"
 local hosts_ = require "holos.plan.hosts"
 local identity = require "holos.plan.identity"
@@ -189,8 +188,6 @@ function M.specs(project, record, facts)
     local service = project.services[name]
     if service.is_enabled ~= false then
       table_.extend(findings, machine.findings(service, facts))
-      table_.extend(findings, network.findings(project, service))
-      table_.extend(findings, gate.findings(project, service))
     end
   end
   local leases, problems, notices = network.leases(project, context.instances, record, facts)

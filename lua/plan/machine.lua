@@ -113,17 +113,6 @@ local function file_problem(file, stat, facts, service)
   end
 end
 
-local function boot_order_problem(service)
-  local seen = {}
-  for _, cdrom in ipairs(service.cdroms or {}) do
-    local index = cdrom.boot_index
-    if index and seen[index] then
-      return ("%s: %s and %s are both to be started from as number %d"):format(service.name, seen[index], cdrom.path, index)
-    end
-    if index then seen[index] = cdrom.path end
-  end
-end
-
 local function platform_problem(service, facts)
   local wanted = service.platform and service.platform.architecture
   if wanted and facts.architecture and wanted ~= facts.architecture then
@@ -146,9 +135,8 @@ function M.findings(service, facts)
       findings[#findings + 1] = { message = ("%s: %s: %s"):format(service.name, file.what, message), hint = hint }
     end
   end
-  for _, message in pairs { boot_order_problem(service), platform_problem(service, facts) } do
-    findings[#findings + 1] = { message = message }
-  end
+  local message = platform_problem(service, facts)
+  if message then findings[#findings + 1] = { message = message } end
   return findings
 end
 

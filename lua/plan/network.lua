@@ -172,23 +172,4 @@ function M.nics(context, service, name)
   return nics
 end
 
---- What a service asks of networks that cannot be.
----@return {message: string, hint: string?}[]
-function M.findings(project, service)
-  local findings = {}
-  local function add(message, hint) findings[#findings + 1] = { message = service.name .. ": " .. message, hint = hint } end
-  local internal = M.is_internal(project, service)
-  if service.network_mode == "none" then
-    if service.healthcheck then add("a health check needs SSH, and network_mode: none leaves no way in") end
-    if #service.ports > 0 then add("ports cannot be published with network_mode: none") end
-  elseif service.host_access == "deny" and not internal then
-    add("host_access: deny cannot be had together with a way out: QEMU's user network connects from the host, and a guest"
-      .. " gets at the host's loopback by 10.0.2.2 and even by 127.0.0.1",
-      "make all its networks internal (that closes both), or write host_access: allow")
-  elseif service.host_access == "allow" and internal then
-    add("host_access: allow cannot be had in internal networks only", "add a network that is not internal, or leave it out")
-  end
-  return findings
-end
-
 return M

@@ -21,9 +21,7 @@ local M = {}
 local function host_findings(findings)
   if #findings == 0 then return end
   if #findings == 1 then err.raise { message = findings[1].message, hint = findings[1].hint } end
-  local messages, hints = {}, {}
-  for i, finding in ipairs(findings) do messages[i], hints[#hints + 1] = finding.message, finding.hint end
-  err.raise { message = table.concat(messages, "\n"), hint = table.concat(hints, "\n") }
+  err.raise { message = ("%d things on this host"):format(#findings), findings = findings }
 end
 
 local function where_of(project)

@@ -86,9 +86,6 @@ test("the root disk is started from after the CD-ROMs that have a number, before
   ok(has(devices, "drive=root,serial=root,bootindex=2"))
   ok(has(devices, "scsi-cd,id=cdrom0-drive,bus=scsi.0,drive=cdrom0,bootindex=3"))
   ok(has(devices, "scsi-cd,id=cdrom1-drive,bus=scsi.0,drive=cdrom1,bootindex=1"))
-  project.services.app.cdroms[1].boot_index = 1
-  local _, message = spec_of(project, facts)
-  equal(message, "app: /isos/tools, new.iso and /isos/install.iso are both to be started from as number 1")
 end)
 
 test("firmware by path is a flash of its own; bios and uefi are words", function()
@@ -159,16 +156,6 @@ test("another architecture than the host's is refused by name", function()
   local project = made.project { made.service("a", { platform = { os = "linux", architecture = "aarch64" } }) }
   local _, message = spec_of(project)
   ok(message:find("platform asks for aarch64, and this host is x86_64", 1, true), message)
-end)
-
-test("conditions that cannot be met are refused", function()
-  local project = made.project { made.service "db", made.service("web", { depends_on = { { service = "db",
-    condition = "healthy" } } }) }
-  local _, message = spec_of(project)
-  equal(message, "web: depends_on db: it is to be healthy, and has no healthcheck")
-  project.services.web.depends_on[1].condition = "completed"
-  _, message = spec_of(project)
-  ok(message:find("to have completed is not available yet", 1, true))
 end)
 
 test("a secret is root's alone unless the file says otherwise, a config everybody's; nobody writes", function()

@@ -184,27 +184,10 @@ test("reserved addresses are given to nobody", function()
   equal(assert(plan(project)).specs[1].nics[2].address, "10.10.0.4")
 end)
 
-test("without a network there is no card; what needs one is refused", function()
+test("without a network there is no card", function()
   local project = made.project { made.service("a", { network_mode = "none", networks = {} }) }
   equal(#assert(plan(project)).specs[1].nics, 0)
   equal(assert(plan(project)).leases, {})
-  project.services.a.healthcheck = { test = { "CMD", "true" } }
-  project.services.a.ports = { { host_ip = "127.0.0.1", host = 0, guest = 80, protocol = "tcp" } }
-  local _, message = plan(project)
-  ok(message:find("network_mode: none leaves no way in", 1, true) and message:find("ports cannot be published", 1, true))
-end)
-
-test("the host is closed to guests in internal networks, and cannot be closed to others", function()
-  local project = shop()
-  project.services.web.host_access = "deny"
-  local _, message = plan(project)
-  ok(message:find("web: host_access: deny cannot be had together with a way out", 1, true), message)
-  project.services.web.host_access = "allow"
-  project.services.db.host_access = "deny"
-  ok(plan(project))
-  project.services.db.host_access = "allow"
-  _, message = plan(project)
-  ok(message:find("db: host_access: allow cannot be had in internal networks", 1, true), message)
 end)
 
 test("networks of others and other drivers are refused by name", function()

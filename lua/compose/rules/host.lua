@@ -89,6 +89,21 @@ function M.check_files(project, report, facts)
   end
 end
 
+--- A number in the order to start from is that of one CD-ROM.
+function M.check_boot_order(project, report)
+  for _, name in ipairs(project.order) do
+    local seen = {}
+    for _, cdrom in ipairs(project.services[name].cdroms or {}) do
+      local index, keys = cdrom.boot_index, { "services", name, "cdrom" }
+      if index and seen[index] then
+        report(keys, ("%s and %s are both to be started from as number %d"):format(seen[index], cdrom.path, index),
+          "number them 1, 2, ...")
+      end
+      if index then seen[index] = cdrom.path end
+    end
+  end
+end
+
 local function check_source(keys, mount, report, facts)
   local kind = facts.stat(mount.source)
   if not kind and mount.create_host_path then return end
