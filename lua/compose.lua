@@ -1,5 +1,6 @@
 --- The texts of compose files to a project, or to all findings at once. Pure: the world is handed in as functions.
 local lazy = require "holos.core.lazy"
+local belongs = lazy "holos.compose.belongs"
 local check = require "holos.core.schema.check"
 local extension = lazy "holos.compose.extension"
 local findings = require "holos.compose.findings"
@@ -32,6 +33,7 @@ local M = {}
 ---                              files that are included
 ---@field stat function?         path → "file", "directory", … (links followed) or nil when there is nothing; without
 ---                              it the host is not looked at
+---@field list function?         directory → the names in it, for suggestions
 ---@field read function?         path → text | nil, message; also of files that others include or extend
 ---@field show function?         path → how a user would write it
 ---@field sniff function?        path of an image → "qcow2", "raw" or nil, from its first bytes
@@ -101,7 +103,8 @@ end
 
 --- Holds the tree against the schema; values take their final form, defaults come in.
 function M.check(state)
-  local at = check.new(state.marks, { written = state.written }, state.is_broken or incomplete_services(state))
+  local context = { written = state.written, belongs = function(...) return belongs.place(...) end }
+  local at = check.new(state.marks, context, state.is_broken or incomplete_services(state))
   at.is_lenient, at.later = state.options.compat, state.later
   local tree = check.value(project_schema, state.tree, at)
   append(state.findings, at.findings)
@@ -195,7 +198,7 @@ function M.consistency(state)
     stat = state.options.stat,
     image_bytes = state.options.image_bytes,
     written = function(name, which) return sizes.written(name, state.tree.services[name], which) end,
-    variable = lookup_of(state),
+    variable = lookup_of(state), list = state.options.list,
     mark = function(keys) return marks.find(state, keys) or 0 end,
     is_written = function(kind, name)
       local written = state.marks[state.tree[kind]]
@@ -238,9 +241,9 @@ function M.run(options)
   for _, stage in ipairs(M.stages) do
     if not without[stage] and M[stage](state) == "stop" then break end
   end
-  if #state.findings > 0 then append(state.findings, state.later) end -- one look at a file is to show all of it
+  if #state.findings > 0 then append(state.findings, state.later) end
   interpolate.settle(state)
-  findings.raise(state.findings, state.files)
+  findings.raise(state.findings, state.files, #state.later > 0 and findings.WITHOUT or nil)
   state.warning_lines = findings.lines(state.warnings, state.files)
   return state
 end

@@ -125,7 +125,7 @@ local function refuse_key(builder, marks, key, mark, index)
   if type(key) == "string" then
     local line, column = M.position(marks[key])
     path[depth] = key
-    report(builder, mark, ("this key is already in line %d, column %d"):format(line, column))
+    report(builder, mark, ("this key is already in line %d, column %d"):format(line, column), "keep one of them")
     path[depth] = false
   else
     report(builder, mark, shown_key(key), type(key) ~= "table" and "put it in quotes" or nil)

@@ -40,6 +40,9 @@ local function first_of_each(sorted)
   return kept
 end
 
+--- What to do with keys that have no effect so far.
+M.WITHOUT = "what is not available yet is to be left out until then"
+
 --- Findings in the order of the files, each with its place.
 ---@param files string[]  names as the user should see them; a mark's file index counts from 0
 function M.placed(list, files)
@@ -50,8 +53,9 @@ function M.placed(list, files)
 end
 
 --- Raises all findings at once, if there are any.
-function M.raise(list, files)
-  if #list > 0 then err.findings(M.placed(list, files)) end
+---@param hint string?  about all of them
+function M.raise(list, files, hint)
+  if #list > 0 then err.findings(M.placed(list, files), hint) end
 end
 
 --- Warnings as one line each; advice comes after a semicolon.

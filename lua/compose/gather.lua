@@ -4,7 +4,7 @@
 -- names (see holos.compose). A scope is what documents that are merged with each other have in common; a fragment is one
 -- document in its scope.
 local lazy = require "holos.core.lazy"
-local document = require "holos.compose.document"
+local documents = require "holos.compose.documents"
 local extension = lazy "holos.compose.extension"
 local extends = lazy "holos.compose.extends"
 local include = lazy "holos.compose.include"
@@ -63,16 +63,13 @@ function M.shown(state, name)
   return show and show(name) or path.relative(name, state.options.directory)
 end
 
-local function parse(state, file)
+-- The file's index in marks; its name goes to those for messages.
+local function index_of(state, file)
   local key = file.file or file
   local index = state.indexes[key] or #state.files
   state.indexes[key], state.files[index + 1] = index, file.shown or path.base(file.file)
   state.reads = state.reads + 1
-  local events, message = state.options.parse(file.text)
-  if events then return events, index end
-  local line, column, reason = message:match("^(%d+):(%d+): (.*)$")
-  local mark = document.pack(index, math.tointeger(tonumber(line or 1)), math.tointeger(tonumber(column or 1)))
-  break_off(state, { mark = mark, message = reason or message })
+  return index
 end
 
 local function fragment_of(state, scope, file, tree)
@@ -84,9 +81,9 @@ end
 
 -- The documents of a file; empty ones are left out.
 local function add_documents(state, file, scope, fragments)
-  local events, index = parse(state, file)
-  if not events then return end
-  local built = document.build(events, index, { marks = state.marks, tags = scope.tags })
+  local built, finding = documents.of(state.options.parse, file.text, index_of(state, file),
+    { marks = state.marks, tags = scope.tags })
+  if not built then return break_off(state, finding) end
   append(state.findings, built.findings)
   state.is_broken = state.is_broken or built.is_cut
   for position, tree in ipairs(built.is_cut and {} or built.trees) do
@@ -167,7 +164,7 @@ function M.project(state, files)
   local tree = M.merged(state, files, scope)
   reset.strip(scope.tags)
   if not tree and #state.findings == 0 then
-    state.findings[1] = { mark = document.pack(0, 1, 1), message = "the file is empty",
+    state.findings[1] = { message = "the file is empty",
       hint = 'a small one:\nservices:\n  web:\n    image: ./debian.qcow2' }
   end
   return tree

@@ -39,7 +39,8 @@ local function check_name(text)
   local name, tag = text:match("^([^:@]+):?([%w._-]*)")
   if CATALOGUE[name] then
     local file = tag ~= "" and name .. "-" .. tag or name
-    return ('"%s": images by name are not available yet'):format(text), ("name a local file: ./%s.qcow2"):format(file)
+    return ('"%s": images by name are not available yet'):format(text),
+      ("fetch its cloud image, and name the file: ./%s.qcow2"):format(file)
   end
   local holds = PACKAGES[(name or text):match("[^/]+$")]
   local hint = holds

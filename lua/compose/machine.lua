@@ -1,4 +1,6 @@
 --- What a machine is: firmware, clock, platform, names and numbers that several keys can say. Pure.
+local text_ = require "holos.core.text"
+
 local M = {}
 
 --- "bios", "uefi", or a path.
@@ -64,7 +66,9 @@ local RESTART = { no = "no", always = "always", ["unless-stopped"] = "unless-sto
 function M.parse_restart(value)
   if value == false then return "no" end
   if value ~= true and (RESTART[value] or value:find("^on%-failure:%d+$")) then return value end
-  return nil, ('expected no, always, on-failure, on-failure:3 or unless-stopped, got "%s"'):format(tostring(value))
+  local close = text_.nearest(tostring(value), { "always", "on-failure", "unless-stopped" })
+  return nil, ('expected no, always, on-failure, on-failure:3 or unless-stopped, got "%s"'):format(tostring(value)),
+    close and ('did you mean "%s"?'):format(close) or nil
 end
 
 local PULL = { always = true, never = true, missing = true, if_not_present = true, build = true, refresh = true,

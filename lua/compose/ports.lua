@@ -123,7 +123,8 @@ function M.parse(value)
     if message then return nil, message, hint end
     if host == "" then host = nil end -- "127.0.0.1::80" leaves the host port open
   end
-  return make(host, guest, { host_ip = host_ip or M.default_host_ip, protocol = protocol })
+  local ports, message = make(host, guest, { host_ip = host_ip or M.default_host_ip, protocol = protocol })
+  return ports, message, message and message:find("is not a number$") and 'write HOST:GUEST, for example "8080:80"' or nil
 end
 
 --- The ports of a checked long form: {target, published, host_ip, protocol, name, app_protocol}.

@@ -3,9 +3,9 @@
 -- A check is function(project, report, facts): report(keys, message, hint) adds a finding at the place in the document
 -- that `keys` lead to; facts = {stat = nil or function(path) → type | nil, image_bytes = nil or function(path, format) →
 -- size | nil, written = function(service, "disk") → the keys that say its size | nil, variable = nil or function(name) →
--- text | nil, mark = function(keys) → packed position, path = function(keys) → text, warn = as report,
--- is_written = function(kind, name) → whether top level has it, right or wrong}. Items of lists that were refused
--- before are `false`.
+-- text | nil, list = nil or function(directory) → names, mark = function(keys) → packed position,
+-- path = function(keys) → text, warn = as report, is_written = function(kind, name) → whether top level has it, right or
+-- wrong}. Items of lists that were refused before are `false`.
 local lazy = require "holos.core.lazy"
 local access = lazy "holos.compose.rules.access"
 local dependencies = lazy "holos.compose.rules.dependencies"

@@ -65,11 +65,12 @@ end
 
 --- Raises all findings in the user's files at once; exit status 2.
 ---@param list table[]  each {file=, line=, column=, path=, message=, hint=}; only message is needed
-function M.findings(list)
+---@param hint string?   about all of them
+function M.findings(list, hint)
   local count = #list
   M.raise {
     message = count == 1 and "1 error" or ("%d errors"):format(count),
-    code = "EINVAL", exit = 2, findings = list,
+    code = "EINVAL", exit = 2, findings = list, hint = hint,
   }
 end
 

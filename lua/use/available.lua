@@ -1,5 +1,6 @@
 --- Keys of a project that are understood and have no effect so far: whatever would change something refuses them. Pure.
 local err = require "holos.core.err"
+local findings_ = require "holos.compose.findings"
 
 local M = {}
 
@@ -18,7 +19,7 @@ end
 --- Raises them all at once.
 function M.demand(project)
   local findings = M.findings(project)
-  if #findings > 0 then err.findings(findings) end
+  if #findings > 0 then err.findings(findings, findings_.WITHOUT) end
 end
 
 return M

@@ -97,13 +97,16 @@ local function attempt(fn, ...)
   return fine, result
 end
 
+-- The word that names a file is none that names a service.
+local function without_words(options) return setmetatable({ arguments = {} }, { __index = options }) end
+
 --- What the copy would mean in the place of the file.
 ---@return {problem: table?, context: table?, prepared: table?, obstacle: table?}  `problem`: it cannot be used; `obstacle`:
 ---  there is nothing wrong with it, and still there is no plan
 function Draft:look()
   local found = table_.merge(self.found, { texts = { [self.file] = self.text } })
   local fine, context = attempt(function()
-    local made = project.of_files(self.world, found, self.options)
+    local made = project.of_files(self.world, found, without_words(self.options))
     validate.run(made)
     return made
   end)

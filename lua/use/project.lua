@@ -37,7 +37,7 @@ function M.load_options(world, found, options)
     end,
     name = M.given_name(options) or variables.project_name, compat = options.compat, named = options.arguments,
     profiles = environment.profiles(variables.lookup, first, options),
-    stat = M.looker(world),
+    stat = M.looker(world), list = function(directory) return M.names_in(world, directory) end,
     read = function(name) return files.read(world, name) end,
     env_file = function(entry) return environment.of_service(world, entry, variables.lookup, warnings) end,
     show = function(name) return environment.shown(world, name) end,
@@ -71,6 +71,11 @@ end
 function M.image_bytes(world, name, format)
   if format ~= "qcow2" then return (world.fs.stat(name) or {}).size_bytes end
   return (world.qcow2.info(name) or {}).virtual_bytes
+end
+
+--- What is in a directory; nothing where that cannot be told.
+function M.names_in(world, directory)
+  return table_.map(world.fs.list(directory) or {}, function(entry) return entry.name end)
 end
 
 --- function(path) → the type of what lies there, "file", "directory", …; nil when there is nothing. Many services share

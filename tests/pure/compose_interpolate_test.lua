@@ -97,7 +97,7 @@ holos.yaml:4:5: services.web.replicas: required variable N is missing a value
 holos.yaml:5:10: services.web.vm.vcpu: "${}" is no variable: a name comes directly after "${"
     a "$" that stands for itself is written "$$"
 holos.yaml:5:23: services.web.vm.memory_mb: expected a whole number from 64 to 16777216, got "many"
-    it counts MiB
+    it counts MiB; with a unit it is written memory: 2G
 3 errors; nothing was changed.
 ]])
 end)

@@ -39,7 +39,7 @@ end
 test("every finding in several files names file, line and column", function()
   for name in SEVERAL:gmatch("%S+") do
     for line in compose.complaints_of_files(texts_of(name)):gmatch("[^\n]+") do
-      local indented_or_count = line:find("^    ") or line:find("^%d+ errors?; nothing was changed%.$")
+      local indented_or_count = line:find("^  ") or line:find("^%d+ errors?; nothing was changed%.$")
       ok(indented_or_count or line:find("^[%w/.]+%.yaml:%d+:%d+: "), line)
     end
   end
@@ -49,7 +49,7 @@ test("every finding names file, line and column", function()
   for _, name in ipairs(NAMES) do
     local text = files.read(files.directory .. "/golden/wrong/" .. name .. ".yaml")
     for line in compose.complaints(text):gmatch("[^\n]+") do
-      local indented_or_count = line:find("^    ") or line:find("^%d+ errors?; nothing was changed%.$")
+      local indented_or_count = line:find("^  ") or line:find("^%d+ errors?; nothing was changed%.$")
       ok(indented_or_count or line:find("^holos%.yaml:%d+:%d+: "), line)
     end
   end

@@ -59,15 +59,15 @@ test("all findings come, each with its path, what was found and what is wanted",
   }
   equal(findings, {
     'count: expected a whole number from 1 to 9, got 12',
-    'either: expected text or a list, got true',
+    'either: expected text or a list, got true (put it in quotes: "true")',
     'mode: expected one of "fast", "slow", got "fats" (did you mean "fast"?)',
-    'more.a: expected a mapping, got a list',
+    'more.a: expected a mapping, got a list (write its keys without "- ")',
     'more.b.depth: expected a whole number, got 1.5',
     'name: expected a lower-case word, got "WEB"',
     'on: expected true or false, got "aye"',
-    'size: 1 is below 1 KiB (a number without a unit counts bytes; write for example "20G")',
+    'size: 1 is below 1 KiB (a number without a unit counts bytes; write for example "1G")',
     'wait: 10ms is below 1s',
-    'words: expected a list, got a mapping',
+    'words: expected a list, got a mapping (write a list: each item begins with "- ")',
   })
 end)
 

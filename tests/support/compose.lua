@@ -9,9 +9,14 @@ local M = { has_yaml = found, parse = found and yaml.parse }
 
 M.DIRECTORY = "/home/anna/shop"
 
+--- What is in the project's directory where a test asks for names.
+M.NAMES = { "debian.qcow2", "www", "notes.txt" }
+
+function M.list(directory) return directory == M.DIRECTORY and M.NAMES or {} end
+
 -- What lies at a path: told by its name.
 function M.stat(path)
-  if path:find("missing") then return nil end
+  if path:find("missing") or path:find("debain") or path:find("wwww") then return nil end
   if path:find("fifo") then return "fifo" end
   return path:find("%.%w+$") and "file" or "directory"
 end
@@ -27,7 +32,7 @@ function M.image_bytes(path) return path:find("large") and 30 << 30 or 2 << 30 e
 local function with_defaults(text, options)
   local all = {
     text = text, file = M.DIRECTORY .. "/holos.yaml", directory = M.DIRECTORY, environment = { HOME = "/home/anna" },
-    parse = M.parse, stat = M.stat, read = M.read, image_bytes = M.image_bytes,
+    parse = M.parse, stat = M.stat, read = M.read, list = M.list, image_bytes = M.image_bytes,
   }
   for name, value in pairs(options or {}) do all[name] = value or nil end -- false takes a default away
   return all
@@ -104,6 +109,7 @@ local function complaints(load, ...)
     if finding.hint then lines[#lines + 1] = "    " .. finding.hint:gsub("\n", "\n    ") end
   end
   lines[#lines + 1] = problem.message .. "; nothing was changed."
+  lines[#lines + 1] = problem.hint and "  " .. problem.hint
   return table.concat(lines, "\n") .. "\n"
 end
 

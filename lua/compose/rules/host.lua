@@ -1,10 +1,15 @@
 --- Checks against what the host has, and what the guest can do. Pure: the facts are handed in.
 local lazy = require "holos.core.lazy"
+local image_ = lazy "holos.compose.image"
+local path = require "holos.core.path"
+local tables = require "holos.core.table"
 local text = require "holos.core.text"
 local units = lazy "holos.core.units"
 local volumes = lazy "holos.compose.volumes"
 
 local M = {}
+
+local LISTED = 5 -- names; more would not be read
 
 --- A guest without cloud-init runs our steps only.
 function M.check_plain(project, report)
@@ -24,6 +29,28 @@ function M.check_plain(project, report)
   end
 end
 
+-- The names in a directory that a finding may suggest.
+local function names_beside(file, facts)
+  local names = {}
+  for _, name in ipairs(facts.list and facts.list(path.parent(file)) or {}) do names[#names + 1] = name end
+  return names
+end
+
+-- The near one of some names in the directory of a file, as the file would write it.
+local function nearest(file, names, project)
+  local close, parent = text.nearest(path.base(file), names), path.parent(file)
+  return close and (parent == project.directory and "./" .. close or path.join(parent, close))
+end
+
+-- What somebody who named an image that is not there may have meant.
+local function advise_image(file, facts, project)
+  local images = tables.filter(names_beside(file, facts), function(name) return image_.is_path(name) end)
+  local close = nearest(file, images, project)
+  if close then return ('did you mean "%s"?'):format(close) end
+  if #images > 0 then return "images there: " .. table.concat(images, " ", 1, math.min(#images, LISTED)) end
+  return "put a qcow2 or raw image there; `holos init -o -` says where one is to be had"
+end
+
 local NOT_A_FILE = { directory = "is a directory; name the disk image itself" }
 
 --- Images are files.
@@ -34,7 +61,7 @@ function M.check_images(project, report, facts)
     local image = service.image and service.image.path
     local kind = image and facts.stat(image)
     if image and not kind then
-      report({ "services", name, "image" }, image .. " does not exist")
+      report({ "services", name, "image" }, image .. " does not exist", advise_image(image, facts, project))
     elseif image and kind ~= "file" and kind ~= "block" then
       local is = NOT_A_FILE[kind] or "is a " .. kind .. ", not a file"
       report({ "services", name, "image" }, ("%s %s"):format(image, is))
@@ -104,11 +131,13 @@ function M.check_boot_order(project, report)
   end
 end
 
-local function check_source(keys, mount, report, facts)
+local function check_source(keys, mount, report, facts, project)
   local kind = facts.stat(mount.source)
   if not kind and mount.create_host_path then return end
   if not kind then
-    report(keys, mount.source .. " does not exist", "make it: mkdir -p " .. text.shell_quote(mount.source))
+    local close = nearest(mount.source, names_beside(mount.source, facts), project)
+    report(keys, mount.source .. " does not exist", (close and ('did you mean "%s"? Else '):format(close) or "")
+      .. "make it: mkdir -p " .. text.shell_quote(mount.source))
   elseif kind ~= "directory" then
     report(keys, ("%s is a %s; only directories can be shared"):format(mount.source, kind),
       "share the directory that holds it, or make it a config: configs: {NAME: {file: PATH}}")
@@ -144,7 +173,7 @@ function M.check_sources(project, report, facts)
     local service = project.services[name]
     for position, mount in ipairs(service.mounts) do
       if mount and mount.kind == "bind" and mount.source then
-        check_source({ "services", name, "volumes", position }, mount, report, facts)
+        check_source({ "services", name, "volumes", position }, mount, report, facts, project)
       end
     end
   end

@@ -92,14 +92,29 @@ local function rival(claims, claim)
   end
 end
 
+-- The first number, from one on, that leaves room for a claim and that nothing in the project takes.
+local function free_number(project, claim, from)
+  local taken = {}
+  each_fixed(project, function(port, service)
+    for number = port.host, port.host + service.replicas - 1 do taken[number] = true end
+  end)
+  local run = 0
+  for number = from, LAST_PORT do
+    run = taken[number] and 0 or run + 1
+    if run == claim.replicas then return number - run + 1 end
+  end
+end
+
 -- What users of several files do not expect: their lists add up.
-local function advice(claim, other)
+local function advice(project, claim, other)
   local _, _, file = document.position(claim.mark)
   local _, _, other_file = document.position(other.mark)
   if claim.keys[2] == other.keys[2] and file ~= other_file then
     return "ports of several files add up; ports: !override [...] replaces those below"
   end
-  return other.replicas > 1 and "replicas take the following ports" or nil
+  local free = free_number(project, claim, math.max(claim.port.host, other.port.host))
+  local why = other.replicas > 1 and "replicas take the following ports; " or ""
+  return free and ("%swrite another one: %d is free"):format(why, free) or why .. "write another one"
 end
 
 --- A port of the host belongs to one instance. Among two claims the later one in the file is reported.
@@ -111,7 +126,7 @@ function M.check_repeated(project, report, facts)
       local other = rival(claims, claim)
       claims[#claims + 1] = claim
       if not other then return false end
-      report(claim.keys, describe(number, claim, other, facts), advice(claim, other))
+      report(claim.keys, describe(number, claim, other, facts), advice(project, claim, other))
       return true
     end)
   end

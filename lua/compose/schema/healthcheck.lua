@@ -16,7 +16,7 @@ local function canonical_list(list, at)
   return test
 end
 
-return schema.record {
+return schema.record({
   { "test", schema.either {
       text = schema.parsed { accepts = { text = true }, parse = parse_test },
       list = schema.list { of = schema.text { empty = true }, canonical = canonical_list },
@@ -34,4 +34,4 @@ return schema.record {
   { "start_interval", schema.duration { least_ms = 100 }, class = pending.class "healthcheck.start_interval", unit = "ms",
     change = "live", default = 5000, meaning = "Time between two checks during the start period." },
   { "disable", schema.boolean {}, default = false, change = "live", meaning = "No check." },
-}
+}, { hint = "write healthcheck: {test: COMMAND}" })

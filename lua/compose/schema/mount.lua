@@ -97,6 +97,6 @@ end
 M.list = schema.list { of = schema.either {
   text = example("./www:/srv/www:ro", function(value) return volumes.parse(value) end), map = long,
   hint = 'for example "./www:/srv/www:ro" or "data:/var/lib/data"', canonical = finish, form = "mount",
-} }
+}, hint = 'write a list, whose items begin with "- ": - data:/var/lib/data' }
 
 return M

@@ -7,8 +7,15 @@ local tables = require "holos.core.table"
 
 local M = {}
 
+-- The nearest name that can be one.
+local function advise_label(value)
+  local name = value:lower():gsub("[_%s.]", "-"):gsub("^%-+", ""):gsub("%-+$", "")
+  return name:find("^[a-z0-9][a-z0-9-]*$") and ('write "%s", also where others name it'):format(name) or nil
+end
+
 --- RFC 1123 label, lower case: service and instance names become host names and file names.
 M.label = schema.text {
+  advise = advise_label,
   pattern = "[a-z0-9][a-z0-9-]*", most = 63,
   wanted = "a name of lower-case letters, digits and hyphens",
   check = function(value)
@@ -19,6 +26,7 @@ M.label = schema.text {
 --- What networks, volumes, configs, secrets and profiles may be called.
 M.name = schema.text {
   pattern = "[%w][%w_.-]*", most = 63, wanted = 'a name of letters, digits, "_", "." and "-"',
+  advise = function(value) return value:find("/", 1, true) and "directories and files are not declared here; remove it" or nil end,
 }
 
 --- Any text on one line.

@@ -5,8 +5,8 @@ local schema = require "holos.core.schema"
 return schema.record {
   { "vcpu", schema.integer { least = 1, most = 288 }, default_text = "1", change = "restart", -- QEMU 7.2: q35 has at most 288
     meaning = "Virtual CPUs of each instance. One is faster than two where there is no KVM." },
-  { "memory_mb", schema.integer { least = 64, most = 16777216, hint = "it counts MiB" }, unit = "MiB",
-    change = "restart", default_text = "512 MiB, or what the image needs",
+  { "memory_mb", schema.integer { least = 64, most = 16777216, hint = "it counts MiB; with a unit it is written memory: 2G" },
+    unit = "MiB", change = "restart", default_text = "512 MiB, or what the image needs",
     meaning = "Memory of each instance." },
   { "memory", schema.size { least_bytes = 64 << 20 }, unit = "bytes", change = "restart", same_as = "vm.memory_mb",
     meaning = "The same with a unit: 2G." },
@@ -25,7 +25,8 @@ return schema.record {
     meaning = "How the CPU is run: kvm, tcg (software, slow), or auto: KVM where it is usable." },
   { "uefi", schema.boolean {}, default = false, change = "restart",
     meaning = "Start by UEFI firmware instead of BIOS." },
-  { "extra_args", schema.list { of = schema.text {} }, default = {}, change = "restart",
+  { "extra_args", schema.list { of = schema.text {}, hint = 'each word is an item: ["-device", "virtio-gpu-pci"]' },
+    default = {}, change = "restart",
     meaning = "Arguments put at the end of QEMU's command line as they are." },
   { "allow_paths", schema.list { of = rules.host_path }, default = {}, change = "restart",
     meaning = "Further host paths that QEMU may open, for what extra_args names." },

@@ -2,6 +2,8 @@
 --
 -- A value that does not fit is reported and taken out (`false` in its place in a list, so that positions stay), and
 -- later stages may still look at the rest.
+local lazy = require "holos.core.lazy"
+local hints = lazy "holos.core.schema.hints"
 local json = require "holos.core.json"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
@@ -19,7 +21,8 @@ local checkers = {}
 
 -- Reports what was found and what is wanted; gives nil, so that a checker can return it.
 local function wrong(rule, value, at, hint)
-  at:report(("expected %s, got %s"):format(schema.describe(rule), schema.show(value)), hint)
+  at:report(("expected %s, got %s"):format(schema.describe(rule), schema.show(value)),
+    hint or hints.kind(rule, value, at.keys[at.depth]))
 end
 
 --- `value` in its final form; nil when it does not fit, which is then among the findings.
@@ -42,7 +45,9 @@ function checkers.text(rule, value, at)
     return wrong(rule, value, at, hint)
   end
   if value == "" and not rule.empty then return at:report("is empty; expected " .. schema.describe(rule)) end
-  if rule.pattern and not value:find(rule.pattern) then return wrong(rule, value, at, rule.hint) end
+  if rule.pattern and not value:find(rule.pattern) then
+    return wrong(rule, value, at, rule.advise and rule.advise(value) or rule.hint)
+  end
   if rule.most and #value > rule.most then
     return at:report(("is %d bytes long; at most %d fit"):format(#value, rule.most))
   end
@@ -86,7 +91,7 @@ function checkers.duration(rule, value, at)
     return wrong(rule, value, at, hint)
   end
   local duration_ms, message = units.parse_duration(value)
-  if not duration_ms then return at:report(message) end
+  if not duration_ms then return at:report(message, hints.duration(value)) end
   if duration_ms >= (rule.least_ms or 0) then return duration_ms end
   at:report(("%s is below %s"):format(tostring(value), units.format_duration(rule.least_ms or 0)))
 end
@@ -95,11 +100,11 @@ function checkers.size(rule, value, at)
   if type(value) ~= "string" and math.type(value) ~= "integer" then return wrong(rule, value, at) end
   if rule.unlimited and (value == -1 or value == "-1") then return -1 end
   local bytes, message = units.parse_bytes(value)
-  if not bytes then return at:report(message) end
+  if not bytes then return at:report(message, hints.size(value)) end
   if bytes >= (rule.least_bytes or 0) then return bytes end
   local unitless = tostring(value):find("^%d+$")
   at:report(("%s is below %s"):format(tostring(value), units.format_bytes(rule.least_bytes)),
-    unitless and 'a number without a unit counts bytes; write for example "20G"' or nil)
+    unitless and hints.unit(value) or nil)
 end
 
 function checkers.choice(rule, value, at)
@@ -177,34 +182,18 @@ local function refuse(field, at)
   if field.excusable then at:refuse(field.reason, hint) else at:report(field.reason, hint) end
 end
 
-local function usable_names(fields)
-  local names = {}
-  for _, field in ipairs(fields) do
-    if field.class ~= "refused" then names[#names + 1] = field.name end
-  end
-  return names
-end
+-- The way to the mapping that holds the present key.
+local function keys_above(at) return table.move(at.keys, 1, at.depth - 1, 1, {}) end
 
-local function all_names(rule)
-  local names = rule.others and tables.keys(rule.others) or {}
-  for _, field in ipairs(rule.fields) do names[#names + 1] = field.name end
-  return names
-end
-
-local LISTED_NAMES = 12 -- more would not be read
-
-local function unknown_key(rule, key, at)
-  local close = text.nearest(key, all_names(rule))
-  if close then return at:report(('unknown key; did you mean "%s"?'):format(close)) end
-  local names = usable_names(rule.fields)
-  at:report("unknown key", #names <= LISTED_NAMES and not rule.others and "known here: " .. table.concat(names, ", ") or nil)
+local function unknown_key(rule, key, value, at)
+  at:report(hints.unknown_key(rule, key, value, keys_above(at), (at.context or {}).belongs))
 end
 
 -- The value of a key that is not simply usable: unknown, refused, or without a value.
 local function check_odd_field(rule, key, value, at)
   local field = rule.fields[key]
   if field and field.class == "refused" then return refuse(field, at) end
-  if not field and not rule.open and not is_extension(key) then unknown_key(rule, key, at) end
+  if not field and not rule.open and not is_extension(key) then unknown_key(rule, key, value, at) end
   return not field and value or nil -- a known key without a value says nothing
 end
 
@@ -239,7 +228,8 @@ local function ask_for_missing(rule, value, at, refused)
     local name = field.name
     if value[name] == nil and not (refused and refused[name]) and is_required(field, value) then
       local marks = at.marks[value]
-      at:report(('"%s" is missing'):format(name), field.hint, marks and marks[name])
+      local place = marks and marks[name]
+      at:report((place and '"%s" is empty' or '"%s" is missing'):format(name), field.hint, place)
     end
   end
 end
