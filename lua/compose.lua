@@ -41,6 +41,7 @@ local M = {}
 ---@field name string?           the project's name, whatever the files say
 ---@field env_file function?     {path, required, format} → holos.EnvFile | nil, message, hint; absent: none is read
 ---@field profiles string[]?     profiles that are asked for; "*" is all of them
+---@field replicas table<string, integer>?  numbers of instances, whatever the files say
 ---@field named string[]?        services that are asked for by name, and with them their profiles
 ---@field compat boolean?        keys that only mean something for containers are warned of, not refused
 ---@field without table?         {[stage] = true}: stages of `M.stages` and of compose.gather that are left out
@@ -184,6 +185,9 @@ function M.normalize(state)
     report = reporter(state, state.findings), place = placer(state),
     warn = reporter(state, state.warnings),
   })
+  for name, count in pairs(options.replicas or {}) do
+    if state.project.services[name] then state.project.services[name].replicas = count end
+  end
   normalize.put_off(state.project, state.later, function(mark) return marks.text(mark, state.files) end)
 end
 

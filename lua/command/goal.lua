@@ -5,8 +5,9 @@ local M = {}
 
 local GOALS = { running = "running", ready = "ready", provisioned = false, [""] = false }
 
---- What to wait for: -d, HOLOS_HEALTH_BYPASS, HOLOS_WAIT; nil means provisioned, and healthy where there is a check.
+--- What to wait for: --wait, -d, HOLOS_HEALTH_BYPASS, HOLOS_WAIT; nil means provisioned, and healthy where there is a check.
 function M.of(world, options)
+  if options.wait then return nil end
   local bypass, named = world.host.env("HOLOS_HEALTH_BYPASS"), world.host.env("HOLOS_WAIT")
   if options.detach or (bypass and bypass ~= "") then return "running" end
   local goal = GOALS[named or ""]

@@ -3,15 +3,16 @@ local out = require "holos.command.out"
 local prepare = require "holos.use.prepare"
 local project = require "holos.use.project"
 local render = require "holos.plan.render"
+local planning = require "holos.command.planning"
 local shared = require "holos.command.shared"
 
 local M = {
   summary = "show what `up` would do, and change nothing",
   arguments = { shared.SERVICES },
-  options = shared.options({
+  options = planning.options({
     { "--exit-code", help = "exit with 10 when there is something to do" },
-    shared.FORMAT,
-  }, shared.CONSENT),
+    shared.FORMAT, planning.NO_DEPS, planning.SCALE, planning.ORPHANS,
+  }, planning.CONSENT),
 }
 
 local CHANGES = 10

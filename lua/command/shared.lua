@@ -15,24 +15,6 @@ M.WAIT_TIMEOUT = { "--wait-timeout", value = "DURATION", kind = "duration",
   help = "how long to wait for the guests (default 30m)" }
 M.FORMAT = { "--format", value = "FORMAT", kind = "choice", choices = { "table", "json" },
   help = "table, or json: one object a line" }
---- Answers to what a changed file asks: the options of commands that plan.
-M.CONSENT = {
-  { "--reprovision", value = "SERVICE", bare = "", repeated = true,
-    help = "changed or failed first steps: run them again on the present disks" },
-  { "--keep", value = "SERVICE", bare = "", repeated = true,
-    help = "changed first steps or image: leave the machines as they are" },
-  { "--recreate", value = "SERVICE", bare = "", repeated = true,
-    help = "changed first steps or image: new disks; the old ones go to the trash" },
-  { "--force-recreate", help = "new disks for the services named, changed or not" },
-  { "--no-recreate", help = "as --keep, for all" },
-}
-
---- A command's own options with others behind them.
-function M.options(own, ...)
-  for _, more in ipairs { ... } do table_.extend(own, more) end
-  return own
-end
-
 M.SERVICES = { name = "SERVICE", optional = true, repeated = true, help = "services or instances; none means all" }
 
 --- The project of a command that works from the record; says what is to be known about the choice of files.

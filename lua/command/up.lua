@@ -2,6 +2,7 @@
 local decide = require "holos.command.decide"
 local goal = require "holos.command.goal"
 local out = require "holos.command.out"
+local planning = require "holos.command.planning"
 local preview = require "holos.command.preview"
 local project = require "holos.use.project"
 local shared = require "holos.command.shared"
@@ -12,12 +13,14 @@ local up = require "holos.use.up"
 local M = {
   summary = "create what is missing, start what is stopped, wait until it is provisioned",
   arguments = { shared.SERVICES },
-  options = shared.options({
+  options = planning.options({
     { "--dry-run", help = "print the plan and change nothing" },
     { "-d", "--detach", help = "return when all run, without waiting for provisioning" },
-  }, shared.CONSENT, {
+    planning.WAIT, { "--no-start", help = "make what is missing, and start nothing" },
+    planning.NO_DEPS, planning.SCALE, planning.ORPHANS,
+  }, planning.CONSENT, {
     { "-y", "--yes", help = "ask nothing; what may cost a disk is refused, unless an option says what to do" },
-    shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
+    planning.PARALLEL, shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
   }),
 }
 
@@ -33,20 +36,23 @@ local function finish(context, prepared)
   out.talk(("next: holos ps · holos logs %s · holos exec %s"):format(prepared.specs[1].service, prepared.specs[1].name))
 end
 
-function M.run(world, options)
+--- Carries out `verb`, "up" or one that is an `up` of its own kind.
+function M.carry_out(world, options, verb)
   options.goal = goal.of(world, options)
-  local context = project.from_file(world, options, not options.dry_run and "up" or nil)
+  local context = project.from_file(world, options, not options.dry_run and verb or nil)
   for _, warning in ipairs(context.project.warnings) do out.warn(warning) end
   if options.dry_run then
     preview.show(context, options.arguments)
     return 0
   end
-  local talk <close> = talk_.new(world, "up")
+  local talk <close> = talk_.new(world, verb)
   talk.ask = decide.asker(world, options)
   local prepared = up.run(context, options.arguments, talk)
   talk:close()
   finish(context, prepared)
   return 0
 end
+
+function M.run(world, options) return M.carry_out(world, options, "up") end
 
 return M

@@ -13,6 +13,20 @@ local function held_mib(known, spec)
   return (known.applied or spec).vm.memory_mib
 end
 
+local LAUNCHES_PER_CORE, LEAST_LAUNCHES = 4, 4
+
+--- How many VMs are launched at a time: what the cores can take, and no more than there is memory for, so that those which
+--- come after the one that finds none are not begun.
+---@param cores integer
+---@param specs table[]  of what is to be launched
+---@param memory {available_bytes: integer}
+function M.parallel(cores, specs, memory)
+  local largest_mib = 1
+  for _, spec in ipairs(specs) do largest_mib = math.max(largest_mib, spec.vm.memory_mib) end
+  local fitting = memory.available_bytes // (largest_mib << 20)
+  return math.max(1, math.min(fitting, math.max(LEAST_LAUNCHES, cores * LAUNCHES_PER_CORE)))
+end
+
 --- What to be warned of before VMs are started; nil when there is memory for all of them.
 --- The memory of a VM that is restarted comes free first, and a launch that was cut off has its own already: of those
 --- only what they get beyond it counts.

@@ -30,6 +30,7 @@ end
 ---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
 ---  directory: the project's                            consent: the user's answers, nil for none
 ---  managed, declared: services, see reconcile/surplus  renew: see reconcile/decide
+---  no_start: make what is missing and launch nothing   leave_known: recorded instances stay as they are
 ---@return holos.Plan
 function M.make(context)
   local plan, wanted = sheet.new(), {}

@@ -14,9 +14,17 @@ for _, actions in ipairs { disk, instance, replace } do
   for kind, action in pairs(actions) do M.actions[kind] = action end
 end
 
+-- What costs processor time and memory; what waits does not.
+local HEAVY = { ["disk.create"] = true, ["volume.create"] = true, ["instance.launch"] = true }
+
 local function allowed_and_done(world, job, action)
   job.before(action)
   return M.actions[action.kind](world, job, action)
+end
+
+local function in_its_turn(world, job, action)
+  if job.slots and HEAVY[action.kind] then return job.slots:with(allowed_and_done, world, job, action) end
+  return allowed_and_done(world, job, action)
 end
 
 -- A new disk that does not serve makes room for the old one; not when we are only asked to stop.
@@ -30,7 +38,7 @@ end
 function M.perform(world, job, action)
   job.on_start(action)
   local begun_ms = task.now_ms()
-  local ok, result = xpcall(allowed_and_done, err.trace, world, job, action)
+  local ok, result = xpcall(in_its_turn, err.trace, world, job, action)
   local took_ms = task.now_ms() - begun_ms
   job.on_end(action, ok, result, took_ms)
   if not ok then
@@ -67,13 +75,15 @@ local function take_turn(world, job, ended, action, failures)
 end
 
 --- Runs all actions. The first failure of an optional one is raised when all else has been done.
----@param job table  {state, record, facts, batch?, take_lock(instance), wait_timeout_ms, grace_ms?, warn(text),
+---@param job table  {state, record, facts, batch?, parallel? (so many disks and launches at a time), take_lock(instance),
+---                  wait_timeout_ms, grace_ms?, warn(text),
 ---                  on_start(action), on_change(instance, told), on_end(action, ok, result, took_ms), and from
 --- use/hooks
 ---                  before(action), which may refuse it, and after(action, result, took_ms)}
 ---@param actions holos.Action[]
 function M.run(world, job, actions)
   local ended, failures = {}, {}
+  job.slots = job.parallel and job.parallel > 0 and task.semaphore(job.parallel) or nil
   job.launched = {} -- instance -> what its runtime.json holds
   for _, action in ipairs(actions) do ended[action.id] = task.event() end
   task.scope(function(scope)

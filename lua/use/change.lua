@@ -1,5 +1,7 @@
 --- What commands that change something share: locks, the executor's job, the record that is written at the end, the
 --- trash. Effects through run/*; prints nothing.
+local aside = require "holos.run.aside"
+local capacity = require "holos.plan.capacity"
 local err = require "holos.core.err"
 local execute = require "holos.run.execute"
 local hooks = require "holos.use.hooks"
@@ -10,7 +12,6 @@ local ports = require "holos.run.ports"
 local ports_ = require "holos.plan.ports"
 local project = require "holos.run.project"
 local render = require "holos.plan.render"
-local aside = require "holos.run.aside"
 local sweep = require "holos.run.sweep"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
@@ -68,10 +69,18 @@ function M.require_ports(world, plan, at)
     function(port) return neighbours.owner(claims, port) end)
 end
 
+-- What the user says, -1 for no limit; else what the host can take.
+local function parallel(context, prepared)
+  local memory = (prepared.facts or {}).memory
+  if context.options.parallel or not memory then return context.options.parallel end
+  return capacity.parallel(context.world.host.cpu_count(), prepared.specs or {}, memory)
+end
+
 --- What the executor gets.
 function M.job(context, prepared, talk)
   return hooks.attach { state = context.state, record = prepared.record, facts = prepared.facts, batch = prepared.batch,
     take_lock = function(name) return M.take_instance_lock(context, talk, name) end,
+    parallel = parallel(context, prepared),
     wait_timeout_ms = context.options.wait_timeout or M.WAIT_TIMEOUT_MS,
     grace_ms = context.options.timeout, warn = talk.warn, on_start = talk.on_start, on_change = talk.on_change,
     on_end = talk.on_end }

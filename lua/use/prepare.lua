@@ -28,15 +28,23 @@ local function where_of(project)
   return function(path) return project.marks[path] end
 end
 
+local function set_of(words)
+  local set = {}
+  for _, word in ipairs(words) do set[word] = true end
+  return set
+end
+
 -- The plan of what is wanted, from all that was looked at.
 local function plan_of(context, words, at)
   local world, state, project = context.world, context.state, context.project
-  local services = select_.services(project, words)
+  local options, services = context.options, select_.services(project, words, context.options)
   return up.make {
     specs = table_.filter(at.wanted.specs, function(spec) return services[spec.service] end), record = at.record,
     observed = at.observed, volumes = project.volumes, where = where_of(project), describe = render.describe,
-    directory = project.directory, goal = context.options.goal, consent = select_.consent(context, at.record, words),
-    managed = services, declared = #words == 0 and project.services or nil,
+    directory = project.directory, goal = options.goal, consent = select_.consent(context, at.record, words),
+    managed = options.leave_known and set_of(words) or services,
+    declared = (#words == 0 or options.remove_orphans) and project.services or nil,
+    remove_orphans = options.remove_orphans, no_start = options.no_start, leave_known = options.leave_known,
     renew = function(spec, runs) return instance.id(at.facts.sha256, spec, runs) end,
     batch_of = function(name) return trash.batch_of(world, state, context.name, name) end }
 end

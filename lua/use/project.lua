@@ -5,6 +5,7 @@ local environment = require "holos.use.environment"
 local err = require "holos.core.err"
 local files = require "holos.use.files"
 local record = lazy "holos.run.record"
+local select_ = require "holos.use.select"
 local state_ = require "holos.run.state"
 local table_ = require "holos.core.table"
 local text_ = require "holos.core.text"
@@ -30,7 +31,7 @@ function M.load_options(world, found, options)
   local first = found.files[1] ~= files.STDIN and found.files[1] or nil
   local variables, texts = environment.load(world, first, options), files.texts(world, found)
   local warnings = variables.warnings
-  return { files = texts, directory = environment.directory(world, first, options),
+  return { replicas = select_.counts(options.scale), files = texts, directory = environment.directory(world, first, options),
     environment = world.host.environ(), lookup = variables.lookup, parse = world.yaml.parse,
     lookup_for = function(directory, env_files, around)
       return environment.included(world, directory, env_files, around, warnings)

@@ -9,11 +9,34 @@ local function unknown(project, name)
     hint = "services: " .. table.concat(project.order, " ") }
 end
 
+local MOST_REPLICAS = 253 -- as the compose schema has it
+
+--- Numbers of instances as a command line gives them: "web=3".
+---@param words string[]?
+---@return table<string, integer> counts  by service
+function M.counts(words)
+  local counts = {}
+  for _, word in ipairs(words or {}) do
+    local service, digits = word:match("^([^=]+)=(%d+)$")
+    local count = math.tointeger(tonumber(digits))
+    if not count or count > MOST_REPLICAS then
+      err.raise { message = ("expected SERVICE=NUMBER, got %q"):format(word), code = "EUSAGE", exit = 64,
+        hint = ("such as web=3; %d is the most"):format(MOST_REPLICAS) }
+    end
+    counts[service] = count
+  end
+  return counts
+end
+
 --- The services that were asked for, with what they depend on; without words all that are enabled.
 ---@param words string[]
+---@param options {no_deps: boolean?, scale: string[]?}?  no_deps: without what they depend on
 ---@return table<string, boolean> services
-function M.services(project, words)
+function M.services(project, words, options)
   local wanted = {}
+  for name in pairs(M.counts((options or {}).scale)) do
+    if not project.services[name] then unknown(project, name) end
+  end
   if #words == 0 then
     for name, service in pairs(project.services) do wanted[name] = service.is_enabled ~= false or nil end
   end
@@ -21,6 +44,7 @@ function M.services(project, words)
     if wanted[name] then return end
     local service = project.services[name] or unknown(project, name)
     wanted[name] = true
+    if options and options.no_deps then return end
     for _, dependency in ipairs(service.depends_on) do
       if dependency.required ~= false or project.services[dependency.service] then want(dependency.service) end
     end

@@ -15,7 +15,7 @@ local M = {}
 local function record_instance(context, prepared, name, intent)
   local entry, seen = prepared.record.instances[name] or { leased = {} }, prepared.observed.instances[name]
   local has_disk = not intent.is_new_disk and (entry.disk_made or seen and seen.disk)
-  entry.spec, entry.desired, entry.disk_made = intent.spec, "running", has_disk or nil
+  entry.spec, entry.desired, entry.disk_made = intent.spec, intent.desired or "running", has_disk or nil
   entry.kept, entry.provision_runs, entry.replaced = intent.kept, intent.provision_runs, intent.replaced
   if entry.replaced and not entry.replaced.batch then
     entry.replaced.batch = aside.batch_name(context.world, name)

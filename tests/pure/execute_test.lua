@@ -43,3 +43,26 @@ test("execute: any other failure ends it all", function()
   local begun, how = run(actions, { first = true })
   equal({ begun, how }, { "first", "first failed" })
 end)
+
+-- The most launches that were under way at the same time.
+local function most_at_once(parallel)
+  local now, most = 0, 0
+  local launch = execute.actions["instance.launch"]
+  execute.actions["instance.launch"] = function()
+    now = now + 1
+    most = math.max(most, now)
+    task.wait { at_ms = task.now_ms() + 10 }
+    now = now - 1
+  end
+  local nothing, actions = function() end, {}
+  for i = 1, 6 do actions[i] = { id = "launch " .. i, kind = "instance.launch", after = {} } end
+  local job = { record = {}, parallel = parallel, on_start = nothing, on_end = nothing, before = nothing, after = nothing }
+  local fine, problem = pcall(task.run, virtual_poller.new(), function() execute.run({}, job, actions) end)
+  execute.actions["instance.launch"] = launch
+  if not fine then error(problem, 0) end
+  return most
+end
+
+test("execute: so many launches at a time as the job says, all of them without a word", function()
+  equal({ most_at_once(1), most_at_once(2), most_at_once(-1), most_at_once(nil) }, { 1, 2, 6, 6 })
+end)

@@ -193,6 +193,13 @@ test("VMs to be started that ask for more memory than is free are warned of, tho
   equal(warning(511), "1 VM is to be started with 512 MiB of memory more than now; 511 MiB is free")
 end)
 
+test("as many VMs are launched at a time as cores and free memory can take, one at least", function()
+  local specs = { spec("a-0"), spec("b-0", { memory_mib = 1024 }) }
+  equal({ capacity.parallel(1, specs, { available_bytes = 64 << 30 }), capacity.parallel(8, specs, { available_bytes = 64 << 30 }),
+    capacity.parallel(8, specs, { available_bytes = 3 << 30 }), capacity.parallel(8, specs, { available_bytes = 1 << 20 }) },
+    { 4, 32, 3, 1 })
+end)
+
 test("more memory restarts the running one and says where the file asks for it; its sibling is not touched", function()
   local plan = make({ spec("web-0", { memory_mib = 1024 }), spec("web-1") }, { spec("web-0"), spec("web-1") },
     { ["web-0"] = true, ["web-1"] = true })

@@ -86,9 +86,17 @@ local function without_disk(context, at, spec)
   return { kind = "lost", spec = spec, changes = {}, grave = {} }
 end
 
+--- As it is recorded, but for the names of the others: what was decided on it stays decided.
+local function leave(at, spec)
+  local same = table_.copy(at.recorded)
+  same.hosts_id, at.grave = spec.hosts_id, {}
+  return go(at, same, nil, { kept = at.entry.kept })
+end
+
 local function of_recorded(context, at, spec)
   at.grave = diff.grave(diff.changes(at.recorded, spec))
   if not at.seen.disk then return without_disk(context, at, spec) end
+  if context.leave_known then return leave(at, spec) end
   if consent.is_forced(context.consent, spec) then
     if at.recorded.protect then return { kind = "protected", spec = spec, changes = {}, grave = at.grave } end
     return recreate(spec, at.recorded, at.seen, at.grave)

@@ -92,12 +92,21 @@ local function needs_restart(decision, seen)
     or seen.halt and seen.halt.cure == "restart"
 end
 
+--- Where nothing is to be started, nothing that runs is stopped either.
+local function leave(plan, decision, seen)
+  decision.intent.desired = seen.running and "running" or "stopped"
+  if seen.running and needs_restart(decision, seen) then
+    sheet.warn(plan, decision.spec.name .. " runs on as it is; its changes wait for its next start")
+  end
+end
+
 local function go(plan, context, decision)
   local spec, seen = decision.spec, context.observed.instances[decision.spec.name]
   if decision.verb == "keep" then
     plan.kept[#plan.kept + 1] = { name = spec.name, text = sheet.change_text(decision.grave),
       where = sheet.where_of(context, spec, decision.grave) }
   end
+  if context.no_start then return leave(plan, decision, seen) end
   if needs_restart(decision, seen) then return restart(plan, context, decision) end
   if seen.halt and seen.halt.cure == "resume" and not seen.is_cut then
     resume(plan, context, spec, seen.text)
@@ -116,6 +125,7 @@ local CARRY_OUT = { new = new, lost = lost, protected = protected, ask = ask, re
 --- Writes what a decision comes to on the plan.
 ---@param decision holos.Decision
 function M.carry_out(plan, context, decision)
+  if decision.intent and context.no_start then decision.intent.desired = "stopped" end
   plan.intents[decision.spec.name] = decision.intent
   CARRY_OUT[decision.kind](plan, context, decision)
 end

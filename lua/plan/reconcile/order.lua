@@ -53,14 +53,16 @@ function M.stop(plan, spec, waits, because)
     after = waits.after, after_any = any(waits), because = because }) } }
 end
 
---- Launches an instance.
+--- Launches an instance, unless nothing is to be started.
 function M.launch(plan, context, spec, waits, because)
+  if context.no_start then return end
   context.launched[spec.name] = sheet.add(plan, { id = "launch/" .. spec.name, kind = "instance.launch", instance = spec.name,
     after = waits.after, after_any = any(waits), undo = context.undo[spec.name], because = because })
 end
 
 --- Waits for an instance as the command does at its end; a disk that was replaced is kept back until then.
 function M.finish(plan, context, spec)
+  if context.no_start then return end
   local goal = gate.goal(spec, context.goal)
   local id = M.gate(plan, context, spec, goal, "up waits for it")
   if context.undo[spec.name] and goal == gate.goal(spec) then

@@ -37,6 +37,7 @@ local M = {}
 ---@field kept     table?    the spec that was wanted when its changes were declined
 ---@field replaced table?    what is recorded of an instance whose disk is being replaced, until that has succeeded
 ---@field is_new_disk boolean?  the disk that is recorded as made is not the one that is wanted
+---@field desired  string?   "running" unless said
 ---@field provision_runs integer?  how often the first steps were asked to run again
 
 --- An empty plan.

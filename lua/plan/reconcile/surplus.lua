@@ -1,4 +1,5 @@
---- Recorded instances that the file does not want: surplus replicas go, their disks to the trash; orphans stay. Pure.
+--- Recorded instances that the file does not want: surplus replicas go, their disks to the trash; orphans stay unless the user says
+--- otherwise. Pure.
 local sheet = require "holos.plan.reconcile.sheet"
 local table_ = require "holos.core.table"
 
@@ -6,7 +7,7 @@ local M = {}
 
 local function refuse_protected(plan, name, where)
   sheet.refuse(plan, { instance = name, where = where,
-    change = { name = "replicas", class = "recreate", from = "protected", to = "removed" } })
+    change = { name = "protect", class = "recreate", from = "protected", to = "removed" } })
 end
 
 local function remove(plan, context, spec, because, where)
@@ -15,12 +16,17 @@ local function remove(plan, context, spec, because, where)
   local stop = sheet.add(plan, { id = "stop/" .. name, kind = "instance.stop", instance = name, after = {}, because = because })
   context.removed[name] = sheet.add(plan, { id = "trash/" .. name, kind = "instance.trash", instance = name, after = { stop },
     because = because })
-  sheet.row(plan, "-", name, "stop; root disk to the trash", where)
+  sheet.row(plan, "-", name, ("stop; root disk to the trash   %s"):format(because), where)
+end
+
+local function warn(plan, name)
+  sheet.warn(plan, ("%s is recorded but no longer in the file; it is left as it is (up --remove-orphans takes it away)")
+    :format(name))
 end
 
 --- Plans what becomes of recorded instances that are not wanted.
 ---@param context table  managed: {[service] = true}, services whose replicas are counted, nil for none; declared: {[service]
----                      = true}, all that the file names, nil when no file was read
+---                      = true}, all that the file names, nil when orphans are not looked for; remove_orphans
 ---@param wanted table<string, boolean>
 function M.plan(plan, context, wanted)
   for _, name in ipairs(table_.keys(context.record.instances)) do
@@ -28,7 +34,7 @@ function M.plan(plan, context, wanted)
     if not wanted[name] and context.managed and context.managed[spec.service] then
       remove(plan, context, spec, "fewer replicas", context.where("services." .. spec.service .. ".replicas"))
     elseif not wanted[name] and context.declared and not context.declared[spec.service] then
-      sheet.warn(plan, ("%s is recorded but no longer in the file; it is left as it is"):format(name))
+      if context.remove_orphans then remove(plan, context, spec, "no longer in the file") else warn(plan, name) end
     end
   end
 end

@@ -1,0 +1,32 @@
+--- Options of commands that plan: plan, up, scale. Pure.
+local table_ = require "holos.core.table"
+
+local M = {}
+
+--- Answers to what a changed file asks: the options of commands that plan.
+M.CONSENT = {
+  { "--reprovision", value = "SERVICE", bare = "", repeated = true,
+    help = "changed or failed first steps: run them again on the present disks" },
+  { "--keep", value = "SERVICE", bare = "", repeated = true,
+    help = "changed first steps or image: leave the machines as they are" },
+  { "--recreate", value = "SERVICE", bare = "", repeated = true,
+    help = "changed first steps or image: new disks; the old ones go to the trash" },
+  { "--force-recreate", help = "new disks for the services named, changed or not" },
+  { "--no-recreate", help = "as --keep, for all" },
+}
+
+--- Which services are meant, what is waited for, how much is done at a time.
+M.SCALE = { "--scale", value = "SERVICE=NUMBER", repeated = true, help = "so many instances, whatever the file says" }
+M.NO_DEPS = { "--no-deps", help = "the named services alone, without what they depend on" }
+M.ORPHANS = { "--remove-orphans", help = "instances whose service the file no longer has go to the trash" }
+M.WAIT = { "--wait", help = "wait until all is provisioned, whatever -d and HOLOS_WAIT say" }
+M.PARALLEL = { "--parallel", value = "NUMBER", kind = "integer", least = -1,
+  help = "launch so many at a time; -1: all (default: by cores and free memory)" }
+
+--- A command's own options with others behind them.
+function M.options(own, ...)
+  for _, more in ipairs { ... } do table_.extend(own, more) end
+  return own
+end
+
+return M
