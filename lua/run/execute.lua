@@ -63,6 +63,9 @@ end
 -- One action in its turn. What fails and is optional fails for those alone that come after it.
 local function take_turn(world, job, ended, action, failures)
   local fine = may_begin(ended, action)
+  if not fine and action.kind == "instance.launch" then
+    job.warn(action.instance .. " was not started: what it depends on has failed")
+  end
   if fine and action.optional then
     local problem
     fine, problem = pcall(M.perform, world, job, action)

@@ -291,3 +291,23 @@ test("a project whose record could not be read again is refused before anything 
   stack:expect { "up", "-d" }
   equal(#stack:pids(), 2)
 end)
+
+local OPTIONAL = [[
+name: pair
+services:
+  cache: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
+  web:
+    image: ./image.qcow2
+    image_os: plain
+    stop_grace_period: 2s
+    depends_on: {cache: {condition: service_started, required: REQUIRED}}
+]]
+
+test("what starts without a dependency that is not required runs, and the failure is told", function()
+  for required, running in pairs { ["false"] = true, ["true"] = false } do
+    local stack <close> = stack_.on_fake((OPTIONAL:gsub("REQUIRED", required)), { "cache-0: fail=no such luck" })
+    local told = stack:expect({ "up" }, 1).stderr
+    ok(told:find("cache%-0: QEMU ended at once: .*no such luck"), told)
+    equal((stack:ps()["web-0"] or {}).running or false, running, required)
+  end
+end)

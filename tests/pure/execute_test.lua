@@ -14,7 +14,7 @@ local function run(actions, failing)
     return "done"
   end
   local nothing = function() end
-  local job = { record = {}, on_start = nothing, on_end = nothing, before = nothing, after = nothing }
+  local job = { record = {}, on_start = nothing, on_end = nothing, before = nothing, after = nothing, warn = nothing }
   local fine, problem = pcall(task.run, virtual_poller.new(), function() execute.run({}, job, actions) end)
   execute.actions.try = nil
   table.sort(begun)
@@ -36,6 +36,21 @@ test("execute: an optional failure holds back those that need it, and nobody els
   equal(how, "gate failed")
   begun, how = run(actions, {})
   equal({ begun, how }, { "after that gate needs it needs that would like it", true })
+end)
+
+test("execute: instances that are held back are named", function()
+  local warned = {}
+  execute.actions.try = function() err.raise { message = "cache failed", exit = 4 } end
+  local nothing = function() end
+  local job = { record = {}, on_start = nothing, on_end = nothing, before = nothing, after = nothing,
+    warn = function(text) warned[#warned + 1] = text end }
+  local fine, problem = pcall(task.run, virtual_poller.new(), function()
+    execute.run({}, job, { action("cache", { optional = true }), { id = "launch/web-0", kind = "instance.launch",
+      instance = "web-0", after = { "cache" } } })
+  end)
+  execute.actions.try = nil
+  equal({ fine, tostring(problem), warned }, { false, "cache failed",
+    { "web-0 was not started: what it depends on has failed" } })
 end)
 
 test("execute: any other failure ends it all", function()

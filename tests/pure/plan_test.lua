@@ -140,6 +140,7 @@ test("a dependency that is not required holds a launch back until it has succeed
   equal(by_id["launch/web-0"].after, { "disk/web-0" })
   equal(by_id["launch/api-0"].after, { "gate/db-0/ready", "disk/api-0" })
   equal(by_id["gate/db-0/ready"].optional, nil)
+  equal({ by_id["launch/db-0"].optional, by_id["launch/web-0"].optional }, { true })
 end)
 
 test("what is waited for: the command line, then the service's word, then health, then what the guest can tell", function()

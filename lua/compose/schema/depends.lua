@@ -22,7 +22,7 @@ local dependency = schema.record {
   { "restart", schema.boolean {}, class = pending.class "depends_on.restart", idle = false, default_text = "false", change = "live",
     meaning = "Restart with the dependency when holos restarts that." },
   { "required", schema.boolean {}, class = pending.class "depends_on.required", idle = true, default_text = "true", change = "live",
-    meaning = "false: go on with a warning when the dependency is missing or fails." },
+    meaning = "false: start also when the dependency is missing or fails; up tells of the failure at its end." },
 }
 
 return schema.either {

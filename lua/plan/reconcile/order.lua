@@ -17,13 +17,16 @@ function M.gate(plan, context, spec, goal, because)
   return id
 end
 
---- A launch that does not need its dependency to get there (required: false) still waits until that has been decided.
+--- A launch that does not need its dependency to get there (required: false) still waits until that has been decided;
+--- the failure of such a dependency, to start or to get there, ends nothing else.
 local function wait_for(plan, context, waits, dependency, other)
   local id = M.gate(plan, context, other, gate.of(other, dependency.condition), "others depend on it")
   if dependency.required ~= false then
     waits.after[#waits.after + 1] = id
   elseif id then
-    if context.gates[id] then context.gates[id].optional = true end
+    for _, action in ipairs(plan.actions) do
+      if action.id == id or action.id == context.launched[other.name] then action.optional = true end
+    end
     waits.after_any[#waits.after_any + 1] = id
   end
 end
