@@ -43,6 +43,7 @@ function M.list()
     { "guests without a way in", access, "check_way_in", "network_mode" },
     { "the host closed to guests", access, "check_host_access", "host_access" },
     { "undeclared volumes", storage, "check_declared", "mounts" },
+    { "volumes kept under one name", storage, "check_names" },
     { "volumes with several writers", storage, "check_writers", "mounts" },
     { "targets mounted twice", storage, "check_targets", "mounts" },
     { "undeclared configs and secrets", grants, "check_declared", "configs", "secrets" },

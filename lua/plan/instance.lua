@@ -44,13 +44,20 @@ function M.default_user(os) return os == "plain" and "root" or "ubuntu" end
 -- Without an image nobody knows what runs: nothing of cloud-init is expected.
 local function os_of(service) return service.image and service.image.os or "plain" end
 
-local function mounts_of(service, facts)
+-- The name under which a volume is kept.
+local function kept_name(project, key)
+  local declared = (project.volumes or {})[key]
+  return declared and declared.name or key
+end
+
+local function mounts_of(project, service, facts)
   local mounts = table_.list {}
   for position, mount in ipairs(service.mounts) do
     local copy = table_.copy(mount)
     copy.nocopy = mount.nocopy or nil -- as specs that know no such thing
     if mount.kind == "volume" then
-      copy.serial = identity.volume_serial(facts.sha256, mount.volume)
+      copy.volume = kept_name(project, mount.volume)
+      copy.serial = identity.volume_serial(facts.sha256, copy.volume)
     elseif mount.kind == "bind" then
       copy.tag = "share" .. (position - 1)
       copy.driver = volumes.driver(mount, os_of(service))
@@ -109,7 +116,7 @@ function M.spec(context, service, instance)
     disk_bytes = machine.disk_bytes(service.vm.disk_bytes, base_bytes),
     vm = machine.vm(context, service, recorded), boot = machine.boot(service), cdroms = machine.cdroms(service),
     rtc = service.rtc, nics = network.nics(context, service, name), ports = ports.of_instance(service, instance.index),
-    mounts = mounts_of(service, facts), cloud_init = service.cloud_init,
+    mounts = mounts_of(project, service, facts), cloud_init = service.cloud_init,
     healthcheck = service.healthcheck, stop_grace_ms = service.stop_grace_ms, labels = service.labels,
     console_login = service.console_login, protect = service.protect, depends_on = service.depends_on,
     ready = service.ready,

@@ -8,6 +8,7 @@ local project_ = require "holos.run.project"
 local record_ = require "holos.run.record"
 local aside = require "holos.run.aside"
 local trash = require "holos.run.trash"
+local volume_ = require "holos.plan.reconcile.volume"
 
 local M = {}
 
@@ -25,7 +26,7 @@ end
 
 local function record_volumes(project, prepared)
   local record = prepared.record
-  for name, volume in pairs(project.volumes) do
+  for name, volume in pairs(volume_.kept(project)) do
     local entry = record.volumes[name] or {}
     entry.size_bytes, entry.made = volume.size_bytes, prepared.observed.volumes[name] ~= nil or entry.made or nil
     record.volumes[name], entry.desired = entry, nil

@@ -68,7 +68,7 @@ function M.effects(project)
   local effects = table_.list {}
   local function add(verb, what, why) effects[#effects + 1] = { verb = verb, what = tostring(what), why = why } end
   for _, name in ipairs(project.order) do service_effects(project, project.services[name], add) end
-  for _, name in ipairs(table_.keys(project.volumes)) do add("keeps", "volume " .. name, "survives down") end
+  for _, volume in table_.sorted_pairs(project.volumes) do add("keeps", "volume " .. volume.name, "survives down") end
   for _, name in ipairs(project.order) do
     if network.reaches_host(project, project.services[name]) then
       add("lets in", network.HOST_GATEWAY, "guests reach services on the host's loopback by this address")

@@ -8,6 +8,7 @@ local lease = require "holos.plan.lease"
 local builder_ = require "holos.plan.qemu.builder"
 local disks = require "holos.plan.qemu.disks"
 local up = require "holos.plan.up"
+local volume = require "holos.plan.reconcile.volume"
 
 -- Not a hash to trust, but one that differs with its text: plans only need that.
 local function fake_sha256(text)
@@ -125,6 +126,20 @@ test("a first up makes disks and volumes, launches, and waits; a healthy gate ho
   equal(ids(plan), { "volume/data", "disk/db-0", "launch/db-0 < volume/data,disk/db-0", "gate/db-0/healthy < launch/db-0",
     "disk/web-0", "launch/web-0 < gate/db-0/healthy,disk/web-0", "gate/web-0/provisioned < launch/web-0" })
   equal(#plan.rows, 3)
+end)
+
+test("a volume that gets another name is a new one; the plan says that the old one stays", function()
+  equal(volume.kept { volumes = { data = { name = "new", size_bytes = 1 }, logs = { size_bytes = 2 } } },
+    { new = { key = "data", size_bytes = 1 }, logs = { key = "logs", size_bytes = 2 } })
+  local function plan_with(observed)
+    return up.make { specs = {}, record = { instances = {}, volumes = {} }, observed = { instances = {}, volumes = observed },
+      volumes = { data = { name = "new", size_bytes = 1 } }, describe = DESCRIBE, where = function(path) return path end,
+      batch_of = function() end }
+  end
+  local plan = plan_with { data = { size_bytes = 1 } }
+  equal({ ids(plan), plan.rows[1].name, plan.rows[1].where }, { { "volume/new" }, "volume data (new)", "volumes.data" })
+  equal(plan.warnings, { "volume data is no longer in the file; it stays as it is, with all that is in it" })
+  equal(plan_with({ data = { size_bytes = 1 }, new = { size_bytes = 1 } }).warnings, {})
 end)
 
 test("a dependency that is not required holds a launch back until it has succeeded or failed, and no longer", function()

@@ -30,6 +30,18 @@ function M.check_declared(project, report, facts)
   end)
 end
 
+--- Two volumes are two disks: one kept under the name of another would be the same.
+function M.check_names(project, report)
+  local keys = {}
+  for key, volume in tables.sorted_pairs(project.volumes) do
+    if keys[volume.name] then
+      report({ "volumes", key, "name" }, ('"%s" is the name of volume "%s" too'):format(volume.name, keys[volume.name]),
+        "give it another one, or mount that volume")
+    end
+    keys[volume.name] = keys[volume.name] or key
+  end
+end
+
 -- Who mounts each volume: {{service, position, read_only}, …} and the number of instances. A service may mount several
 -- directories of one.
 local function uses_by_volume(project)

@@ -10,8 +10,8 @@ end
 -- Both need somebody who watches machines while no command runs.
 add [[ depends_on.completed depends_on.restart ]]
 
--- Volumes are kept by their key, in the project's own directory.
-add [[ volume.name volume.external ]]
+-- Volumes are kept in the project's own directory.
+add [[ volume.external ]]
 
 --- The class of a key: "later" while it is listed here.
 function M.class(name) return M[name] and "later" or "works" end
