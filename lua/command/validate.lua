@@ -1,47 +1,42 @@
 --- holos validate
 local available = require "holos.use.available"
 local err = require "holos.core.err"
+local lazy = require "holos.core.lazy"
 local out = require "holos.command.out"
 local project_ = require "holos.use.project"
-local text = require "holos.core.text"
-local units = require "holos.core.units"
+local shared = require "holos.command.shared"
+local summary = lazy "holos.plan.summary"
+local table_ = require "holos.core.table"
 local validate = require "holos.use.validate"
 
 local M = {
   summary = "check the file; say what it describes and every effect on this host",
   arguments = {},
-  options = { { "-q", "--quiet", help = "print errors only" } },
+  options = { { "-q", "--quiet", help = "print errors only" }, shared.FORMAT },
 }
 
-local function service_cells(project)
-  local cells = { { "SERVICE", "IMAGE", "REPLICAS", "VCPU", "MEMORY", "NEEDS" } }
-  for _, name in ipairs(project.order) do
-    local service, needs = project.services[name], {}
-    for i, dependency in ipairs(service.depends_on) do needs[i] = dependency.service end
-    cells[#cells + 1] = { name, service.image and service.image.path:match("[^/]+$") or "-",
-      tostring(service.replicas), tostring(service.vm.vcpu),
-      service.vm.memory_mib and units.format_bytes(service.vm.memory_mib << 20) or "default",
-      #needs > 0 and table.concat(needs, " ") or "-" }
+-- What is known before anything of the host is looked at.
+local function warnings_of(project)
+  local warnings = table_.copy(project.warnings)
+  for _, finding in ipairs(available.findings(project)) do
+    warnings[#warnings + 1] = err.render_finding(finding) .. "; up refuses it"
   end
-  return cells
+  return warnings
 end
 
 function M.run(world, options)
   local context = project_.from_file(world, options)
-  validate.run(context)
-  local project = context.project
-  for _, warning in ipairs(project.warnings) do out.warn(warning) end
-  for _, finding in ipairs(available.findings(project)) do
-    out.warn(err.render_finding(finding) .. "; up refuses it")
+  local images = validate.run(context)
+  local warnings = warnings_of(context.project)
+  local result = not options.quiet and validate.describe(context, images)
+  if result then result.warnings = table_.extend(warnings, result.warnings) end
+  for _, warning in ipairs(warnings) do out.warn(warning) end
+  if not result then return 0 end
+  if options.format == "json" then
+    out.result(world.json.encode(result, {}))
+  else
+    out.results(summary.lines(result))
   end
-  if options.quiet then return 0 end
-  local lines = { "project " .. project.name }
-  for _, line in ipairs(text.columns(service_cells(project))) do lines[#lines + 1] = "  " .. line end
-  lines[#lines + 1] = "on this host it"
-  local cells = {}
-  for i, effect in ipairs(validate.effects(project)) do cells[i] = { effect.verb, effect.what, effect.why } end
-  for _, line in ipairs(text.columns(cells)) do lines[#lines + 1] = "  " .. line end
-  out.results(lines)
   return 0
 end
 

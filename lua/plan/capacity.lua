@@ -1,4 +1,6 @@
 --- Whether the host has what a plan asks of it. Pure.
+local machine = require "holos.plan.machine"
+local table_ = require "holos.core.table"
 local units = require "holos.core.units"
 
 local M = {}
@@ -51,6 +53,56 @@ function M.memory_warning(actions, specs, seen, memory)
   return ("%d %s to be started with %s of memory%s; %s is free%s"):format(count,
     count == 1 and "VM is" or "VMs are", units.format_bytes(wanted_bytes), is_growth and " more than now" or "",
     units.format_bytes(memory.available_bytes), M.limit(memory))
+end
+
+-- What all instances want that do not run.
+local function wanted_by(project, instances, is_running)
+  local wanted = { memory_bytes = 0, vcpus = 0, count = 0 }
+  for _, item in ipairs(instances) do
+    local vm = project.services[item.service].vm
+    if not is_running[item.name] then
+      wanted.memory_bytes = wanted.memory_bytes + ((vm.memory_mib or machine.DEFAULT_MEMORY_MIB) << 20)
+      wanted.count = wanted.count + 1
+    end
+    wanted.vcpus = math.max(wanted.vcpus, vm.vcpu)
+  end
+  return wanted
+end
+
+local function warnings_of(capacity)
+  local list, memory, disk, cpus = table_.list {}, capacity.memory, capacity.disk, capacity.cpus
+  if memory.wanted_bytes > memory.available_bytes then
+    list[1] = ("%d %s %s of memory%s; %s is free%s"):format(capacity.to_start, capacity.to_start == 1 and "VM wants" or "VMs want",
+      units.format_bytes(memory.wanted_bytes), capacity.running > 0 and " beside those that run" or "",
+      units.format_bytes(memory.available_bytes), M.limit { group = memory.limited_by })
+  end
+  if disk.free_bytes and disk.wanted_bytes > disk.free_bytes then
+    list[#list + 1] = ("new disks may grow to %s; %s is free in %s (a VM whose disk cannot grow is paused)"):format(
+      units.format_bytes(disk.wanted_bytes), units.format_bytes(disk.free_bytes), disk.directory)
+  end
+  if cpus.most > cpus.there then
+    list[#list + 1] = ("a VM has %d CPUs, this host has %d: more than it has only make it slower"):format(cpus.most, cpus.there)
+  end
+  return list
+end
+
+--- What a project wants of its host beside what runs already, and what is there.
+---@param project table
+---@param instances table[]  of plan/instance
+---@param new_disks {bytes: integer}[]  of plan/effects
+---@param facts table  {running = {[instance] = true}, memory = of run/memory, free_bytes, directory, cpu_count}
+---@return table capacity  {memory, disk, cpus, to_start, running, warnings}
+function M.of(project, instances, new_disks, facts)
+  local wanted, disk_bytes = wanted_by(project, instances, facts.running), 0
+  for _, disk in ipairs(new_disks) do disk_bytes = disk_bytes + (disk.bytes or 0) end
+  local capacity = {
+    memory = { wanted_bytes = wanted.memory_bytes, available_bytes = facts.memory.available_bytes,
+      total_bytes = facts.memory.total_bytes, limited_by = facts.memory.group },
+    disk = { wanted_bytes = disk_bytes, free_bytes = facts.free_bytes, directory = facts.directory },
+    cpus = { most = wanted.vcpus, there = facts.cpu_count }, to_start = wanted.count, running = #instances - wanted.count,
+  }
+  capacity.warnings = warnings_of(capacity)
+  return capacity
 end
 
 return M

@@ -8,7 +8,6 @@ local seed = require "holos.plan.seed"
 
 local M = {}
 
-local ANONYMOUS_BYTES = 10 << 30 -- as volumes that have a name
 local SHARED_MODE = tonumber("755", 8)
 local FILE_MODE, DIRECTORY_MODE = tonumber("600", 8), tonumber("700", 8)
 
@@ -65,7 +64,7 @@ function M.create_anonymous(world, state, spec)
   for _, mount in ipairs(spec.mounts) do
     local file = mount.anonymous and path.join(state:instance(spec.project, spec.name), disks.anonymous_file(mount))
     if file and not world.fs.lstat(file) then
-      err.check(spec.name, world.qcow2.create(file, { size_bytes = mount.size_bytes or ANONYMOUS_BYTES, mode = FILE_MODE }))
+      err.check(spec.name, world.qcow2.create(file, { size_bytes = mount.size_bytes or disks.ANONYMOUS_BYTES, mode = FILE_MODE }))
     end
   end
 end

@@ -23,24 +23,41 @@ function M.asked_name(world, options)
   return M.given_name(options) or of_shell ~= "" and of_shell or nil
 end
 
+-- The world, that writes down which files are read through it.
+local function noting(world, reads, why)
+  local function read(file, how)
+    local text, message, code = world.fs.read(file, how)
+    if text and not reads.known[file] then
+      reads.known[file] = true
+      reads[#reads + 1] = { path = file, why = why }
+    end
+    return text, message, code
+  end
+  return setmetatable({ fs = setmetatable({ read = read }, { __index = world.fs }) }, { __index = world })
+end
+
 --- What compose files are loaded with.
 ---@param found holos.FoundFiles
 ---@return holos.LoadOptions load_options
----@return table variables  {lookup, values, warnings}; more warnings are added while files are loaded
+---@return table variables  {lookup, values, warnings, reads}; more warnings, and files that were read, are added while
+---                         files are loaded
 function M.load_options(world, found, options)
-  local first = found.files[1] ~= files.STDIN and found.files[1] or nil
-  local variables, texts = environment.load(world, first, options), files.texts(world, found)
+  local first, reads = found.files[1] ~= files.STDIN and found.files[1] or nil, { known = {} }
+  local of_project, of_services = noting(world, reads, "variables of the project"), noting(world, reads, "variables of services")
+  local variables = environment.load(of_project, first, options)
+  local texts, named = files.texts(noting(world, reads, "compose file"), found), noting(world, reads, "named in the compose files")
+  variables.reads = reads
   local warnings = variables.warnings
   return { replicas = select_.counts(options.scale), files = texts, directory = environment.directory(world, first, options),
     environment = world.host.environ(), lookup = variables.lookup, parse = world.yaml.parse,
     lookup_for = function(directory, env_files, around)
-      return environment.included(world, directory, env_files, around, warnings)
+      return environment.included(of_project, directory, env_files, around, warnings)
     end,
     name = M.given_name(options) or variables.project_name, compat = options.compat, named = options.arguments,
     profiles = environment.profiles(variables.lookup, first, options),
     stat = M.looker(world), list = function(directory) return M.names_in(world, directory) end,
-    read = function(name) return files.read(world, name) end,
-    env_file = function(entry) return environment.of_service(world, entry, variables.lookup, warnings) end,
+    read = function(name) return files.read(named, name) end,
+    env_file = function(entry) return environment.of_service(of_services, entry, variables.lookup, warnings) end,
     show = function(name) return environment.shown(world, name) end,
     sniff = function(name) return M.format_of(world, name) end,
     image_bytes = function(name, format) return M.image_bytes(world, name, format) end }, variables
@@ -50,11 +67,12 @@ end
 ---@param found holos.FoundFiles
 ---@return table project
 ---@return fun(name: string): string? lookup  of the project's variables
+---@return {path: string, why: string}[] reads   the files that were read for it
 function M.load(world, found, options)
   local load_options, variables = M.load_options(world, found, options)
   local project = compose.load(load_options)
   project.warnings = M.warnings(found, variables, project.warnings)
-  return project, variables.lookup
+  return project, variables.lookup, variables.reads
 end
 
 --- What is to be known about the choice of files, their variables, and what is in them.
@@ -126,11 +144,11 @@ function M.from_file(world, options, verb)
 end
 
 --- The project that files make.
----@return table context  {world, state, options, project, name, lookup}
+---@return table context  {world, state, options, project, name, lookup, reads}
 function M.of_files(world, found, options)
-  local project, lookup = M.load(world, found, options)
+  local project, lookup, reads = M.load(world, found, options)
   return { world = world, state = state_.locate(world, options), options = options, project = project, name = project.name,
-    lookup = lookup }
+    lookup = lookup, reads = reads }
 end
 
 local function require_record(world, state, name)

@@ -1,12 +1,19 @@
---- validate: what a project is, and every effect on the host that it will have. Effects: reads only.
+--- validate: what a project is, every effect on the host that it will have, and whether the host has enough for it.
+--- Effects: reads only.
 local lazy = require "holos.core.lazy"
 local base = require "holos.run.base"
+local capacity = lazy "holos.plan.capacity"
+local effects = lazy "holos.plan.effects"
 local err = require "holos.core.err"
-local machine = lazy "holos.plan.machine"
+local instance = lazy "holos.plan.instance"
+local memory = lazy "holos.run.memory"
 local neighbours = lazy "holos.plan.neighbours"
 local network = lazy "holos.plan.network"
+local observe = lazy "holos.run.observe"
+local path = lazy "holos.core.path"
 local ports = lazy "holos.plan.ports"
-local record = lazy "holos.run.record"
+local record_ = lazy "holos.run.record"
+local summary = lazy "holos.plan.summary"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -26,58 +33,6 @@ function M.require_images(project, images)
   if #findings > 0 then err.findings(findings) end
 end
 
-local function host_words(port)
-  if port.host_to then return ("%d-%d"):format(port.host, port.host_to) end
-  return port.host == 0 and "any" or port.host
-end
-
-local function files_read(project, service, add)
-  if service.image then add("reads", service.image.path, "the base image") end
-  for _, file in ipairs(machine.host_files(service)) do add("reads", file.path, ("%s of %s"):format(file.what, service.name)) end
-  for _, kind in ipairs { "configs", "secrets" } do
-    for _, grant in ipairs(service[kind] or {}) do
-      local source = ((project[kind] or {})[grant.key] or {}).source or {}
-      local what = source.kind == "file" and source.path or source.kind == "environment" and "$" .. source.variable
-      if what then add("reads", what, ("%s %s, for %s"):format(kind:sub(1, -2), grant.key, service.name)) end
-    end
-  end
-end
-
-local function service_effects(project, service, add)
-  files_read(project, service, add)
-  for _, mount in ipairs(service.mounts) do
-    if mount.kind == "bind" then
-      add("shares", mount.source, ("%s in %s, %s"):format(mount.target, service.name,
-        mount.read_only and "read-only" or "read and write"))
-    end
-  end
-  for index = 0, service.replicas - 1 do
-    for _, port in ipairs(ports.of_instance(service, index)) do
-      add("listens", ("%s:%s/%s"):format(port.host_ip, host_words(port), port.protocol),
-        ("port %d of %s-%d"):format(port.guest, service.name, index))
-    end
-  end
-  if #service.vm.extra_args > 0 then
-    add("passes", table.concat(service.vm.extra_args, " "), "extra_args of " .. service.name .. ", as they are")
-  end
-end
-
---- What the project does on the host, line by line.
----@return {verb: string, what: string, why: string}[]
-function M.effects(project)
-  local effects = table_.list {}
-  local function add(verb, what, why) effects[#effects + 1] = { verb = verb, what = tostring(what), why = why } end
-  for _, name in ipairs(project.order) do service_effects(project, project.services[name], add) end
-  for _, volume in table_.sorted_pairs(project.volumes) do add("keeps", "volume " .. volume.name, "survives down") end
-  for _, name in ipairs(project.order) do
-    if network.reaches_host(project, project.services[name]) then
-      add("lets in", network.HOST_GATEWAY, "guests reach services on the host's loopback by this address")
-      break
-    end
-  end
-  return effects
-end
-
 -- The instances that a project would have, with their ports.
 local function instances_of(project)
   local instances = {}
@@ -93,16 +48,82 @@ end
 --- Ports that other projects want too.
 ---@return string[] warnings
 function M.port_warnings(context)
-  local records = record.all(context.world, context.state)
+  local records = record_.all(context.world, context.state)
   records[context.name] = nil
   if not next(records) then return {} end
   return neighbours.warnings(neighbours.claims(records, context.name, {}), instances_of(context.project))
 end
 
 --- Raises when images cannot be used; adds what is to be said of this host to the project's warnings.
+---@return table<string, table> images  by path
 function M.run(context)
-  M.require_images(context.project, base.of_project(context.world, context.project))
+  local images = base.of_project(context.world, context.project)
+  M.require_images(context.project, images)
   table_.extend(context.project.warnings, M.port_warnings(context))
+  return images
+end
+
+-- A record that cannot be read is a reason to look at the file, not one to fail.
+local function record_of(context, warnings)
+  local ok, known = pcall(record_.load, context.world, context.state, context.name)
+  if not ok and not err.is(known) then error(known, 0) end
+  if not ok then warnings[#warnings + 1] = known.message end
+  return ok and known or record_.new(context.name, context.project.directory, context.project.files)
+end
+
+local function leases_of(context, record, warnings)
+  local world = context.world
+  local records = record_.all(world, context.state)
+  records[context.name] = nil
+  local leases, findings, notices = network.leases(context.project, instance.list(context.project, record), record,
+    { sha256 = world.hash.sha256, routes = world.net.routes() or {}, records = records })
+  table_.extend(warnings, notices)
+  for _, finding in ipairs(findings) do warnings[#warnings + 1] = finding.message end
+  return leases
+end
+
+local function running_of(context, record)
+  local running = {}
+  for name in pairs(record.instances) do
+    local ok, is_running = pcall(observe.is_running, context.world, context.state, record.name, name)
+    running[name] = ok and is_running or nil
+  end
+  return running
+end
+
+--- Scripts that lie where a project's scripts lie.
+local function scripts_of(context)
+  local directory, found = context.project.directory, table_.list {}
+  if context.world.fs.stat(directory .. "/holos.lua") then found[1] = directory .. "/holos.lua" end
+  for _, entry in ipairs(context.world.fs.list(directory .. "/hooks") or {}) do
+    if entry.name:find("%.lua$") then found[#found + 1] = ("%s/hooks/%s"):format(directory, entry.name) end
+  end
+  table.sort(found)
+  return found
+end
+
+-- The free space where state will be: in the nearest directory that is there.
+local function free_bytes(context)
+  local fs, directory = context.world.fs, context.state.root
+  while not fs.stat(directory) and path.parent(directory) ~= directory do directory = path.parent(directory) end
+  return (fs.space(directory) or {}).free_bytes
+end
+
+--- Everything that a project is and does here.
+---@param images table<string, table>  as of `run`
+---@return table result  as plan/summary wants it, with {warnings}
+function M.describe(context, images)
+  local world, state, project, warnings = context.world, context.state, context.project, table_.list {}
+  local record = record_of(context, warnings)
+  local facts = { images = images, record = record, reads = context.reads, scripts = scripts_of(context),
+    leases = leases_of(context, record, warnings), volumes = observe.volumes(world, state, context.name),
+    uid = world.host.uid(), directory = state:instances(context.name),
+    exists = function(file) return world.fs.stat(file) ~= nil end }
+  local wanted = capacity.of(project, instance.list(project, record), effects.new_disks(project, facts),
+    { running = running_of(context, record), memory = memory.look(world), free_bytes = free_bytes(context),
+      directory = state.root, cpu_count = world.host.cpu_count() })
+  return { project = project.name, directory = project.directory, services = summary.services(project),
+    effects = effects.of(project, facts), capacity = wanted, warnings = warnings }
 end
 
 return M

@@ -43,6 +43,9 @@ function M.seed(b)
   b:option(why, "-device", "virtio-blk-pci,id=seed-disk,drive=seed,serial=seed")
 end
 
+--- How large volumes without a name are when nothing says so: as those that have one.
+M.ANONYMOUS_BYTES = 10 << 30
+
 --- The disk of a volume without a name: it lies with its instance, and goes where that goes.
 function M.anonymous_file(mount) return ("volume-%s.qcow2"):format(mount.volume) end
 
