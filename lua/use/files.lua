@@ -7,8 +7,8 @@ local path = require "holos.core.path"
 
 local M = {}
 
---- Names that are looked for here and above, ours first; the first of a family that is there is taken, and the first of
---- its overrides is laid over it.
+--- Names that are looked for here and then above, ours first in each directory; the first of a family that is there is
+--- taken, and the first of its overrides is laid over it.
 M.FAMILIES = {
   { names = { "holos.yaml", "holos.yml" }, overrides = { "holos.override.yaml", "holos.override.yml" } },
   { is_docker = true,
@@ -65,15 +65,22 @@ local function take_first(world, found, candidates)
   end
 end
 
-local function discover(world, family)
+local function of_family(world, directory, family)
+  local candidates = present(world, directory, family.names)
+  if #candidates == 0 then return nil end
+  local found = { files = {}, notices = {}, is_docker = family.is_docker }
+  take_first(world, found, candidates)
+  take_first(world, found, present(world, directory, family.overrides))
+  return found
+end
+
+-- The nearest directory counts: who stands beside a file of docker's does not mean the stack of a directory above.
+local function discover(world)
   local directory = world.host.working_directory()
   while true do
-    local candidates = present(world, directory, family.names)
-    if #candidates > 0 then
-      local found = { files = {}, notices = {}, is_docker = family.is_docker }
-      take_first(world, found, candidates)
-      take_first(world, found, present(world, directory, family.overrides))
-      return found
+    for _, family in ipairs(M.FAMILIES) do
+      local found = of_family(world, directory, family)
+      if found then return found end
     end
     local parent = path.parent(directory)
     if parent == directory then return nil end
@@ -104,10 +111,8 @@ function M.find(world, options)
     local base = by_file and environment.directory(world, nil, options) or here
     return { files = absolute_all(names, base), notices = {} }
   end
-  for _, family in ipairs(M.FAMILIES) do
-    local found = discover(world, family)
-    if found then return found.is_docker and with_docker_variables(world, found, options) or found end
-  end
+  local found = discover(world)
+  return found and found.is_docker and with_docker_variables(world, found, options) or found
 end
 
 --- Refuses files that were found by a name of docker's.

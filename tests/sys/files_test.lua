@@ -87,6 +87,15 @@ test("docker's files are read by looking verbs, behind ours", function()
   equal(told(directory, {}, { env = { COMPOSE_FILE = "other.yaml" } }), { 0, "ours", "d", "" })
 end)
 
+test("the nearest directory counts: a stack above is not meant beside a file of docker's", function()
+  local directory = make { ["holos.yaml"] = "name: above\n" .. stack "a", ["app/compose.yaml"] = "name: one\n" .. stack "b",
+    ["app/src/x"] = "" }
+  local result = holos(directory .. "/app", { "up" })
+  equal({ result.status, result.stderr:match("^[^\n]*") }, { 2,
+    "holos: compose.yaml is a file of docker compose; a command that changes something wants it named" })
+  ok(holos(directory .. "/app/src", { "config", "--services" }).stdout:find("b", 1, true))
+end)
+
 test("commands that change something want docker's files named", function()
   local directory = make { ["docker-compose.yml"] = "name: one\n" .. stack "a", ["docker-compose.override.yml"] = stack "b" }
   local result = holos(directory, { "up" })
