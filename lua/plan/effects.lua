@@ -148,6 +148,9 @@ function M.is_open(port) return not port.host_ip:find("^127%.") end
 local function add_ports(list, project, facts)
   for _, item in ipairs(instance.list(project, facts.record)) do
     local service = project.services[item.service]
+    if service.network_mode ~= "none" then
+      list:add("listens", "127.0.0.1:any/tcp", "SSH, for exec and health checks, of", nil, item.name)
+    end
     for position, port in ipairs(ports.of_instance(service, item.index)) do
       local why = M.is_open(port) and "port %d, open to the network, of" or "port %d of"
       list:add("listens", ("%s:%s/%s"):format(port.host_ip, host_words(port), port.protocol),

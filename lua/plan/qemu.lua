@@ -17,7 +17,8 @@ M.TCG_CACHE_MIB = 128
 
 local function identity(b)
   local spec = b.spec
-  b:option(cause.holos "what the process is called, in ps and in logs", "-name",
+  b:option({ cause.holos "what the process is called, in ps and in logs",
+    cause.key("container_name", "the service's name and a number") }, "-name",
     ("guest=%s/%s,debug-threads=on"):format(spec.project, spec.name))
   b:option(cause.holos "made of the names of project and instance, kept in the record", "-uuid", spec.uuid)
 end

@@ -4,6 +4,7 @@ local compose = require "tests.support.compose"
 local explain = require "holos.plan.explain"
 local files = require "tests.support.files"
 local instance = require "holos.plan.instance"
+local override = require "holos.core.override"
 local made = require "tests.support.project"
 local qemu = require "holos.plan.qemu"
 local tables = require "holos.core.table"
@@ -73,6 +74,30 @@ test("no option is without a reason, and all options together are the command li
       equal(words, item.command.argv)
     end
   end
+end)
+
+test("what a script adds is said to be a script's", function()
+  local undo = override.install("holos.plan.qemu", "sections", function(base, spec)
+    local sections = base(spec)
+    table.insert(sections, function(b) b:add("-mem-prealloc") end)
+    return sections
+  end)
+  local options = explained(TEXT, true)["plain-0"].options
+  undo()
+  equal(options[#options], { words = { "-mem-prealloc" }, reasons = { { from = "script", why = "a script added it" } } })
+end)
+
+test("a service that comes from another file is explained by that file", function()
+  local project = compose.load_files { ["holos.yaml"] = "services: {a: {extends: {file: sub/base.yaml, service: b}, cpus: 3}}",
+    ["sub/base.yaml"] = "services:\n  b:\n    image: ./tiny.qcow2\n    memory: 1g\n    ports: ['80']\n" }
+  local spec = assert(instance.specs(project, made.record(), host_of(project))).specs[1]
+  local seen = {}
+  for _, option in ipairs(explain.options(command_of(spec).options, { name = "a", service = project.services.a,
+    place = project.marks })) do
+    for _, reason in ipairs(option.reasons) do seen[reason.key or ""] = reason.where end
+  end
+  equal({ seen["services.a.memory"], seen["services.a.cpus"], seen["services.a.ports[1]"] },
+    { "sub/base.yaml:4:5", "holos.yaml:1:60", "sub/base.yaml:5:13" })
 end)
 
 -- The line of the file that has `text`.

@@ -30,6 +30,10 @@ function M.root(b)
   else
     b:qcow2_node("root", false, why)
   end
+  why = { table.unpack(why) } -- what is started from before it counts for its place alone
+  for position, cdrom in ipairs(b.spec.cdroms or {}) do
+    if cdrom.boot_index then why[#why + 1] = cause.items("cdrom", { position })[1] end
+  end
   b:option(why, "-device", ("virtio-blk-pci,id=root-disk,drive=root,serial=root,bootindex=%d"):format(
     boot.root_index(b.spec.cdroms)) .. builder_.ON_ERROR)
 end
