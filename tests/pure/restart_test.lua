@@ -1,0 +1,73 @@
+--- plan/restart: when a machine that has ended is started again.
+
+local restart = require "holos.plan.restart"
+
+local ALWAYS, FAILURE = { policy = "always" }, { policy = "on-failure" }
+
+--- The pauses of ends in a row, each of a run of `ran_ms`; false where it stays ended.
+local function pauses(policy, ends, ran_ms)
+  local restarts, list, now_ms = nil, {}, 0
+  for position, cause in ipairs(ends) do
+    restarts = restart.ended(policy, restarts, { cause = cause, ran_ms = ran_ms or 1 }, now_ms)
+    list[position] = restarts.next_ms and restarts.next_ms - now_ms or false
+    now_ms = (restarts.next_ms or now_ms) + (ran_ms or 1)
+    restarts = restart.begun(restarts)
+  end
+  return list
+end
+
+local TABLE = {
+  { "no policy", nil, { "failure", "clean", "unhealthy" }, { false, false, false } },
+  { "no", { policy = "no" }, { "failure", "clean" }, { false, false } },
+  { "always", ALWAYS, { "clean", "failure", "clean" }, { 100, 200, 400 } },
+  { "unless-stopped", { policy = "unless-stopped" }, { "clean", "failure" }, { 100, 200 } },
+  { "on-failure", FAILURE, { "failure", "clean", "failure" }, { 100, false, 200 } },
+  { "on-failure:2", { policy = "on-failure", max_attempts = 2 }, { "failure", "failure", "failure" }, { 100, 200, false } },
+  { "none at all allowed", { policy = "always", max_attempts = 0 }, { "failure" }, { false } },
+  { "a delay of its own", { policy = "always", delay_ms = 5000 }, { "clean", "clean" }, { 5000, 5000 } },
+  { "no delay is no loop", { policy = "always", delay_ms = 0 }, { "clean", "clean" }, { 100, 200 } },
+  { "unhealthy is another matter than ended", ALWAYS, { "unhealthy" }, { false } },
+  { "unhealthy", { policy = "no", on_unhealthy = true }, { "unhealthy", "failure", "unhealthy" }, { 100, false, 200 } },
+  { "unhealthy, once", { policy = "always", on_unhealthy = true, max_unhealthy = 1 }, { "unhealthy", "unhealthy", "failure" },
+    { 100, false, 200 } },
+}
+
+for _, case in ipairs(TABLE) do
+  test("restart: " .. case[1], function() equal(pauses(case[2], case[3]), case[4]) end)
+end
+
+test("pauses double up to a minute, and begin anew after ten seconds of running", function()
+  local ends = {}
+  for i = 1, 13 do ends[i] = "failure" end
+  equal(pauses(ALWAYS, ends), { 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000, 60000 })
+  equal(pauses(ALWAYS, { "failure", "failure", "failure" }, 10000), { 100, 100, 100 })
+  equal(pauses(ALWAYS, { "failure", "failure", "failure" }, 9999), { 100, 200, 400 })
+end)
+
+test("a run that counts as well started gives all attempts back; its length is deploy's window where there is one", function()
+  local policy = { policy = "on-failure", max_attempts = 1, window_ms = 500 }
+  equal(pauses(policy, { "failure", "failure" }, 499), { 100, false })
+  equal(pauses(policy, { "failure", "failure" }, 500), { 100, 100 })
+end)
+
+test("what is counted: all restarts, those in a row, those of an unhealthy guest until it is healthy", function()
+  local policy = { policy = "always", on_unhealthy = true, max_unhealthy = 2 }
+  local first = restart.ended(policy, nil, { cause = "unhealthy", ran_ms = 20000 }, 1000)
+  equal(first, { total = 1, row = 1, unhealthy = 1, delay_ms = 100, next_ms = 1100 })
+  local second = restart.ended(policy, restart.begun(first), { cause = "unhealthy", ran_ms = 20000 }, 30000)
+  equal(second, { total = 2, row = 1, unhealthy = 2, delay_ms = 100, next_ms = 30100 })
+  local third = restart.ended(policy, restart.begun(second), { cause = "unhealthy", ran_ms = 20000 }, 60000)
+  equal(third, { total = 2, row = 0, unhealthy = 2, gave_up = true })
+  equal(restart.healthy(second), { total = 2, row = 1, unhealthy = 0, delay_ms = 100 })
+  equal({ restart.healthy(restart.new()), restart.healthy(nil) }, {})
+end)
+
+test("which ends are failures", function()
+  local causes = {}
+  for _, reason in ipairs { "guest-shutdown", "host-qmp-quit", "host-signal", "guest-panic", "host-error", "guest-reset" } do
+    causes[reason] = restart.cause(reason)
+  end
+  equal(causes, { ["guest-shutdown"] = "clean", ["host-qmp-quit"] = "clean", ["host-signal"] = "failure",
+    ["guest-panic"] = "failure", ["host-error"] = "failure", ["guest-reset"] = "failure" })
+  equal(restart.cause(nil), "failure")
+end)
