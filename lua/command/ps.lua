@@ -19,17 +19,20 @@ local M = {
 local function rows_for(world, options)
   if not options.all then
     local ok, context = pcall(shared.recorded, world, options)
-    if ok then return ps.instances(world, context.state, context.record), false end
-    if context.code == "ENOPROJECT" and not project.asked_name(world, options) then return {}, false end
+    if ok then
+      local rows, problems = ps.instances(world, context.state, context.record)
+      return rows, false, problems
+    end
+    if context.code == "ENOPROJECT" and not project.asked_name(world, options) then return {}, false, {} end
     if context.code ~= "ENOFILE" then error(context, 0) end
   end
   local rows, damaged = ps.everything(world, state_.locate(world, options))
-  for _, bad in ipairs(damaged) do out.warn(bad.message) end
-  return rows, true
+  return rows, true, damaged
 end
 
 function M.run(world, options)
-  local rows, with_project = rows_for(world, options)
+  local rows, with_project, problems = rows_for(world, options)
+  for _, bad in ipairs(problems) do out.warn(bad.message) end
   if options.quiet then
     for _, row in ipairs(rows) do out.result(row.name) end
   elseif options.format == "json" then

@@ -93,6 +93,11 @@ local cloud_init = record({}, { user = line, ssh_authorized_keys = list(text), p
 local healthcheck = record({ test = list(text), interval_ms = count, timeout_ms = count, retries = id,
   start_period_ms = count }, { start_interval_ms = count })
 
+local function restart_rule(choice)
+  return record({ policy = choice { "no", "always", "on-failure", "unless-stopped" } },
+    { max_attempts = count, delay_ms = count, window_ms = count, on_unhealthy = flag, max_unhealthy = count })
+end
+
 local function spec_rule(choice)
   -- Without a path: a blank disk.
   local image = record({ os = line }, { path = path, format = choice { "qcow2", "raw" }, size_bytes = count,
@@ -102,7 +107,8 @@ local function spec_rule(choice)
     user = line, image = image, disk_bytes = id, vm = vm_rule(choice), nics = list(nic_rule(choice)),
     ports = list(forward_rule(choice)), mounts = list(mount_rule(choice)), cloud_init = cloud_init, stop_grace_ms = count,
     depends_on = list(record { service = line, condition = line }), labels = map(text),
-  }, { generation = id, healthcheck = healthcheck, protect = flag, console_login = word, hosts_id = word, ready = word, boot = boot,
+  }, { generation = id, healthcheck = healthcheck, restart = restart_rule(choice),
+    protect = flag, console_login = word, hosts_id = word, ready = word, boot = boot,
     cdroms = list(cdrom), rtc = line, domainname = line, environment = map(text), configs = list(grant),
     secrets = list(grant), dns = list(line), dns_search = list(line), dns_options = list(line), sysctls = map(text),
     shm_size_bytes = count, extra_hosts = list(record { name = line, address = line }), app = app })
@@ -140,6 +146,7 @@ M.runtime = record({ boot_id = line }, {
   pid = id, start_time = count, launched_ms = count, report_from_bytes = count, console_from_bytes = count,
   shares = list(record({ pid = id, start_time = count }, { tag = word })), ports = list(forward_rule(open)), spec = any,
   health = word, exit = line, is_proven = flag,
+  restarts = record({ total = count, row = count, unhealthy = count }, { delay_ms = count, next_ms = count, gave_up = flag }),
 })
 
 --- What is wrong with `value`, nil when nothing is. Brings empty lists into their form.

@@ -43,7 +43,8 @@ local function record(world, launching, directory, child)
   local state, spec = launching.state, launching.spec
   local now = { pid = child.pid, start_time = child.start_time, launched_ms = world.clock.utc_ms(),
     report_from_bytes = M.size_of(world, directory .. "/report.log"),
-    console_from_bytes = M.size_of(world, directory .. "/console.log"), shares = launching.shares, ports = {}, spec = spec }
+    console_from_bytes = M.size_of(world, directory .. "/console.log"), shares = launching.shares, restarts = launching.restarts,
+    ports = {}, spec = spec }
   runtime.save(world, state, spec.project, spec.name, now)
   return now
 end
@@ -121,7 +122,8 @@ end
 
 --- Launches an instance that does not run. The caller holds its lock.
 ---@param launching table  {state, spec, hosts and leased (of the record), uid, program, confinement, firmware, virtiofsd,
----                        warn(text), on_ports(ports): told what QEMU listens on, also when the launch fails after that}
+---                        restarts (holos.Restarts, to be remembered), warn(text),
+---                        on_ports(ports): told what QEMU listens on, also when the launch fails after that}
 ---@return table runtime  as in runtime.json, with `ports`
 function M.start(world, launching)
   local spec, state = launching.spec, launching.state

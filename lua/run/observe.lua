@@ -21,10 +21,17 @@ function M.report(world, state, project, name, now)
   return report.fold(world.fs.read_at(file, now.report_from_bytes or 0, MAX_REPORT_BYTES) or "")
 end
 
+-- How an instance ended, and what the supervisor does about it.
+local function exit_text(now)
+  local restarts = now.restarts or {}
+  if restarts.next_ms then return ("restarting (%s, attempt %d)"):format(now.exit, restarts.row) end
+  return ("exited (%s%s)"):format(now.exit, restarts.gave_up and (", gave up after %d restarts"):format(restarts.total) or "")
+end
+
 local function stopped_text(entry, why, now)
   if why == "rebooted" and entry.desired == "running" then return "stopped (host rebooted)" end
   if why or not now or entry.desired == "stopped" then return "stopped" end
-  if now.exit then return ("exited (%s)"):format(now.exit) end
+  if now.exit then return exit_text(now) end
   return entry.desired == "running" and "exited" or "stopped"
 end
 

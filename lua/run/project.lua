@@ -4,6 +4,7 @@ local keys = require "holos.run.keys"
 local leases = require "holos.run.leases"
 local record_ = require "holos.run.record"
 local aside = require "holos.run.aside"
+local supervisor = require "holos.run.supervisor"
 local trash = require "holos.run.trash"
 
 local M = {}
@@ -37,6 +38,15 @@ function M.save(world, state, record)
   record_.save(world, state, record)
   contents.sweep(world, state, record)
   write_known_hosts(world, state, record)
+end
+
+--- When the scope is left, also by an error, what the record wants to run has a supervisor.
+function M.supervised_at_end(world, state, record, warn)
+  return setmetatable({}, { __close = function()
+    if not supervisor.is_wanted(record) then return end
+    local fine, message = supervisor.ensure(world, state, record.name)
+    if not fine then warn(message) end
+  end })
 end
 
 --- Removes the record of a project that has nothing left, and before it the copies of its configs and secrets: whoever

@@ -2,6 +2,7 @@
 --- Effects: reads and writes one file, by rename and without fsync: after a crash of the host it is worthless anyway.
 local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
+local lock = require "holos.run.lock"
 local ports_ = require "holos.plan.ports"
 local record_schema = lazy "holos.plan.record_schema"
 local table_ = require "holos.core.table"
@@ -12,6 +13,8 @@ local M = {}
 local MAX_BYTES = 32 << 20
 --- A clock that is set a little while the host runs moves the moment of its boot.
 local CLOCK_ERROR_MS = 1000
+--- A stop holds the lock for its whole grace.
+M.LOCK_MS = 24 * 60 * 60 * 1000
 
 local function file_of(state, project, name) return state:instance(project, name) .. "/runtime.json" end
 
@@ -85,6 +88,20 @@ function M.save(world, state, project, name, value)
   value.boot_id = world.proc.boot_id()
   err.check("runtime", world.fs.write_atomic(file_of(state, project, name), world.json.encode(value, { indent = 1 }),
     { mode = tonumber("600", 8), sync = false }))
+end
+
+--- Changes what is written of a launch, under the instance's lock. Nothing is done when it is no longer what it was.
+---@param known table      the runtime that was seen before
+---@param change fun(now: table): any
+---@return table? runtime  as it is now
+function M.update(world, state, project, name, known, change)
+  local _held <close> = lock.take(world, state:instance_lock(project, name), { name = name, timeout_ms = M.LOCK_MS,
+    owner_text = "notes about " .. name })
+  local now = M.load(world, state, project, name)
+  if not now or now.pid ~= known.pid or now.start_time ~= known.start_time then return nil end
+  change(now)
+  M.save(world, state, project, name, now)
+  return now
 end
 
 --- Whether a launch was seen to its end. Older runtimes say so by the port of sshd, which every guest had.

@@ -41,6 +41,10 @@ function State:project_lock(project) return ("%s/locks/%s.lock"):format(self.roo
 function State:instance_lock(project, name) return ("%s/locks/%s.%s.lock"):format(self.root, project, name) end
 --- Copies of compose files that somebody edits, or could not save.
 function State:edits() return self.root .. "/edits" end
+function State:supervisor_lock(project) return ("%s/locks/%s.supervisor"):format(self.root, project) end
+--- Sockets and logs of supervisors.
+function State:supervisors() return self.root .. "/supervisors" end
+function State:supervisor_log(project) return ("%s/supervisors/%s.log"):format(self.root, project) end
 function State:probes() return self.root .. "/probes" end
 function State:probe(key) return ("%s/probes/%s.json"):format(self.root, key) end
 

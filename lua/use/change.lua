@@ -104,6 +104,11 @@ function M.saved_at_end(context, record, talk)
   end })
 end
 
+--- When the scope is left, also by an error, what the record wants to run has a supervisor.
+function M.supervised_at_end(context, record, talk)
+  return project.supervised_at_end(context.world, context.state, record, talk.warn)
+end
+
 --- Empties the project's part of the trash of what is over, and says so. What may have to come back stays.
 ---@param record table  the project's
 function M.sweep_trash(context, talk, record)

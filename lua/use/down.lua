@@ -104,6 +104,7 @@ function M.start(context, words, talk)
   local program = err.check("QEMU", probe.find(world))
   set_desired(context, chosen, "running")
   talk.planned(plan)
+  local _supervised <close> = change.supervised_at_end(context, context.record, talk)
   local facts = { qemu = { program = program }, firmware = facts_.firmware(world), virtiofsd = facts_.virtiofsd(world) }
   local _saved <close> = change.saved_at_end(context, context.record, talk)
   change.perform(context, { record = context.record, facts = facts }, talk, plan.actions)

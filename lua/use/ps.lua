@@ -1,7 +1,9 @@
---- ps and ls: what is, without locks and without the network. Effects: reads; asks monitors.
+--- ps and ls: what is, without locks and without the network. Effects: reads; asks monitors;
+--- starts supervisors that are missing.
 local err = require "holos.core.err"
 local observe = require "holos.run.observe"
 local record_ = require "holos.run.record"
+local supervisor = require "holos.run.supervisor"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 
@@ -40,24 +42,45 @@ local function look(world, state, record, name)
   return { running = false, state = "damaged", text = "damaged: " .. seen.message, problem = seen }
 end
 
+-- Whether a supervisor has something to do for an instance: it runs, its end was not noticed, or a restart is due.
+local function needs_supervisor(entry, seen)
+  local now = seen.runtime or {}
+  return entry.desired == "running" and (seen.running or now.pid or now.restarts and now.restarts.next_ms)
+end
+
+-- Supervisors may be killed: whoever looks starts those that are missing. Gives those that cannot be.
+local function supervise(world, state, needed)
+  local problems = {}
+  for _, project in ipairs(table_.keys(needed)) do
+    local fine, message = supervisor.ensure(world, state, project)
+    if not fine then problems[#problems + 1] = { name = project, message = message } end
+  end
+  return problems
+end
+
 --- The instances of some records, all looked at side by side; those of a project in order of name.
 local function rows_of(world, state, records)
-  local wanted = {}
+  local wanted, needed = {}, {}
   for _, project in ipairs(table_.keys(records)) do
     for _, name in ipairs(table_.keys(records[project].instances)) do wanted[#wanted + 1] = { records[project], name } end
   end
-  return table_.list(task.map(wanted, observe.AT_ONCE, function(item)
-    return M.row(world, state, item[1], item[2], look(world, state, item[1], item[2]))
+  local rows = table_.list(task.map(wanted, observe.AT_ONCE, function(item)
+    local record, name = item[1], item[2]
+    local seen = look(world, state, record, name)
+    if needs_supervisor(record.instances[name], seen) then needed[record.name] = true end
+    return M.row(world, state, record, name, seen)
   end))
+  return rows, supervise(world, state, needed)
 end
 
---- The instances of one record, in order of name.
+--- The instances of one record, in order of name, and problems {name, message} with its supervisor.
 function M.instances(world, state, record) return rows_of(world, state, { [record.name] = record }) end
 
 --- The instances of all projects, and the projects whose record is damaged.
 function M.everything(world, state)
   local records, damaged = record_.all(world, state)
-  return rows_of(world, state, records), damaged
+  local rows, problems = rows_of(world, state, records)
+  return rows, table_.extend(damaged, problems)
 end
 
 local function count_running(world, state, record, damaged)

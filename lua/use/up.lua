@@ -89,6 +89,7 @@ function M.run(context, words, talk)
   change.sweep_trash(context, talk, prepared.record)
   prepared.batch = batch_when_needed(context, prepared)
   journal.append(world, state, context.name, { type = "project.up" })
+  local _supervised <close> = change.supervised_at_end(context, prepared.record, talk)
   local _saved <close> = change.saved_at_end(context, prepared.record, talk) -- with ports and removals
   change.perform(context, prepared, talk, prepared.plan.actions)
   return prepared

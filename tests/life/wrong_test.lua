@@ -50,12 +50,12 @@ for name, case in pairs(FILES) do
 end
 
 test("keys without effect so far: validate tells, plan and up refuse them with their places", function()
-  local stack <close> = stack_of((GOOD:gsub("image_os: plain", "image_os: plain, restart: always, cpuset: '0'")))
-  refused(stack, 2, "holos.yaml:3:64: services.vm.cpuset: not available yet")
+  local stack <close> = stack_of((GOOD:gsub("image_os: plain", "image_os: plain, attach: false, cpuset: '0'")))
+  refused(stack, 2, "holos.yaml:3:62: services.vm.cpuset: not available yet")
   local validate = stack:run { "validate", "-q" }
   equal({ validate.status, validate.stderr }, { 0,
-    "warning: holos.yaml:3:47: services.vm.restart: not available yet; up refuses it\n"
-    .. "warning: holos.yaml:3:64: services.vm.cpuset: not available yet; up refuses it\n" })
+    "warning: holos.yaml:3:47: services.vm.attach: not available yet; up refuses it\n"
+    .. "warning: holos.yaml:3:62: services.vm.cpuset: not available yet; up refuses it\n" })
   equal(stack:run({ "plan" }).status, 2)
 end)
 

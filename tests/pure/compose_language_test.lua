@@ -46,9 +46,10 @@ test("numbers that contradict each other name both places", function()
 end)
 
 test("what has no effect so far is noted with its place, in the order of the file, and once", function()
-  local project = compose.load "services: {b: {image: ./a.qcow2, restart: always}, a: {image: ./a.qcow2, attach: false}}"
-  equal(project.not_yet, { { key = "services.b.restart", mark = "holos.yaml:1:34" },
-    { key = "services.a.attach", mark = "holos.yaml:1:74" } })
+  local project = compose.load "services: {b: {image: ./a.qcow2, pull_policy: always}, a: {image: ./a.qcow2, attach: false}}"
+  equal(project.not_yet, { { key = "services.b.pull_policy", mark = "holos.yaml:1:34",
+    hint = "images are local files: leave it out" },
+    { key = "services.a.attach", mark = "holos.yaml:1:78" } })
   equal(#project.services.a.not_yet, 1)
 end)
 
@@ -60,8 +61,8 @@ test("values that ask for nothing are no reason to refuse", function()
 end)
 
 test("a file with mistakes tells what has no effect in the same breath", function()
-  local said = compose.complaints "services: {a: {image: ./a.qcow2, replicas: x, restart: always}}"
-  ok(said:find("services.a.restart: not available yet", 1, true), said)
+  local said = compose.complaints "services: {a: {image: ./a.qcow2, replicas: x, attach: false}}"
+  ok(said:find("services.a.attach: not available yet", 1, true), said)
   ok(said:find("2 errors;", 1, true), said)
 end)
 
@@ -151,7 +152,7 @@ test("profiles", function()
   equal(order { "dev" }, { "a", "b", "c" })
   equal(order { "*" }, { "a", "b", "c" })
   equal(order { "other" }, { "a", "c" })
-  equal(compose.load(PROFILES:format(", restart: always", "")).not_yet, {})
+  equal(compose.load(PROFILES:format(", attach: false", "")).not_yet, {})
 end)
 
 test("who needs a service that is left out says so, unless it can go on without", function()

@@ -41,7 +41,7 @@ local REPAIRS = {
   network_misspelt = { { "frontned", "frontend", 'did you mean "frontend"?' } },
   pasted_compose_file = { { "image: nginx:latest", "image: ./debian.qcow2\n    cloud_init: {packages: [nginx]}",
       "image: ./debian.qcow2\n    cloud_init: {packages: [nginx]}" },
-    { "    restart: always\n", "", "not available yet is to be left out" },
+    { "    attach: false\n", "", "not available yet is to be left out" },
     { "image: postgres:16", "image: ./debian.qcow2\n    cloud_init: {packages: [postgresql]}",
       "image: ./debian.qcow2\n    cloud_init: {packages: [postgresql]}" } },
   percent_without_quotes = { { "%50", '"%50"', "put it in quotes" } },

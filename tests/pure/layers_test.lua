@@ -16,7 +16,7 @@ local MAY_REQUIRE = {
   run = "core plan image run",
   use = "core compose plan dockerfile systemd image script run use",
   supervise = "core plan script run supervise",
-  command = "core compose plan dockerfile systemd image script use command",
+  command = "core compose plan dockerfile systemd image script use supervise command",
   main = "core command run script",
 }
 

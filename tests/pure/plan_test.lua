@@ -245,6 +245,7 @@ test("what a change needs is what the compose schema says, for every key of a se
   -- What is compared together with another key.
   local with = { iso = "cdrom", env_file = "environment", network_mode = "networks", mac_address = "networks",
     host_access = "networks", domainname = "hostname", tmpfs = "volumes" }
+  for word in ("deploy.restart_policy restart_on_unhealthy"):gmatch("%S+") do with[word] = "restart" end
   for word in ("entrypoint working_dir user group_add ulimits pids_limit stop_signal deploy.resources.limits.pids")
     :gmatch("%S+") do
     with[word] = "command"
@@ -288,7 +289,8 @@ test("a change of every field there is can be shown", function()
     boot = { kernel = "/k" }, cdroms = { { path = "/c.iso" } }, rtc = "utc", hostname = "h", environment = { A = "1" },
     configs = { { key = "c", target = "/c", digest = "1" } }, secrets = { { key = "s", target = "/s", digest = "1" } },
     dns = { "9.9.9.9" }, dns_search = { "lan" }, dns_options = { "rotate" }, sysctls = { ["net.core.somaxconn"] = "1" },
-    shm_size_bytes = 1 << 26, app = { argv = { "/bin/app" } }, extra_hosts = { { name = "a", address = "1.2.3.4" } } })
+    shm_size_bytes = 1 << 26, app = { argv = { "/bin/app" } }, extra_hosts = { { name = "a", address = "1.2.3.4" } },
+    restart = { policy = "always" } })
   changed.vm = { memory_mib = 1024, vcpu = 2, machine = "pc-q35-8.0", cpu_model = "host", accel = "kvm", uefi = true,
     extra_args = { "-x" }, allow_paths = { "/x" }, run_as_root = true, cpu_quota = 1.5 }
   local shown = {}

@@ -110,6 +110,38 @@ function Stack:pids()
   return pids
 end
 
+--- The pids of supervisors that hold the lock of a project.
+function Stack:supervisors()
+  local pids, fs, lock = {}, require "sys.fs", require "sys.lock"
+  for _, entry in ipairs(fs.list(self.state .. "/locks") or {}) do
+    if entry.name:find("%.supervisor$") then
+      local held <close> = assert(lock.open(self.state .. "/locks/" .. entry.name))
+      if not held:try_take() then pids[#pids + 1] = math.tointeger(tonumber(held:read_owner():match("pid (%d+)"))) end
+    end
+  end
+  return pids
+end
+
+--- Waits until `done()` is true, looking often; fails when it takes too long.
+function Stack.eventually(_, what, done, timeout_ms)
+  local ok_, problem = pcall(task.within, timeout_ms or 20000, function()
+    while not done() do task.wait { at_ms = task.now_ms() + 20 } end
+  end)
+  if not ok_ then error(("%s: %s"):format(what, tostring(problem)), 2) end
+end
+
+-- Nothing is to run any more, so every supervisor ends by itself.
+local function await_supervisors(stack)
+  local ended = pcall(stack.eventually, stack, "supervisors end", function() return #stack:supervisors() == 0 end)
+  if ended then return end
+  local left = stack:supervisors()
+  for _, pid in ipairs(left) do
+    local process <close> = require("sys.proc").open(pid, require("sys.proc").identity(pid).start_time)
+    if process then process:signal("KILL") task.wait { process = process } end
+  end
+  error(("%d supervisors did not end by themselves"):format(#left), 0)
+end
+
 --- Takes everything down; what does not go is killed, so that no test leaves a process.
 function Stack:close()
   task.shield(DOWN_TIMEOUT_MS, function()
@@ -124,6 +156,7 @@ function Stack:close()
         process:close()
       end
     end
+    await_supervisors(self)
   end)
 end
 Stack.__close = Stack.close

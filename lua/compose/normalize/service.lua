@@ -5,6 +5,7 @@
 local lazy = require "holos.core.lazy"
 local cloud_init_schema = lazy "holos.compose.schema.cloud_init"
 local health = require "holos.compose.health"
+local life = require "holos.compose.normalize.life"
 local machine = require "holos.compose.normalize.machine"
 local network = require "holos.compose.normalize.network"
 local process = require "holos.compose.normalize.process"
@@ -91,7 +92,7 @@ function M.make(name, service, context)
     depends_on = make_dependencies(service.depends_on), cloud_init = make_cloud_init(name, service.cloud_init, context),
     stop_grace_ms = service.stop_grace_period, healthcheck = make_healthcheck(service.healthcheck),
     labels = service.labels or {}, protect = service.protect, console_login = service.console_login,
-    profiles = service.profiles, is_enabled = is_enabled(service.profiles, context.profiles),
+    restart = life.restart(service), profiles = service.profiles, is_enabled = is_enabled(service.profiles, context.profiles),
   }
   for key, value in next, service do
     local fill = fillers[key]

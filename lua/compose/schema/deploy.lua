@@ -72,7 +72,7 @@ return schema.record {
   { "replicas", schema.integer { least = 1, most = 253 }, change = "live", default_text = "1", same_as = "replicas",
     meaning = "As replicas of the service." },
   { "resources", resources, meaning = "CPUs and memory." },
-  { "restart_policy", restart_policy, class = "later", change = "live", meaning = "What happens when a machine ends." },
+  { "restart_policy", restart_policy, change = "live", meaning = "What happens when a machine ends; counts before restart." },
   { "update_config", update "stop-first", class = "later", change = "live", meaning = "How instances are replaced." },
   { "rollback_config", update "stop-first", class = "later", change = "live", meaning = "How a replacement is taken back." },
   { "labels", rules.pairs, class = "ignored", reason = "they are of a Swarm service; write labels: in the service" },

@@ -50,6 +50,12 @@ local function extra_host_words(hosts)
   return words(table_.map(hosts or {}, function(host) return host.name .. "=" .. host.address end))
 end
 
+local function restart_words(restart)
+  if not restart then return "no" end
+  local shown = restart.policy .. (restart.max_attempts and ":" .. restart.max_attempts or "")
+  return shown .. (restart.on_unhealthy and " and when unhealthy" or "")
+end
+
 local function text(value) return tostring(value or "none") end
 
 --- As plan/diff's; `tell(from, to)` gives both texts where one side alone says too little or too much.
@@ -70,6 +76,7 @@ M.FIELDS = {
   { name = "shm_size", key = "shm_size", get = function(s) return s.shm_size_bytes end, show = bytes },
   { name = "command", key = "command", get = function(s) return s.app end, tell = tell_app },
   { name = "extra_hosts", key = "extra_hosts", get = function(s) return s.extra_hosts end, show = extra_host_words },
+  { name = "restart", key = "restart", get = function(s) return s.restart end, show = restart_words },
   { name = "cpus", class = "live", key = "cpus", get = function(s) return s.vm.cpu_quota end, show = text },
 }
 

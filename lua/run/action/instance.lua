@@ -34,7 +34,8 @@ M["instance.launch"] = function(world, job, action)
   local launching = { state = job.state, spec = spec, hosts = job.record.hosts, leased = entry.leased or {},
     on_ports = function(got) entry.leased = got[1] and runtime.leased(spec, got) or entry.leased end,
     uid = job.record.leases.uid, program = job.facts.qemu.program, confinement = confinement_of(world, job),
-    firmware = job.facts.firmware, virtiofsd = job.facts.virtiofsd, warn = job.warn, claimed = job.claimed }
+    firmware = job.facts.firmware, virtiofsd = job.facts.virtiofsd, warn = job.warn, claimed = job.claimed,
+    restarts = job.restarts }
   if not process then
     known = launch.start(world, launching)
     tell(world, job, known)

@@ -18,6 +18,16 @@ local restart = schema.parsed {
   parse = function(value) return machine.parse_restart(value) end,
 }
 
+local on_unhealthy = schema.parsed {
+  accepts = { boolean = true, integer = true, text = true }, wanted = "true, false or a number",
+  parse = function(value)
+    if type(value) == "boolean" then return value end
+    local count = math.tointeger(tonumber(value))
+    if count and count >= 1 then return count end
+    return nil, ('expected true, false or a number from 1 up, got "%s"'):format(tostring(value))
+  end,
+}
+
 local pull_policy = schema.parsed {
   accepts = { text = true }, wanted = "a pull policy",
   parse = function(value) return machine.parse_pull_policy(value) end,
@@ -45,8 +55,10 @@ return { title = "Its life",
   { "label_file", rules.texts, change = "live", same_as = "labels", meaning = "Files with labels, below those of labels." },
   { "annotations", rules.pairs, change = "live", meaning = "Words of your own, for scripts." },
   { "deploy", deploy, meaning = "The same things in the words of Swarm: replicas, CPUs, memory." },
-  { "restart", restart, class = "later", idle = "no", change = "live", default_text = "no",
+  { "restart", restart, change = "live", default_text = "no",
     meaning = "What happens when a machine ends: no, always, on-failure[:N], unless-stopped." },
+  { "restart_on_unhealthy", on_unhealthy, change = "live", own = true, default_text = "false",
+    meaning = "Restart a machine whose health check fails: true, or at most so many times in a row." },
   { "attach", schema.boolean {}, class = "later", idle = true, change = "live", default_text = "true",
     meaning = "Whether up --attach shows its output." },
   { "logging", logging, class = "later", change = "live", meaning = "Where output goes, and how much is kept." },

@@ -1,0 +1,20 @@
+--- holos supervise
+local err = require "holos.core.err"
+local main = require "holos.supervise.main"
+local state = require "holos.use.state"
+
+local M = {
+  summary = "look after a project's instances until none is to run: restarts, health checks (up starts it)",
+  arguments = { { name = "PROJECT", optional = true, help = "its name" } },
+  options = { { "--all", help = "every project, also those that come; for a unit of an appliance" } },
+}
+
+function M.run(world, options)
+  local located, name = state.locate(world, options), options.arguments[1] or options.project_name
+  if options.all then return main.run_all(world, located) end
+  if not name then err.raise { message = "which project?", exit = 64, hint = "holos supervise PROJECT, or --all" } end
+  main.run(world, located, name)
+  return 0
+end
+
+return M

@@ -1,0 +1,91 @@
+--- The end of an instance that nobody asked for, and its new start. Effects: runtime.json, launches, stops; all under the
+--- instance's lock, and only while the instance is what was seen.
+local err = require "holos.core.err"
+local lock = require "holos.run.lock"
+local record_ = require "holos.run.record"
+local relaunch = require "holos.supervise.relaunch"
+local restart = require "holos.plan.restart"
+local runtime = require "holos.run.runtime"
+local shutdown = require "holos.plan.shutdown"
+local stop = require "holos.run.stop"
+local task = require "holos.core.task"
+
+local M = {}
+
+--- A start time counts in these, since the host's boot (USER_HZ, which Linux shows as 100 on all machines).
+local TICK_MS = 10
+
+local function take_lock(keeper)
+  local project = keeper.project
+  return lock.take(project.world, project.state:instance_lock(project.name, keeper.name), { name = keeper.name,
+    timeout_ms = runtime.LOCK_MS, owner_text = "supervisor, for " .. keeper.name })
+end
+
+--- What is written of the instance, when that is still what was seen, and the record still wants it to run.
+local function unchanged(keeper, known)
+  local project = keeper.project
+  local now = runtime.load(project.world, project.state, project.name, keeper.name)
+  if not now or now.pid ~= known.pid or now.start_time ~= known.start_time then return nil end
+  local record = record_.load(project.world, project.state, project.name)
+  local entry = record and record.instances[keeper.name]
+  if entry and entry.desired == "running" then return now, record end
+end
+
+--- Writes down how an instance ended, and when it is to be started again.
+local function note_end(keeper, now, ended)
+  local project = keeper.project
+  local now_ms = task.now_ms()
+  now.restarts = restart.ended(keeper.entry.spec.restart, now.restarts,
+    { cause = ended.cause, ran_ms = ended.ran_ms or now_ms - now.start_time * TICK_MS }, now_ms)
+  now.exit, now.pid, now.health = ended.how, nil, nil
+  runtime.save(project.world, project.state, project.name, keeper.name, now)
+  project:emit { type = "instance.exited", instance = keeper.name, how = ended.how, reason = ended.reason, text = ended.text,
+    restart_in_ms = now.restarts.next_ms and now.restarts.next_ms - now_ms, gave_up = now.restarts.gave_up }
+end
+
+--- An instance's process has ended. Who stopped it has written so before he let the lock go: then it is no business of
+--- ours.
+---@param ending {reason: string?, is_heard: boolean?}  is_heard: its monitor was listened to until the end
+function M.settle(keeper, known, ending)
+  local project = keeper.project
+  local _held <close> = take_lock(keeper)
+  local now = unchanged(keeper, known)
+  if not now then return end
+  project.world.proc.reap(now.pid) -- one that we launched is our child
+  stop.end_shares(project.world, now)
+  local how, text = shutdown.explain(ending.reason)
+  if not ending.is_heard then how, text = "ended", "it ended while nobody listened, so why is not known" end
+  note_end(keeper, now, { how = how, text = text, reason = ending.reason, cause = restart.cause(ending.reason) })
+end
+
+--- A guest that lives and is of no use is ended, to be started again.
+---@param why {how: string, text: string, cause: "failure"|"unhealthy"}
+function M.replace(keeper, known, why)
+  local project = keeper.project
+  local _held <close> = take_lock(keeper)
+  if not unchanged(keeper, known) then return end
+  stop.stop(project.world, { state = project.state, project = project.name, name = keeper.name,
+    grace_ms = keeper.entry.spec.stop_grace_ms })
+  project.world.proc.reap(known.pid)
+  local now = runtime.load(project.world, project.state, project.name, keeper.name)
+  note_end(keeper, now, { how = why.how, text = why.text, cause = why.cause,
+    ran_ms = task.now_ms() - known.start_time * TICK_MS })
+end
+
+--- Starts an instance whose time has come. A launch that fails counts as another failure.
+function M.start_again(keeper)
+  local project = keeper.project
+  local _held <close> = take_lock(keeper)
+  local now, record = unchanged(keeper, keeper.now)
+  if not now or not now.restarts or not now.restarts.next_ms then return end
+  local restarts = restart.begun(now.restarts)
+  project:emit { type = "instance.restarting", instance = keeper.name, attempt = restarts.row }
+  local ok, problem = xpcall(relaunch.run, err.trace, project, record, keeper.name, restarts)
+  if ok or problem.can_go_on then return project:publish { type = "instance.launched", instance = keeper.name } end
+  if not err.is_failure(problem) then error(problem, 0) end
+  local failed = runtime.load(project.world, project.state, project.name, keeper.name) or now
+  failed.restarts = restarts
+  note_end(keeper, failed, { how = "launch failed", text = problem.message, cause = "failure", ran_ms = 0 })
+end
+
+return M

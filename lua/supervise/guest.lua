@@ -1,0 +1,85 @@
+--- A guest that runs, as its monitor tells: resets, pauses, panics, its end. Effects: stays connected to its monitor.
+local err = require "holos.core.err"
+local monitor = require "holos.run.monitor"
+local qmp = require "holos.run.qmp"
+local task = require "holos.core.task"
+
+local M = {}
+
+--- A monitor that does not answer is tried again, first after this time, then each time after twice as long.
+local AGAIN_MS, AGAIN_MOST_MS, GREETING_MS = 1000, 60000, 30000
+local EVENTS = { "STOP", "RESUME", "RESET", "GUEST_PANICKED", "WATCHDOG", "BLOCK_IO_ERROR" }
+
+local Guest = {}
+Guest.__index = Guest
+
+--- The guest of a running instance; closed with its scope.
+---@param now table  its runtime
+function M.new(project, spec, now)
+  return setmetatable({ project = project, spec = spec, now = now }, Guest)
+end
+
+local function tell(guest, event)
+  event.instance = guest.spec.name
+  guest.project:emit(event)
+end
+
+--- What to do about a guest that has halted: nil, or why it is to be replaced.
+local function on_halt(guest, halt)
+  local word = halt and halt.word
+  if word == guest.halt then return nil end
+  guest.halt = word
+  if not halt then
+    tell(guest, { type = "instance.resumed" })
+    return nil
+  end
+  tell(guest, { type = "instance.halted", state = halt.word, text = halt.text })
+  local policy = guest.spec.restart and guest.spec.restart.policy or "no"
+  if halt.cure == "restart" and policy ~= "no" then
+    return { how = halt.word, text = halt.text, cause = "failure" }
+  end
+end
+
+local function listen(guest, session)
+  session:subscribe(EVENTS)
+  while true do
+    local why = on_halt(guest, monitor.halt(session))
+    if why then return why end
+    repeat
+      local event = session:next_event().event
+      if event == "RESET" then tell(guest, { type = "instance.reset" }) end
+    until event ~= "RESET"
+  end
+end
+
+local function attempt(guest)
+  guest.session = qmp.connect(guest.project.world, { directory = guest.project.state:instance(guest.project.name,
+    guest.spec.name), name = monitor.OTHER_SOCKET }, { timeout_ms = GREETING_MS, name = guest.spec.name })
+  return listen(guest, guest.session)
+end
+
+--- Listens to the guest. Ends only when it is to be replaced, and says why.
+function Guest:follow()
+  local pause_ms = AGAIN_MS
+  while true do
+    local ok, why = pcall(attempt, self)
+    if ok then return why end
+    if not err.is_failure(why) then error(why, 0) end
+    if err.is(why, "EPIPE") and self.session then task.event():wait() end -- it is ending; its process says when
+    task.wait { at_ms = task.now_ms() + pause_ms }
+    pause_ms = math.min(2 * pause_ms, AGAIN_MOST_MS)
+  end
+end
+
+--- How it ended, once its process is gone.
+---@return {reason: string?, is_heard: boolean}
+function Guest:ending()
+  if not self.session then return { is_heard = false } end
+  return { reason = self.session:shutdown_reason(), is_heard = true }
+end
+
+function Guest:__close()
+  if self.session then self.session:close() end
+end
+
+return M

@@ -1,0 +1,129 @@
+--- Keeps one instance: waits for its end, says why it ended, starts it again when its policy says so. Effects: a pidfd
+--- and a monitor of the VM, runtime.json under the instance's lock, launches.
+local end_ = require "holos.supervise.end"
+local err = require "holos.core.err"
+local guest_ = require "holos.supervise.guest"
+local runtime = require "holos.run.runtime"
+local table_ = require "holos.core.table"
+local task = require "holos.core.task"
+
+local M = {}
+
+local Keeper = {}
+Keeper.__index = Keeper
+
+--- A keeper for an instance of `project` (supervise/project).
+---@param entry {desired: string, spec: table}
+function M.new(project, name, entry)
+  return setmetatable({ project = project, name = name, entry = entry, inbox = task.queue(), is_busy = true }, Keeper)
+end
+
+--- Its runtime or record may have changed.
+function Keeper:poke()
+  if self.inbox:count() == 0 then self.inbox:put(true) end
+end
+
+--- The record says something else now.
+function Keeper:update(entry)
+  if table_.deep_equal(entry, self.entry) then return end
+  self.entry, self.has_news = entry, true
+  self:poke()
+end
+
+--- The record no longer knows it.
+function Keeper:drop()
+  self.is_dropped = true
+  self:poke()
+end
+
+--- What `status` tells of it.
+function Keeper:status()
+  local now = self.now or {}
+  return { desired = self.entry.desired, live = self.is_live or false, pid = now.pid, health = now.health, exit = now.exit,
+    restarts = now.restarts }
+end
+
+local function next_ms(keeper)
+  local restarts = keeper.now and keeper.now.restarts
+  return restarts and restarts.next_ms
+end
+
+--- Whether there is something to look after: it is to run, and runs or will be restarted.
+function Keeper:is_active()
+  if self.is_dropped or self.entry.desired ~= "running" then return false end
+  return self.is_busy or self.is_live or next_ms(self) ~= nil
+end
+
+--- Until it is another launch, or its settings are others.
+local function until_changed(keeper, known)
+  while true do
+    keeper.inbox:take()
+    if keeper.is_dropped or keeper.has_news then return "changed" end
+    local now = runtime.load(keeper.project.world, keeper.project.state, keeper.project.name, keeper.name)
+    if not now or now.pid ~= known.pid or now.start_time ~= known.start_time then return "changed" end
+  end
+end
+
+--- It runs: until it has ended, has to be replaced, or is another launch.
+local function attend(keeper, now, process)
+  local guest <close> = guest_.new(keeper.project, keeper.entry.spec, now)
+  local what, why = task.race {
+    function()
+      task.wait { process = process }
+      return "ended"
+    end,
+    function() return until_changed(keeper, now) end,
+    function() return "replace", guest:follow() end,
+  }
+  if what == "ended" then end_.settle(keeper, now, guest:ending()) end
+  if what == "replace" then end_.replace(keeper, now, why) end
+end
+
+--- It does not run: until it is to be started again, or something else has happened to it.
+local function rest(keeper)
+  local due_ms = keeper.entry.desired == "running" and next_ms(keeper)
+  if not due_ms or keeper.project:is_held(keeper.name) then return keeper.inbox:take() end
+  local is_due = task.race {
+    function() task.wait { at_ms = due_ms } return true end,
+    function() keeper.inbox:take() return false end,
+  }
+  if is_due and not keeper.project:is_held(keeper.name) then end_.start_again(keeper) end
+end
+
+local function turn(keeper)
+  local project = keeper.project
+  local now = runtime.load(project.world, project.state, project.name, keeper.name)
+  local process <close> = runtime.process(project.world, now)
+  keeper.now, keeper.is_live, keeper.has_news = now, process ~= nil, false
+  if process then
+    keeper.is_busy = false
+    project:review()
+    attend(keeper, now, process)
+  elseif now and now.pid and keeper.entry.desired == "running" then
+    keeper.is_busy = true
+    end_.settle(keeper, now, {})
+  else
+    keeper.is_busy = false
+    project:review()
+    rest(keeper)
+  end
+end
+
+--- What cannot be done for an instance is told, and tried again when something of it has changed.
+local function trouble(keeper, problem)
+  if not err.is_failure(problem) then error(problem, 0) end
+  keeper.is_busy, keeper.is_live, keeper.now = false, false, nil
+  keeper.project:emit { type = "supervisor.trouble", instance = keeper.name, message = problem.message }
+  keeper.project:review()
+  keeper.inbox:take()
+end
+
+--- Keeps it until the record no longer knows it.
+function Keeper:run()
+  while not self.is_dropped do
+    local ok, problem = xpcall(turn, err.trace, self)
+    if not ok then trouble(self, problem) end
+  end
+end
+
+return M

@@ -1,0 +1,69 @@
+--- The supervisor of a project: looks after what its record wants to run, and ends when that is nothing. It owns no
+--- truth: killed at any moment, the VMs go on and the next one takes over. Effects: through the other modules.
+local err = require "holos.core.err"
+local lock = require "holos.run.lock"
+local project_ = require "holos.supervise.project"
+local supervisor = require "holos.run.supervisor"
+local task = require "holos.core.task"
+
+local M = {}
+
+--- An older one that retires, or a command that only looks, lets the lock go within this time.
+M.LOCK_MS = 5000
+
+local function take_lock(world, state, name)
+  local path = state:supervisor_lock(name)
+  local ok, held = pcall(lock.take, world, path, { name = "supervisor of " .. name, timeout_ms = M.LOCK_MS,
+    owner_text = ("%s %s"):format(supervisor.note(world), name) })
+  if ok then return held end
+  if not err.is(held, "ELOCKED") then error(held, 0) end
+end
+
+--- Looks after one project until nothing of it is wanted, or until it is told to retire.
+---@return "idle"|"retired"|"another" why  another: it has a supervisor already
+function M.run(world, state, name)
+  local why
+  repeat
+    local held = take_lock(world, state, name)
+    if not held then return "another" end
+    do
+      local _held <close> = held
+      why = project_.look_after(world, state, name)
+    end
+    -- Who came between our last look and the end of our lock has seen that we are there, and relies on us.
+  until why == "retired" or not project_.is_needed(world, state, name)
+  return why
+end
+
+local function project_of(file) return file:match("^([a-z0-9][a-z0-9_-]*)%.json$") end
+
+--- Looks after every project that has something to look after, also after those that come; never ends by itself.
+function M.run_all(world, state)
+  task.scope(function(scope)
+    local running = {}
+    local function begin(name)
+      if running[name] or not project_.is_needed(world, state, name) then return end
+      running[name] = true
+      scope:spawn(name, function()
+        supervisor.retire(world, state, name) -- one for this project alone makes room
+        local why = M.run(world, state, name)
+        running[name] = why == "retired" or nil
+      end)
+    end
+    local watch <close> = err.check("records", world.fs.watch())
+    err.check("records", watch:add(state:records(), { "move" }))
+    for _, entry in ipairs(world.fs.list(state:records()) or {}) do
+      if project_of(entry.name) then begin(project_of(entry.name)) end
+    end
+    while true do
+      local event = watch:try_next()
+      if not event then
+        task.wait { fd = watch:fileno(), dir = "r" }
+      elseif event.name and project_of(event.name) then
+        begin(project_of(event.name))
+      end
+    end
+  end)
+end
+
+return M

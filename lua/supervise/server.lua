@@ -1,0 +1,152 @@
+--- The supervisor's socket: JSON lines from commands of the same user. Effects: listens, answers.
+local err = require "holos.core.err"
+local lines_ = require "holos.run.lines"
+local supervisor = require "holos.run.supervisor"
+local table_ = require "holos.core.table"
+local task = require "holos.core.task"
+
+local M = {}
+
+local CLIENTS, EVENTS_KEPT = 64, 256
+
+--- The listening socket of a project; one that a killed supervisor left is replaced.
+function M.listen(project)
+  local world, name = project.world, project.name .. ".sock"
+  world.fs.remove(project.state:supervisors() .. "/" .. name)
+  return err.check("supervisor", world.net.listen_unix(project.state:supervisors(), name, {}))
+end
+
+--- op → fn(project, client, request) → fields of the answer. Raising an err is an answer, too.
+M.operations = {}
+
+function M.operations.hello(project)
+  return { build = project.world.build.id, api = supervisor.API, project = project.name, pid = project.world.proc.self().pid }
+end
+
+function M.operations.status(project)
+  local instances = {}
+  for name, keeper in pairs(project.keepers) do instances[name] = keeper:status() end
+  return { instances = instances }
+end
+
+--- Events from now on, until the client goes; `types` = beginnings of their types, none = all.
+function M.operations.subscribe(project, client, request)
+  local wanted = type(request.types) == "table" and #request.types > 0 and request.types
+  client.queue = client.queue or task.queue()
+  project.listeners[client.listener] = true
+  client.wants = function(event)
+    if not wanted then return true end
+    for _, prefix in ipairs(wanted) do
+      if event.type:sub(1, #prefix) == prefix then return true end
+    end
+    return false
+  end
+  return {}
+end
+
+function M.operations.reload(project)
+  project:reload()
+  return {}
+end
+
+--- "I am stopping or replacing these": they are not restarted until the client goes.
+function M.operations.hold(project, client, request)
+  local names = {}
+  for _, name in ipairs(type(request.instances) == "table" and request.instances or {}) do
+    if type(name) == "string" then names[#names + 1] = name end
+  end
+  project:hold(names, 1)
+  table_.extend(client.holds, names)
+  return {}
+end
+
+function M.operations.retire(project)
+  project.over:fire("retired")
+  return {}
+end
+
+local function answer(project, client, line)
+  local request = project.world.json.decode(line, {})
+  if type(request) ~= "table" then err.raise { message = "a request is a JSON object", code = "EPROTO" } end
+  local operation = M.operations[request.op]
+  if not operation then return { id = request.id, error = "unknown operation" } end
+  local ok, fields = pcall(operation, project, client, request)
+  if not ok and not err.is_failure(fields) then error(fields, 0) end
+  if not ok then return { id = request.id, error = fields.message } end
+  fields.id, fields.ok = request.id, true
+  return fields
+end
+
+local function converse(project, client)
+  while true do
+    local line = client.lines:next()
+    if not line then return end
+    client.lines:write(project.world.json.encode(answer(project, client, line), {}))
+    if client.queue and not client.is_told then
+      client.is_told = true
+      client.told:fire()
+    end
+  end
+end
+
+local function tell(project, client)
+  client.told:wait()
+  while true do
+    local event = client.queue:take()
+    client.lines:write(project.world.json.encode({ event = event }, {}))
+  end
+end
+
+--- A client that does not read is dropped rather than waited for.
+local function new_client(fd)
+  local client = { lines = lines_.new(fd, "client"), holds = {}, told = task.event(), gone = task.event() }
+  function client.listener(event)
+    if not client.wants(event) then return end
+    if client.queue:count() >= EVENTS_KEPT then return client.gone:fire() end
+    client.queue:put(event)
+  end
+  return client
+end
+
+local function serve(project, fd, places)
+  local client = new_client(fd)
+  local _gone <close> = setmetatable({}, { __close = function()
+    project.listeners[client.listener] = nil
+    project:hold(client.holds, -1)
+    client.lines:close()
+    places:release()
+  end })
+  local ok, problem = pcall(task.race, {
+    function() converse(project, client) end,
+    function() tell(project, client) end,
+    function() client.gone:wait() end,
+  })
+  if not ok and not err.is_failure(problem) then error(problem, 0) end
+end
+
+--- Only our own user is answered.
+local function is_ours(project, fd)
+  local peer = project.world.net.peer(fd)
+  return peer ~= nil and peer.uid == project.world.host.uid()
+end
+
+--- Answers clients, each in a task of its own, for ever.
+function M.run(project, listener)
+  local places = task.semaphore(CLIENTS)
+  task.scope(function(scope)
+    while true do
+      places:acquire()
+      local fd, message, code = project.world.net.accept(listener)
+      if fd and is_ours(project, fd) then
+        scope:spawn("client", serve, project, fd, places)
+      else
+        places:release()
+        if fd then fd:close() end
+        if not fd and message == "EAGAIN" then task.wait { fd = listener, dir = code } end
+        if not fd and message ~= "EAGAIN" then err.check("supervisor", nil, message, code) end
+      end
+    end
+  end)
+end
+
+return M

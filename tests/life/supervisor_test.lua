@@ -1,0 +1,302 @@
+-- The supervisor: started by up, restarts by policy, survives nothing and loses nothing, ends when nothing is to run.
+local fake_qemu = require "tests.support.fake_qemu"
+local fs = require "sys.fs"
+local json = require "sys.json"
+local proc = require "sys.proc"
+local stack_ = require "tests.support.stack"
+local task = require "holos.core.task"
+
+local PAIR = [[
+name: pair
+services:
+  db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
+  web: {image: ./image.qcow2, image_os: plain, restart: POLICY, stop_grace_period: 2s}
+]]
+
+local function stack_of(policy, settings)
+  return stack_.on_fake((PAIR:gsub("POLICY", policy or "always")), settings)
+end
+
+local function kill(pid, name)
+  local process <close> = assert(proc.open(pid, proc.identity(pid).start_time))
+  process:signal(name or "KILL")
+  task.wait { process = process }
+end
+
+--- Waits until there is one supervisor that has its lock, another than `before`; gives its pid.
+local function supervisor_of(stack, before)
+  stack:eventually("there is a supervisor", function()
+    local pids = stack:supervisors()
+    return #pids == 1 and pids[1] ~= before
+  end)
+  return stack:supervisors()[1]
+end
+
+local function events(stack, kind)
+  local found = {}
+  for line in (fs.read(stack.state .. "/events/pair.jsonl") or ""):gmatch("[^\n]+") do
+    local event = assert(json.decode(line, {}))
+    if event.type == kind then found[#found + 1] = event end
+  end
+  return found
+end
+
+local function runtime_of(stack, name)
+  return assert(json.decode(assert(fs.read(stack.state .. "/instances/pair/" .. name .. "/runtime.json")), {}))
+end
+
+--- Whether the process that runtime.json names is another one than `pid`, and lives.
+local function runs_anew(stack, name, pid)
+  local now = runtime_of(stack, name)
+  return now.pid and now.pid ~= pid and now.is_proven and proc.identity(now.pid) ~= nil
+end
+
+test("up starts one supervisor, a second up none, stop ends it", function()
+  local stack <close> = stack_of()
+  stack:expect { "up" }
+  local first = { supervisor_of(stack) }
+  stack:expect { "up" }
+  stack:expect { "ps" }
+  equal(stack:supervisors(), first)
+  stack:expect { "stop", "web" }
+  equal(stack:supervisors(), first)
+  stack:expect { "stop" }
+  stack:eventually("the supervisor ends", function() return #stack:supervisors() == 0 end)
+  equal(fs.read(stack.state .. "/supervisors/pair.log"), "")
+  stack:expect { "start" }
+  supervisor_of(stack)
+end)
+
+test("a killed QEMU comes back with its disk, its ports and its addresses; one without a policy stays ended", function()
+  local stack <close> = stack_of()
+  stack:expect { "up" }
+  local before = stack:ps()
+  kill(before["web-0"].pid)
+  kill(before["db-0"].pid)
+  stack:eventually("web-0 runs again", function() return runs_anew(stack, "web-0", before["web-0"].pid) end)
+  stack:eventually("the end of db-0 is written down", function() return runtime_of(stack, "db-0").exit end)
+  local after = stack:ps()
+  equal({ after["web-0"].status, after["db-0"].status }, { "provisioned", "exited (crashed)" })
+  equal({ after["web-0"].ssh_port, after["web-0"].address }, { before["web-0"].ssh_port, before["web-0"].address })
+  equal(runtime_of(stack, "web-0").restarts.total, 1)
+  equal(#events(stack, "instance.exited"), 2)
+end)
+
+test("a guest that powers off by itself has not failed", function()
+  local stack <close> = stack_of("on-failure", { "exit_after_ms=700", "reason=guest-shutdown" })
+  stack:expect { "up", "-d" }
+  stack:eventually("both have ended", function() return #events(stack, "instance.exited") == 2 end)
+  equal(stack:ps()["web-0"].status, "exited (powered off)")
+  equal({ #stack:pids(), #events(stack, "instance.restarting") }, { 0, 0 })
+  stack:eventually("the supervisor ends", function() return #stack:supervisors() == 0 end)
+  stack:expect { "ps" }
+  equal(#stack:supervisors(), 0)
+end)
+
+test("on-failure:2 gives up after two attempts, and says so", function()
+  local stack <close> = stack_of('"on-failure:2"', { "web-0: exit_after_ms=300", "web-0: reason=guest-panic" })
+  stack:expect { "up", "-d" }
+  stack:eventually("it gives up", function() return (runtime_of(stack, "web-0").restarts or {}).gave_up end)
+  equal(stack:ps()["web-0"].status, "exited (panicked, gave up after 2 restarts)")
+  local exits = events(stack, "instance.exited")
+  equal({ exits[1].restart_in_ms, exits[2].restart_in_ms, exits[3].gave_up, exits[3].reason },
+    { 100, 200, true, "guest-panic" })
+  fake_qemu.set(stack.qemu, {})
+  stack:expect { "up" }
+  equal(runtime_of(stack, "web-0").restarts, nil)
+end)
+
+test("a launch that fails is another failure; stop ends a pause before a restart", function()
+  local stack <close> = stack_of("always")
+  stack:expect { "up" }
+  fake_qemu.set(stack.qemu, { "web-0: fail=no such machine" })
+  kill(stack:ps()["web-0"].pid)
+  stack:eventually("two launches fail", function()
+    local exits = events(stack, "instance.exited")
+    return #exits >= 3 and exits[3].how == "launch failed"
+  end)
+  ok(stack:ps()["web-0"].status:find("^restarting %(launch failed, attempt %d+%)$"), stack:ps()["web-0"].status)
+  stack:expect { "stop" }
+  stack:eventually("the supervisor ends", function() return #stack:supervisors() == 0 end)
+  equal(stack:ps()["web-0"].status, "stopped")
+end)
+
+test("killed supervisor: VMs go on, the next command starts another, which adopts; killed together with a VM, both come back",
+  function()
+    local stack <close> = stack_of()
+    stack:expect { "up" }
+    local before, first = stack:ps(), supervisor_of(stack)
+    kill(first)
+    equal(#stack:pids(), 2)
+    equal(stack:ps()["web-0"].pid, before["web-0"].pid)
+    local second = supervisor_of(stack, first)
+    kill(second)
+    kill(before["web-0"].pid)
+    stack:expect { "ps" }
+    stack:eventually("web-0 runs again", function() return runs_anew(stack, "web-0", before["web-0"].pid) end)
+    equal(runtime_of(stack, "web-0").restarts.total, 1)
+    equal(stack:ps()["db-0"].pid, before["db-0"].pid)
+    kill(supervisor_of(stack, second))
+    kill(runtime_of(stack, "web-0").pid)
+    stack:expect { "ps" }
+    stack:eventually("the count goes on", function() return (runtime_of(stack, "web-0").restarts or {}).total == 2 end)
+  end)
+
+test("what a command stops is not started again behind its back: restart by up, stop, down", function()
+  local stack <close> = stack_of("always")
+  stack:expect { "up" }
+  local before = stack:ps()
+  stack:write((PAIR:gsub("POLICY", "always, vm: {memory_mb: 1024}")))
+  stack:expect { "up" }
+  local after = stack:ps()
+  ok(after["web-0"].pid ~= before["web-0"].pid)
+  equal(after["web-0"].memory_mib, 1024)
+  stack:expect { "down" }
+  equal({ #stack:pids(), #events(stack, "instance.restarting") }, { 0, 0 })
+end)
+
+test("of many supervisors that are started at once one stays", function()
+  local stack <close> = stack_of()
+  stack:expect { "up" }
+  local first = supervisor_of(stack)
+  kill(first)
+  task.map({ 1, 2, 3, 4, 5, 6 }, 6, function() return stack:run { "ps" }.status end)
+  local second = supervisor_of(stack, first)
+  stack:expect { "ps" }
+  equal(supervisor_of(stack), second)
+end)
+
+local HOLD_MS = 400 -- longer than the pause before a first restart
+
+--- A connection to the supervisor of pair: request{op=…} → answer, event() → the next event of a type.
+local function client_of(stack)
+  local supervisor, state = require "holos.run.supervisor", require "holos.run.state"
+  local world = require "holos.run.world"
+  local lines = assert(supervisor.connect(world, state.locate(world, { state_dir = stack.state }), "pair"))
+  local client = setmetatable({}, { __close = function() lines:close() end })
+  local function read() return task.within(10000, function() return json.decode(assert(lines:next()), {}) end) end
+  function client.request(fields)
+    lines:write(json.encode(fields, {}))
+    return read()
+  end
+  function client.event(kind)
+    while true do
+      local event = read().event
+      if event.type == kind then return event end
+    end
+  end
+  return client
+end
+
+test("its socket: hello, status, events, instances that are held, and requests that it does not know", function()
+  local stack <close> = stack_of()
+  stack:expect { "up" }
+  local pid = supervisor_of(stack)
+  local client <close> = client_of(stack)
+  local hello = client.request { id = 7, op = "hello" }
+  equal({ hello.id, hello.ok, hello.pid, hello.project }, { 7, true, pid, "pair" })
+  ok(client.request({ op = "dance" }).error)
+  local before = stack:ps()["web-0"].pid
+  do
+    local holder <close> = client_of(stack)
+    equal(holder.request({ op = "hold", instances = { "web-0" } }).ok, true)
+    equal(client.request({ op = "subscribe", types = { "instance." } }).ok, true)
+    kill(before)
+    equal(client.event("instance.exited").instance, "web-0")
+    task.wait { at_ms = task.now_ms() + HOLD_MS }
+    equal(holder.request({ op = "status" }).instances["web-0"].live, false)
+  end
+  equal(client.event("instance.launched").instance, "web-0")
+  local asking <close> = client_of(stack)
+  local status = asking.request({ op = "status" }).instances["web-0"]
+  equal({ status.live, status.restarts.total }, { true, 1 })
+end)
+
+test("a supervisor of another build is told to retire and replaced", function()
+  local stack <close> = stack_of()
+  stack:expect { "up" }
+  kill(supervisor_of(stack))
+  local other <close> = assert(require("sys.lock").open(stack.state .. "/locks/pair.supervisor"))
+  assert(other:try_take())
+  assert(other:write_owner "supervisor 0123456789abcdef of project pair, pid 1")
+  local starting = stack:spawn { "ps" }
+  task.wait { process = starting }
+  equal(starting:try_wait(), { exit = 0 })
+  starting:close()
+  other:release()
+  local first = supervisor_of(stack)
+  local client <close> = client_of(stack)
+  equal(client.request({ op = "retire" }).ok, true)
+  stack:eventually("it retires", function() return #stack:supervisors() == 0 end)
+  equal(#stack:pids(), 2)
+  stack:expect { "ps" }
+  supervisor_of(stack, first)
+end)
+
+test("nothing wakes it when nothing happens", function()
+  local stack <close> = stack_of()
+  stack:expect { "up" }
+  local pid = supervisor_of(stack)
+  local function switches()
+    return assert(fs.read(("/proc/%d/status"):format(pid))):match("\nvoluntary_ctxt_switches:%s*(%d+)")
+  end
+  local before = switches()
+  stack:eventually("it has settled", function()
+    local now = switches()
+    local same = now == before
+    before = now
+    return same
+  end)
+  local minutes = os.getenv "HOLOS_TESTS" == "all" and 60000 or 3000
+  task.wait { at_ms = task.now_ms() + minutes }
+  equal(switches(), before)
+end)
+
+-- Supervises until nothing is to run, then tells which modules that took.
+local SUPERVISE = [[
+local status = require "holos.main" { [0] = "holos", "supervise", "--state-dir", arg[1], "pair" }
+for name in pairs(package.loaded) do print(name) end
+return status
+]]
+
+test("it never loads the compose language, also when it restarts a machine", function()
+  local stack <close> = stack_of()
+  stack:expect { "up" }
+  kill(supervisor_of(stack))
+  assert(fs.write_atomic(stack.directory .. "/supervise.lua", SUPERVISE, { mode = 384 }))
+  local before, result = stack:ps()["web-0"].pid, nil
+  kill(supervisor_of(stack))
+  task.all {
+    function() result = stack:expect { "lua", stack.directory .. "/supervise.lua", stack.state } end,
+    function()
+      supervisor_of(stack)
+      kill(before)
+      stack:eventually("web-0 runs again", function() return runs_anew(stack, "web-0", before) end)
+      stack:expect { "stop" }
+    end,
+  }
+  ok(result.stdout:find("holos.run.launch\n", 1, true), "nothing was launched")
+  ok(not result.stdout:find("holos.compose", 1, true), result.stdout)
+  ok(not result.stdout:find("holos.use.up", 1, true) and not result.stdout:find("holos.plan.diff", 1, true), result.stdout)
+end)
+
+test("supervise --all looks after every project, also one that comes later", function()
+  local stack <close> = stack_of()
+  stack:expect { "up" }
+  kill(supervisor_of(stack))
+  local all = stack:spawn { "supervise", "--all" }
+  local _ended <close> = setmetatable({}, { __close = function()
+    all:kill()
+    task.shield(5000, function() task.wait { process = all } end)
+    all:try_wait()
+    all:close()
+  end })
+  equal(supervisor_of(stack), all.pid)
+  local before = stack:ps()["web-0"].pid
+  kill(before)
+  stack:eventually("web-0 runs again", function() return runs_anew(stack, "web-0", before) end)
+  stack:expect { "stop" }
+  stack:eventually("nothing is looked after", function() return #stack:supervisors() == 0 end)
+  stack:expect { "start" }
+  stack:eventually("it is looked after again", function() return #stack:supervisors() == 1 end)
+end)
