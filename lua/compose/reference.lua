@@ -44,8 +44,18 @@ function describe.integer(rule)
   return "number"
 end
 
+-- Values that are read and checked, and refused by up.
+local function later_values(rule)
+  if not rule then return {} end
+  if rule.kind == "either" then return later_values(rule.text) end
+  return rule.later_values or {}
+end
+
 function describe.parsed(rule)
-  if rule.values then return quoted(rule.values) end
+  if rule.values then
+    local later = rule.later_values or {}
+    return quoted(tables.filter(rule.values, function(value) return not tables.index_of(later, value) end))
+  end
   if rule.example then return ("`%s`"):format(rule.example) end
   return (rule.wanted or schema.describe(rule)):gsub('"', "`")
 end
@@ -73,6 +83,8 @@ end
 function M.meaning(field)
   if field.class == "refused" then return ("**Refused**: %s."):format(field.reason) end
   if field.class == "ignored" then return ("**No effect**, with a warning: %s."):format(field.reason) end
+  local later = later_values(field.rule and schema.loaded(field.rule))
+  if field.class ~= "later" and #later > 0 then return ("%s **Not yet**: %s."):format(field.meaning, quoted(later)) end
   if field.class ~= "later" then return field.meaning end
   return ("**Not yet**%s. %s"):format(field.reason and (" (%s)"):format(field.reason) or "", field.meaning)
 end
@@ -130,9 +142,9 @@ editors. How files are found and merged, and where their variables come from: [f
 [from-docker.md](from-docker.md).
 
 *Changing it* says what a running machine needs: *live*: nothing; *restart*: a restart, its disk is kept; *reprovision*: its
-first steps again; *recreate*: a new disk. **Not yet**: the key is read and checked, and `up` refuses it. Keys that begin with
-`x-` are yours; in a service `x-holos: {…}` holds keys that holos reads and docker compose passes over, and
-`x-holos: {ignore: [KEY, …]}` names keys that holos is to pass over.
+first steps again; *recreate*: a new disk. **Not yet**: the key, or the value, is read and checked, and `up` refuses it.
+Keys that begin with `x-` are yours; in a service `x-holos: {…}` holds keys that holos reads and docker compose passes over,
+and `x-holos: {ignore: [KEY, …]}` names keys that holos is to pass over.
 
 `true` and `false` are YAML's; `yes`, `no`, `on` and `off` are taken
 for them with a warning. Sizes count in powers of 1024: `512m`, `20G`, `1.5g`; a bare number counts bytes. Durations have
@@ -206,7 +218,8 @@ end
 
 local function docker_row(entry)
   local field = entry.field
-  if field.class == "works" or field.class == "later" then
+  if field.class == "works" then return row(("`%s`"):format(entry.path), M.meaning(field)) end
+  if field.class == "later" then
     local hint = field.reason and (" So far: %s."):format(field.reason) or ""
     return row(("`%s`"):format(entry.path), field.meaning .. hint)
   end

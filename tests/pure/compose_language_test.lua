@@ -1,6 +1,8 @@
 -- What a whole file says with the keys of docker compose: synonyms, variables, profiles, x-holos, what is put off.
 
 local compose = require "tests.support.compose"
+local project_schema = require "holos.compose.schema.project"
+local reference = require "holos.compose.reference"
 local tables = require "holos.core.table"
 
 if not compose.has_yaml then skip "this Lua has no sys.yaml" end
@@ -134,6 +136,18 @@ test("one mapping said twice is one, in whatever form", function()
   equal(shown, { "8080:80/tcp", "9000:90/tcp", "9001:91/tcp", "0:443/tcp", "0:443/tcp", "8080:80/udp" })
   ok(compose.complaints("services: {a: {image: ./a.qcow2, ports: ['80:80', '80:80', '81:80', '81:81']}}")
     :find("services.a.ports[4]: host port 81/tcp is also published by services.a.ports[3]", 1, true))
+end)
+
+test("values that have no effect so far are put off, and the reference pages say which", function()
+  local docs = reference.compose(project_schema)
+  for value, text in pairs { service_completed_successfully = "services: {b: {image: ./a.qcow2}, a: {image: ./a.qcow2, "
+      .. "depends_on: {b: {condition: %s}}}}", completed = "services: {b: {image: ./a.qcow2}, a: {image: ./a.qcow2, "
+      .. "depends_on: {b: {condition: %s}}}}", bridge = "services: {a: {image: ./a.qcow2}}\nnetworks: {n: {driver: %s}}",
+    macvtap = "services: {a: {image: ./a.qcow2}}\nnetworks: {n: {driver: %s}}",
+    private = "services: {a: {image: ./a.qcow2}}\nnetworks: {n: {driver: %s}}" } do
+    equal(#compose.load(text:format(value)).not_yet, 1)
+    ok(docs:find("%*%*Not yet%*%*: [^|]*`" .. value .. "`"), value)
+  end
 end)
 
 local PROFILES = "services: {a: {image: ./a.qcow2}, b: {image: ./a.qcow2, profiles: [debug, dev]%s}, c: {image: ./a.qcow2%s}}"

@@ -4,15 +4,18 @@ local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 
+local COMPLETED = "completed"
+local LATER = pending["depends_on.completed"] and { "service_completed_successfully", COMPLETED } or nil
+
 local function put_off_completed(condition, at)
-  if condition == "completed" and pending["depends_on.completed"] then at:put_off() end
+  if condition == COMPLETED and LATER then at:put_off() end
   return condition
 end
 
 local dependency = schema.record {
   { "condition", schema.either {
       text = schema.parsed {
-        accepts = { text = true }, wanted = "a condition", values = depends.words,
+        accepts = { text = true }, wanted = "a condition", values = depends.words, later_values = LATER,
         parse = function(value) return depends.parse_condition(value) end,
       }, canonical = put_off_completed, form = "condition",
     }, default = "auto", change = "live",

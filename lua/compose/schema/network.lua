@@ -116,7 +116,8 @@ local HINTS = {
 
 local driver = schema.either {
   text = schema.parsed {
-    accepts = { text = true }, wanted = '"mcast"', values = { "mcast", "default", "bridge", "private", "macvtap" },
+    accepts = { text = true }, wanted = '"mcast"', values = { "mcast", "default", "bridge", "macvtap", "private" },
+    later_values = { "bridge", "macvtap", "private" },
     parse = function(value)
       if value == "mcast" or value == "default" then return "mcast" end
       if HINTS[value] or FOREIGN_DRIVERS[value] then return value end
@@ -136,7 +137,7 @@ local driver = schema.either {
 
 local network = schema.record({
   { "driver", driver, change = "restart", default_text = "mcast",
-    meaning = "How guests are joined: mcast, over the host's loopback. bridge, private and macvtap come later." },
+    meaning = "How guests are joined: mcast, over the host's loopback." },
   { "internal", schema.boolean {}, change = "restart", default_text = "false",
     meaning = "No way out: a service whose networks are all internal reaches neither the host nor the world." },
   { "ipam", ipam, change = "restart", meaning = "Addresses." },
