@@ -1,7 +1,6 @@
 --- Where a key that is unknown at its place would be right. Pure; needed only when something is wrong.
 local project = require "holos.compose.schema.project"
 local schema = require "holos.core.schema"
-local text = require "holos.core.text"
 
 local M = {}
 
@@ -51,12 +50,18 @@ local function looks_like_service(value)
   return schema.kind_of(value) == "map" and (value.image ~= nil or value.build ~= nil)
 end
 
+-- What other tools call keys of services.
+local SYNONYMS = { args = "command", cmd = "command", cores = "cpus", count = "replicas", cpu = "cpus", env = "environment",
+  instances = "replicas", mem = "memory", mounts = "volumes", net = "networks", ram = "memory", requires = "depends_on",
+  vcpus = "cpus" }
+
 --- Words that say where a key belongs; nil when nobody knows.
 ---@param keys table  the way to the mapping that holds it
 ---@param key string
 ---@param value any   what stands behind it
 ---@return string?
 function M.place(keys, key, value)
+  if #keys == 2 and keys[1] == "services" and SYNONYMS[key] then return ('did you mean "%s"?'):format(SYNONYMS[key]) end
   if #keys == 0 and looks_like_service(value) then return 'a service stands below "services:", indented further than that' end
   known = known or homes()
   local best, least
@@ -68,12 +73,6 @@ function M.place(keys, key, value)
   if not best then return nil end
   return #best == 0 and ('"%s" belongs to the top level'):format(key)
     or ('"%s" belongs below %s'):format(key, fill(best, keys))
-end
-
---- The nearest of `names`, as a question; nil when none is near.
-function M.question(word, names)
-  local close = text.nearest(word, names)
-  return close and ('did you mean "%s"?'):format(close) or nil
 end
 
 return M

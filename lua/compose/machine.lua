@@ -3,6 +3,8 @@ local text_ = require "holos.core.text"
 
 local M = {}
 
+local YES = { [true] = true, ["true"] = true, yes = true, on = true }
+
 --- "bios", "uefi", or a path.
 ---@return string? firmware
 ---@return string? message
@@ -66,7 +68,7 @@ local RESTART = { no = "no", always = "always", ["unless-stopped"] = "unless-sto
 function M.parse_restart(value)
   if value == false then return "no" end
   if value ~= true and (RESTART[value] or value:find("^on%-failure:%d+$")) then return value end
-  local close = text_.nearest(tostring(value), { "always", "on-failure", "unless-stopped" })
+  local close = YES[value] and "always" or text_.nearest(tostring(value), { "always", "on-failure", "unless-stopped" })
   return nil, ('expected no, always, on-failure, on-failure:3 or unless-stopped, got "%s"'):format(tostring(value)),
     close and ('did you mean "%s"?'):format(close) or nil
 end

@@ -5,6 +5,7 @@
 -- Two ranges of one length are matched in pairs; a range on the host's side for one port of the guest is a pool, from
 -- which every replica takes a free one.
 local address = require "holos.core.address"
+local text_ = require "holos.core.text"
 
 local M = {}
 
@@ -124,7 +125,8 @@ function M.parse(value)
     if host == "" then host = nil end -- "127.0.0.1::80" leaves the host port open
   end
   local ports, message = make(host, guest, { host_ip = host_ip or M.default_host_ip, protocol = protocol })
-  return ports, message, message and message:find("is not a number$") and 'write HOST:GUEST, for example "8080:80"' or nil
+  local is_odd = message and message:find("is not a number$")
+  return ports, message, is_odd and (text_.odd_character(body) or 'write HOST:GUEST, for example "8080:80"') or nil
 end
 
 --- The ports of a checked long form: {target, published, host_ip, protocol, name, app_protocol}.

@@ -40,6 +40,7 @@ explainers['a second ": "'] = function(line, _, text, number)
     return nil, ('write %s: "%s"'):format(key, (rest:gsub('[\\"]', "\\%0")))
   end
   local above, above_number = line_above(text, number)
+  if above and above:find("^%s*//") then return ('comments begin with "#"; line %d does not'):format(above_number) end
   if not above or above:find(":", 1, true) or above:find("^%s*%-") then return nil end
   return ('line %d has no ":" at its end'):format(above_number)
 end

@@ -110,7 +110,8 @@ end
 
 --- A mapping with known keys: a list of {name, rule, …further fields of holos.Field}, or with all by name, which become the
 --- fields, and `options.canonical` as for `either`. Keys that start with "x-" are always admitted and never read; `options.open`
---- admits and keeps all others; `options.hint` is for values that are no mapping;
+--- admits and keeps all others; `options.hint` is for values that are no mapping, `options.is_private` where those may be
+--- secrets, which no message shows;
 --- `options.others` are fields by name that are not worth a table each.
 function M.record(list, options)
   local fields, required, defaults = {}, {}, { names = {}, values = {}, lists = {}, made = {} }
@@ -127,7 +128,8 @@ function M.record(list, options)
   local others = options and options.others
   if others then setmetatable(fields, { __index = others }) end
   return { kind = "record", fields = fields, others = others, required = required, defaults = defaults,
-    canonical = options and options.canonical, open = options and options.open, hint = options and options.hint }
+    canonical = options and options.canonical, open = options and options.open, hint = options and options.hint,
+    is_private = options and options.is_private }
 end
 
 --- The kind of a value as the rules name it: text, integer, number, boolean, null, list, map.

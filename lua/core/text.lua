@@ -96,6 +96,28 @@ function M.wrap(paragraph, width)
   return lines
 end
 
+-- Characters that look like others: spaces and quotation marks of word processors and web pages.
+local LOOKALIKES = {
+  { "\u{A0}", "a no-break space" }, { "\u{200B}", "an invisible space" }, { "\u{202F}", "a no-break space" },
+  { "\u{201C}", 'a typographic quotation mark; write "' }, { "\u{201D}", 'a typographic quotation mark; write "' },
+  { "\u{201E}", 'a typographic quotation mark; write "' }, { "\u{2018}", "a typographic quotation mark; write '" },
+  { "\u{2019}", "a typographic quotation mark; write '" }, { "\u{2013}", "a dash; write -" },
+}
+
+--- Words about a character in `word` that looks like another one, or is no letter from a to z though it looks so; nil when
+--- there is none.
+---@return string?
+function M.odd_character(word)
+  if not word:find("[\x80-\xff]") or not utf8.len(word) then return nil end
+  for _, lookalike in ipairs(LOOKALIKES) do
+    if word:find(lookalike[1], 1, true) then
+      return ("there is U+%04X in it, %s"):format(utf8.codepoint(lookalike[1]), lookalike[2])
+    end
+  end
+  local character = word:match(utf8.charpattern, word:find("[\xc2-\xf4]"))
+  return ('"%s" is U+%04X, no letter from a to z'):format(character, utf8.codepoint(character))
+end
+
 --- Edits from `a` to `b`: insert, delete, replace, swap of neighbours (optimal string alignment).
 function M.distance(a, b)
   local before, last = {}, {}

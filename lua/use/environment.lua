@@ -76,7 +76,9 @@ function M.of_service(world, entry, lookup, warnings)
   local text, message, code = world.fs.read(entry.path, { max_bytes = MAX_FILE_BYTES })
   if not text then
     if code ~= "ENOENT" then return nil, message end
-    return nil, entry.required and entry.path .. " does not exist" or nil
+    if not entry.required then return nil end
+    return nil, entry.path .. " does not exist",
+      ("make it, or say that it need not be there: env_file: [{path: %s, required: false}]"):format(M.shown(world, entry.path))
   end
   local shown = M.shown(world, entry.path)
   local parsed, problem = env_file.parse(text, lookup, { format = entry.format, unset = function(name, line)

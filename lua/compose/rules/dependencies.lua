@@ -52,7 +52,8 @@ function M.check_cycles(project, report)
     return tables.map(project.services[name].depends_on, function(dependency) return dependency.service end)
   end)
   if order then return end
-  report({ "services", cycle[1], "depends_on", cycle[2] }, "services wait for each other: " .. chain)
+  report({ "services", cycle[1], "depends_on", cycle[2] }, "services wait for each other: " .. chain,
+    "take one of these dependencies out")
 end
 
 --- Who waits for health needs somebody who checks it.
@@ -60,7 +61,8 @@ function M.check_conditions(project, report)
   each_dependency(project, function(keys, dependency)
     local other = project.services[dependency.service]
     if dependency.condition ~= "healthy" or not other or other.healthcheck then return end
-    report(keys, ('service "%s" has no healthcheck to wait for'):format(dependency.service))
+    report(keys, ('service "%s" has no healthcheck to wait for'):format(dependency.service),
+      "give it one, or write condition: service_started")
   end)
 end
 

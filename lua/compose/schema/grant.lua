@@ -69,7 +69,8 @@ local function sources(extra, what)
     { "template_driver", class = "refused", excusable = true, reason = "not for VMs: it is of Swarm" },
   }
   for _, field in ipairs(extra) do list[#list + 1] = field end
-  return schema.record(list, { canonical = check_sources })
+  return schema.record(list, { canonical = check_sources, is_private = what == "secrets",
+    hint = "write {file: PATH} or {environment: VARIABLE}" })
 end
 
 M.config = sources({

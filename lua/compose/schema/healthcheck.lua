@@ -20,7 +20,7 @@ return schema.record({
   { "test", schema.either {
       text = schema.parsed { accepts = { text = true }, parse = parse_test },
       list = schema.list { of = schema.text { empty = true }, canonical = canonical_list },
-    }, required = function(check) return not check.disable end, change = "live",
+    }, required = function(check) return not check.disable end, change = "live", hint = "write test: COMMAND",
     meaning = "Command run in the guest; exit status 0 is healthy. Text goes to the guest's shell; a list is a command "
       .. "line, with or without Docker's CMD, CMD-SHELL or NONE in front." },
   { "interval", schema.duration { least_ms = 100 }, default = 30000, unit = "ms", change = "live",

@@ -47,6 +47,7 @@ local function name_of(port)
 end
 
 M.list = schema.list {
+  hint = 'write a list, whose items begin with "- ": - "8080:80"',
   of = schema.either {
     text = short, integer = short, map = long, hint = 'for example "8080:80"', canonical = put_off_pools, form = "port",
   },

@@ -4,11 +4,14 @@ local json = require "holos.core.json"
 local permissions = lazy "holos.compose.permissions"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
+local text_ = require "holos.core.text"
 
 local M = {}
 
 -- The nearest name that can be one.
 local function advise_label(value)
+  local odd = text_.odd_character(value)
+  if odd then return odd end
   local name = value:lower():gsub("[_%s.]", "-"):gsub("^%-+", ""):gsub("%-+$", "")
   return name:find("^[a-z0-9][a-z0-9-]*$") and ('write "%s", also where others name it'):format(name) or nil
 end
@@ -101,15 +104,22 @@ local function keyed(alone)
   end
 end
 
+-- One entry "K=V".
+local pair = schema.text {
+  is_pair = true, wanted = "text on one line", check = function(value) return M.line.check(value) end,
+}
+
 --- {K: V} or ["K=V"] → {K = "V"}; labels and the like.
 M.pairs = schema.either {
   map = schema.map { of = M.word, empty = function() return "" end },
-  list = schema.list { of = M.line, canonical = keyed("") },
+  list = schema.list { of = pair, canonical = keyed("") },
 }
 
 local function check_variable(name)
   if name == "" then return "a variable without a name" end
-  if name:find("[=%c%s]") then return ('"%s" cannot be the name of a variable'):format(name) end
+  if name:find("[=%c%s]") then
+    return ('"%s" cannot be the name of a variable'):format(name), ('write "%s"'):format((name:gsub("[=%c%s]+", "_")))
+  end
 end
 
 local variable = schema.text { empty = true, check = check_variable }
@@ -119,7 +129,7 @@ M.environment = schema.either {
   map = schema.map { of = word_or_nothing, key = variable },
   list = schema.list {
     of = schema.text {
-      wanted = "NAME=VALUE or NAME", check = function(value) return check_variable(value:match("^[^=]*")) end,
+      is_pair = true, wanted = "NAME=VALUE or NAME", check = function(value) return check_variable(value:match("^[^=]*")) end,
     },
     canonical = keyed(json.null),
   },

@@ -25,7 +25,7 @@ return schema.record {
     meaning = "How the CPU is run: kvm, tcg (software, slow), or auto: KVM where it is usable." },
   { "uefi", schema.boolean {}, default = false, change = "restart",
     meaning = "Start by UEFI firmware instead of BIOS." },
-  { "extra_args", schema.list { of = schema.text {}, hint = 'each word is an item: ["-device", "virtio-gpu-pci"]' },
+  { "extra_args", schema.list { of = schema.text {}, words_hint = 'each word is an item: ["-device", "virtio-gpu-pci"]' },
     default = {}, change = "restart",
     meaning = "Arguments put at the end of QEMU's command line as they are." },
   { "allow_paths", schema.list { of = rules.host_path }, default = {}, change = "restart",

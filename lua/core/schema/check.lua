@@ -21,8 +21,8 @@ local checkers = {}
 
 -- Reports what was found and what is wanted; gives nil, so that a checker can return it.
 local function wrong(rule, value, at, hint)
-  at:report(("expected %s, got %s"):format(schema.describe(rule), schema.show(value)),
-    hint or hints.kind(rule, value, at.keys[at.depth]))
+  local found = rule.is_private and "something else" or schema.show(value)
+  at:report(("expected %s, got %s"):format(schema.describe(rule), found), hint or hints.kind(rule, value, at.keys[at.depth]))
 end
 
 --- `value` in its final form; nil when it does not fit, which is then among the findings.

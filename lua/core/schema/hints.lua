@@ -24,17 +24,22 @@ function M.known_keys(rule)
 end
 
 -- `key: [value]`, for a value that stands where a list is wanted.
-local function listed(key, value)
+local function listed(rule, key, value)
+  if rule.words_hint then return rule.words_hint end
+  local item = type(value) == "string" and value:match("^%-(%S.*)$")
+  if item then return ('a space is missing after "-": - %s'):format(item) end
   return type(key) == "string" and ("write %s: [%s]"):format(key, schema.show(value)) or ("write [%s]"):format(schema.show(value))
 end
 
--- "image:./a" is a text; somebody meant a key and its value.
+-- "image:./a" is a text, and so is "image=./a"; somebody meant a key and its value.
 local function as_key(fields, value)
-  local name, rest = value:match("^([%w_-]+):(%S.*)$")
-  return name and fields[name] and ('a space is missing: "%s: %s"'):format(name, rest) or nil
+  local name, rest = value:match("^([%w_-]+)[:=](%S.*)$")
+  return name and fields[name] and ('a key and its value are written "%s: %s"'):format(name, rest) or nil
 end
 
 local function for_record(rule, value, key)
+  local odd = type(key) == "string" and text.odd_character(key)
+  if odd then return odd end
   if type(key) == "string" and rule.fields[key] then
     return ('"%s" belongs below a name, and is indented further than that'):format(key)
   end
@@ -47,9 +52,10 @@ local WITHOUT_DASH = 'write each as NAME: with what belongs to it indented below
 local WITH_DASHES = 'write a list: each item begins with "- "'
 
 -- A mapping with one plain value where text is wanted was text with ": " in it.
-local function as_text(value)
+local function as_text(rule, value)
   local key, item = next(value)
   if key == nil or next(value, key) ~= nil or not SCALAR[schema.kind_of(item)] then return nil end
+  if rule.is_pair then return ('write "%s=%s", or leave out every "- "'):format(key, tostring(item)) end
   return ("put the text in quotes: %s"):format(schema.show(("%s: %s"):format(key, tostring(item))))
 end
 
@@ -64,10 +70,11 @@ function M.kind(rule, value, key)
   local is = schema.kind_of(value)
   if rule.kind == "record" then return for_record(rule, value, key) end
   if rule.kind == "map" then return is == "list" and WITHOUT_DASH or nil end
-  if takes_text(rule) and math.type(key) == "integer" and is == "map" then return as_text(value) end
+  if takes_text(rule) and math.type(key) == "integer" and is == "map" then return as_text(rule, value) end
   if takes_text(rule) and SCALAR[is] and is ~= "text" then return ("put it in quotes: %s"):format(schema.show(tostring(value))) end
   if not takes_list(rule) then return nil end
-  return rule.hint or SCALAR[is] and listed(key, value) or is == "map" and WITH_DASHES or nil
+  if SCALAR[is] then return rule.kind == "either" and rule.hint or listed(rule, key, value) end
+  return rule.hint or is == "map" and WITH_DASHES or nil
 end
 
 -- What is in the right form already is wrong for another reason.
@@ -78,7 +85,7 @@ local SIZE_LETTERS = { b = "", k = "K", m = "M", g = "G", t = "T" }
 --- "2 gigs" → how a size is written.
 ---@return string? hint
 function M.size(value)
-  local number, letter = tostring(value):lower():match("^%s*(%d+%.?%d*)%s*([bkmgt])%a*%s*$")
+  local number, letter = tostring(value):lower():gsub(",", "."):match("^%s*(%d+%.?%d*)%s*([bkmgt])%a*%s*$")
   return number and suggestion(number .. SIZE_LETTERS[letter], value) or nil
 end
 
@@ -113,6 +120,8 @@ end
 ---@return string message
 ---@return string? hint
 function M.unknown_key(rule, key, value, keys, belongs)
+  local odd = text.odd_character(key)
+  if odd then return "unknown key", odd end
   local place = belongs and belongs(keys, key, value)
   if place then return "unknown key here; " .. place end
   local close = text.nearest(key, all_names(rule))
