@@ -34,12 +34,16 @@ local function told_to_end(world, child)
   end })
 end
 
-local function wait(program, child)
+-- Lets it go and waits for its end. From its first instruction on Ctrl-C is its own.
+local function go_and_wait(world, program, child)
   return task.scope(function(scope)
     scope:spawn("Ctrl-C is the editor's", function()
       while true do task.wait { signal = "INT" } end
     end)
+    io_wait.go(nil, child)
+    local guard <close> = told_to_end(world, child)
     local how = err.check(program, io_wait.await(child, "try_wait"))
+    guard.done = true
     scope:cancel("the editor has ended")
     return how
   end)
@@ -53,11 +57,7 @@ function M.run(world, program, argv)
   local _quit <close> = without_quit(world)
   local child <close> = err.check(nil, world.launch.prepare { program = program, argv = argv, env = environment(world),
     stdin = 0, stdout = 1, stderr = 2, session = false })
-  io_wait.go(nil, child)
-  local guard <close> = told_to_end(world, child)
-  local how = wait(program, child)
-  guard.done = true
-  return how
+  return go_and_wait(world, program, child)
 end
 
 return M
