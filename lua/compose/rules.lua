@@ -48,6 +48,7 @@ function M.list()
     { "targets mounted twice", storage, "check_targets", "mounts" },
     { "undeclared configs and secrets", grants, "check_declared", "configs", "secrets" },
     { "targets of configs and secrets", grants, "check_targets", "configs", "secrets" },
+    { "places for configs and secrets", grants, "check_places", "configs", "secrets" },
     { "sources of configs and secrets", grants, "check_sources", "configs", "secrets" },
     { "settings of a program that is not there", process, "check_program", "app" },
     { "guests without cloud-init", host, "check_plain" },

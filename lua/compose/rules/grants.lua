@@ -46,6 +46,36 @@ function M.check_targets(project, report)
   end)
 end
 
+local SECRETS = "/run/secrets"
+
+local function is_below(target, directory) return target:sub(1, #directory + 1) == directory .. "/" end
+
+-- Why no file can be put there; nil when it can.
+local function place_problem(kind, target)
+  if target == "/" then return "/ is the guest's root" end
+  if target == SECRETS then return SECRETS .. " is the directory that secrets are in" end
+  for _, directory in ipairs { "/run/holos", SECRETS .. "/.elsewhere" } do
+    if target == directory or is_below(target, directory) then return directory .. " is for what holos keeps in the guest" end
+  end
+  if kind == "configs" and is_below(target, SECRETS) then return SECRETS .. " is for secrets, which would cover it" end
+end
+
+--- Files are not put where the guest or holos has something, and nothing is mounted over the memory that secrets are in.
+function M.check_places(project, report)
+  each_grant(project, function(kind, grant, keys)
+    local problem = place_problem(kind, grant.target)
+    if problem then report(keys, problem) end
+  end)
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    for position, mount in ipairs(service.secrets and service.mounts or NONE) do
+      if mount and (mount.target == SECRETS or is_below(mount.target, SECRETS)) then
+        report({ "services", name, "volumes", position }, ("%s is for secrets, which are kept in memory"):format(SECRETS))
+      end
+    end
+  end
+end
+
 local function check_source(kind, key, source, report, facts)
   if source.kind == "file" and facts.stat then
     local is = facts.stat(source.path)
