@@ -42,6 +42,20 @@ local function has(list, wanted)
   return false
 end
 
+-- A directory of the user nobody, who has put links into it. Gives a function that makes grants below it.
+local function with_hostile_directory(guest)
+  guest:write("etc/shadow", "root:x", 384)
+  guest:write("source", "root:x")
+  guest:write("srv/app/other/here", "")
+  local script = [[cd "$1" && mkdir roots && ln -s ../../roots srv/app/roots && cd srv/app && ln -s ../../etc/shadow conf &&
+    ln -s ../../etc/shadow conf.holos-new && ln -s ../../etc sub && ln -s ../../../etc/shadow other/link &&
+    chown -hR nobody . && chown -h root roots]]
+  equal(run_tool({ "sh", "-c", script, "sh", guest.root }).status, 0)
+  return function(name)
+    return { key = name, target = guest:path("srv/app/" .. name), uid = "nobody", gid = "0", mode = 416, digest = "c" }
+  end
+end
+
 -- -- environment ------------------------------------------------------------------------------------------------------
 
 for _, shell in ipairs(SHELLS) do
@@ -104,7 +118,7 @@ for _, shell in ipairs(SHELLS) do
     local guest, source = guest_with(shell), tmpdir()
     files.write(source .. "/c", "config\0text\n")
     files.write(source .. "/s", "hunter2")
-    guest:write("proc/mounts", ("ramfs %s ramfs rw 0 0\n"):format(guest:path "run/secrets"))
+    guest:write("proc/mounts", ("holos-secrets %s ramfs rw 0 0\n"):format(guest:path "run/secrets"))
     guest:write("var/lib/holos/provisioned", "i-0123456789abcdef\n")
     local spec = spec_with {
       configs = { { key = "c", target = guest:path "etc/my app/conf", uid = "0", gid = "nogroup", mode = 416, digest = "c" } },
@@ -127,6 +141,68 @@ for _, shell in ipairs(SHELLS) do
     for _, name in ipairs { "run/holos/boot.log", "called", "var/log/holos-first.log" } do
       ok(not (guest:read(name) or ""):find("hunter2", 1, true), name)
     end
+  end)
+
+  test("links of an app's user lead root nowhere: configs, in " .. shell, function()
+    if host.uid() ~= 0 then skip "only root can make links of somebody else's" end
+    local guest = guest_with(shell)
+    local config = with_hostile_directory(guest)
+    guest:insert(spec_with { configs = { config "conf", config "other/link", config "sub/shadow", config "roots/shadow" } },
+      { c = guest:path "source" })
+    for _ = 1, 2 do guest:run "boot.sh" end
+    equal(stat_of(guest:path "etc/shadow"), "600 root:root\n")
+    equal(guest:read "etc/shadow", "root:x")
+    equal(stat_of(guest:path "srv/app/conf"), "640 nobody:root\n")
+    equal(fs.lstat(guest:path "srv/app/conf").type, "file")
+    equal(guest:read "srv/app/other/link", "root:x")
+    equal(guest:read "roots/shadow", "root:x")
+    local told = guest:report()
+    ok(has(told, "srv/app/sub is a link that root has not made") and has(told, "failed 0 1 config sub/shadow"))
+    ok(not has(told, "config roots") and not has(told, "config conf") and not has(told, "config other"),
+      table.concat(told, "\n"))
+    equal(run_tool({ "find", guest.root, "-name", ".holos-*" }).stdout, "")
+  end)
+
+  test("links of an app's user lead root nowhere: secrets and mounts, in " .. shell, function()
+    if host.uid() ~= 0 then skip "only root can make links of somebody else's" end
+    local guest = guest_with(shell)
+    local config = with_hostile_directory(guest)
+    guest:write("proc/mounts", ("holos-secrets %s ramfs rw 0 0\n"):format(guest:path "run/secrets"))
+    local spec = spec_with { secrets = { config "conf", config "sub/key" } }
+    spec.mounts = { { kind = "tmpfs", target = guest:path "srv/app/sub/memory" },
+      { kind = "volume", volume = "data", serial = "vol-data", target = guest:path "srv/app/sub" },
+      { kind = "bind", tag = "share1", driver = "9p", target = guest:path "srv/app/sub/www" } }
+    guest:add_disk("vdc", "vol-data", 1 << 20, { [0] = "x" })
+    guest:insert(spec, { c = guest:path "source" })
+    guest:run "boot.sh"
+    local called, told = guest:read "called", guest:report()
+    equal(select(2, called:gsub("mount", "")), 1, called)
+    ok(called:find(("mount -o bind %s %s\n"):format(guest:path "run/secrets/.elsewhere/1", guest:path "srv/app/conf"), 1, true))
+    equal(fs.lstat(guest:path "srv/app/conf").type, "file")
+    for _, what in ipairs { "mount tmpfs", "mount volume data", "mount share", "secret sub/key" } do
+      ok(has(told, "failed 0 1 " .. what), what)
+    end
+    equal(run_tool({ "ls", "-A", guest:path "etc" }).stdout:find "memory", nil)
+  end)
+
+  test("a secret does not count as delivered where something else is mounted, in " .. shell, function()
+    local guest, source = guest_with(shell), tmpdir()
+    files.write(source .. "/s", "hunter2")
+    local function boot_with(mounts)
+      guest:write("proc/mounts", mounts)
+      guest:insert(spec_with { secrets = { { key = "s", target = guest:path "srv/key", uid = "0", gid = "0", mode = 256,
+        digest = "s" } } }, { s = source .. "/s" })
+      guest:run "boot.sh"
+      return guest:report()
+    end
+    local ours = ("holos-secrets %s ramfs rw 0 0\n"):format(guest:path "run/secrets")
+    local told = boot_with(ours .. ("/dev/vdc %s ext4 rw 0 0\n"):format(guest:path "srv/key"))
+    ok(has(told, "srv/key is where /dev/vdc is mounted") and has(told, "failed 0 1 secret s"), table.concat(told, "\n"))
+    equal(boot_with(ours .. ("holos-secrets %s ramfs rw 0 0\n"):format(guest:path "srv/key")), { "boot", "ready" })
+    fs.remove_tree(guest:path "run/secrets")
+    told = boot_with(("/dev/vdc %s ext4 rw 0 0\n"):format(guest:path "run/secrets"))
+    ok(has(told, "run/secrets is where /dev/vdc is mounted"), table.concat(told, "\n"))
+    equal(fs.lstat(guest:path "run/secrets"), nil)
   end)
 
   test("owners that come with packages are waited for, and missed afterwards, in " .. shell, function()
@@ -152,7 +228,7 @@ for _, shell in ipairs(SHELLS) do
     guest:run "boot.sh"
     equal(guest:read "run/secrets/s", nil)
     ok(has(guest:report(), "failed 0 1 secret s"))
-    ok(guest:read("called"):find("mount -t ramfs -o mode=755 ramfs " .. guest:path "run/secrets", 1, true))
+    ok(guest:read("called"):find("mount -t ramfs -o mode=755 holos-secrets " .. guest:path "run/secrets", 1, true))
   end)
 
   -- -- kernel, resolver -----------------------------------------------------------------------------------------------

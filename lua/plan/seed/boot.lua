@@ -70,7 +70,7 @@ end
 
 --- boot.sh
 function M.script(spec)
-  return table.concat { library.START, BEGIN, library.ATTEMPT, names.FUNCTIONS, library.MOUNTED, mounts.FUNCTIONS,
+  return table.concat { library.START, BEGIN, library.ATTEMPT, names.FUNCTIONS, library.PLACES, mounts.FUNCTIONS,
     CLOUD_INIT, environment.FUNCTIONS, kernel.FUNCTIONS, resolver.FUNCTIONS, content.FUNCTIONS, console.FUNCTIONS, "\n",
     table.concat(M.lines(spec), "\n"), "\n", late.BOOT, FINISH }
 end

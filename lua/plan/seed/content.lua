@@ -14,7 +14,7 @@ M.FUNCTIONS = [[
 # holos_give FILE UID GID MODE: users and groups may be made later in a first boot, then late.sh sees to it.
 holos_give() {
     chown "$2:$3" "$1" 2>/dev/null || if holos_is_provisioned; then
-        echo "$1: there is no user $2 or no group $3"
+        echo "there is no user $2 or no group $3"
         return 1
     fi
     chmod "$4" "$1"
@@ -22,39 +22,34 @@ holos_give() {
 
 # holos_put_config NUMBER TARGET UID GID MODE
 holos_put_config() {
-    if [ -d "$2" ]; then
-        echo "$2 is a directory"
-        return 1
-    fi
-    if ! cmp -s "$holos_here/configs/$1" "$2"; then
-        mkdir -p "$(dirname "$2")" && (umask 077 && cat "$holos_here/configs/$1" >"$2.holos-new") || return 1
-        holos_give "$2.holos-new" "$3" "$4" "$5" && mv "$2.holos-new" "$2"
-        return
-    fi
-    holos_give "$2" "$3" "$4" "$5"
+    holos_staged=/run/holos/config
+    rm -f "$holos_staged" && (umask 077 && cat "$holos_here/configs/$1" >"$holos_staged") || return 1
+    holos_give "$holos_staged" "$3" "$4" "$5" && holos_place "$holos_staged" "$2"
 }
 
+# holos_has_memory: whether what is mounted at /run/secrets is ours. A file system of somebody else's may be a disk.
+holos_has_memory() { holos_is_mounted /run/secrets && [ "$holos_source" = holos-secrets ]; }
+
 holos_mount_secrets() {
-    if holos_is_mounted /run/secrets; then return 0; fi
+    if holos_has_memory; then return 0; fi
+    if holos_is_mounted /run/secrets; then
+        echo "/run/secrets is where $holos_source is mounted"
+        return 1
+    fi
     mkdir -p /run/secrets || return 1
-    mount -t ramfs -o mode=755 ramfs /run/secrets || mount -t tmpfs -o mode=755 tmpfs /run/secrets
+    mount -t ramfs -o mode=755 holos-secrets /run/secrets || mount -t tmpfs -o mode=755 holos-secrets /run/secrets
 }
 
 # holos_put_secret NUMBER TARGET UID GID MODE
 holos_put_secret() {
-    holos_is_mounted /run/secrets || return 1
+    holos_has_memory || return 1
     case $2 in
         /run/secrets/*) holos_secret=$2 ;;
         *) holos_secret=/run/secrets/.elsewhere/$1 ;;
     esac
-    mkdir -p "$(dirname "$holos_secret")" && (umask 077 && cat "$holos_here/secrets/$1" >"$holos_secret") || return 1
+    mkdir -p "${holos_secret%/*}" && (umask 077 && cat "$holos_here/secrets/$1" >"$holos_secret") || return 1
     holos_give "$holos_secret" "$3" "$4" "$5" || return 1
-    if [ "$holos_secret" = "$2" ] || holos_is_mounted "$2"; then return 0; fi
-    if [ -d "$2" ]; then
-        echo "$2 is a directory"
-        return 1
-    fi
-    mkdir -p "$(dirname "$2")" && touch "$2" && mount -o bind "$holos_secret" "$2"
+    [ "$holos_secret" = "$2" ] || holos_cover "$holos_secret" "$2"
 }
 ]]
 

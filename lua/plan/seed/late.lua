@@ -26,7 +26,7 @@ end
 ---@return {name: string, data: string}[]
 function M.files(spec)
   if not M.is_needed(spec) then return {} end
-  local script = table.concat { library.START, library.ATTEMPT, environment.FUNCTIONS, library.MOUNTED, content.FUNCTIONS,
+  local script = table.concat { library.START, library.ATTEMPT, environment.FUNCTIONS, library.PLACES, content.FUNCTIONS,
     app.functions(spec), "\n", table.concat(M.lines(spec), "\n"), "\n" }
   return table_.extend({ { name = "holos/late.sh", data = script } }, app.files(spec))
 end

@@ -1,5 +1,6 @@
 --- holos/lib.sh: what the scripts of a seed share: where they keep their books, and how they report. Pure.
 --- Names begin with holos_, so that commands of the user's, which run beside them, can use any others.
+local places = require "holos.plan.seed.places"
 local text = require "holos.core.text"
 
 local M = {}
@@ -66,17 +67,8 @@ holos_attempt() {
 }
 ]]
 
---- Of boot.sh and late.sh.
-M.MOUNTED = [[
-
-# /proc/mounts writes blanks and backslashes as octal numbers.
-holos_is_mounted() {
-    while read -r holos_source holos_target holos_rest; do
-        if [ "$(printf '%b' "$holos_target")" = "$1" ]; then return 0; fi
-    done </proc/mounts
-    return 1
-}
-]]
+--- Of boot.sh and late.sh: how they come to places that are not root's alone.
+M.PLACES = places.FUNCTIONS
 
 --- lib.sh
 function M.script(spec)

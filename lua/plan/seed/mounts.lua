@@ -65,7 +65,7 @@ holos_mount_volume() {
         holos_make_ext4 "$holos_disk" || return 1
         holos_new=yes
     fi
-    mkdir -p "$2" || return 1
+    (holos_enter "$2") || return 1
     if [ -z "${5-}" ]; then
         holos_mount_whole "$holos_disk" "$2" "$3" "$4"
         return
@@ -82,7 +82,7 @@ local SHARES = [[
 # holos_mount_share TAG TARGET 9p|virtiofs ro|rw
 holos_mount_share() {
     if holos_is_mounted "$2"; then return 0; fi
-    mkdir -p "$2" || return 1
+    (holos_enter "$2") || return 1
     case $3 in
         9p)
             modprobe 9pnet_virtio 2>/dev/null
@@ -99,7 +99,7 @@ local TMPFS = [[
 # holos_mount_tmpfs TARGET OPTIONS
 holos_mount_tmpfs() {
     if holos_is_mounted "$1"; then return 0; fi
-    mkdir -p "$1" && mount -t tmpfs -o "$2" tmpfs "$1"
+    (holos_enter "$1") && mount -t tmpfs -o "$2" tmpfs "$1"
 }
 ]]
 
