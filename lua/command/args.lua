@@ -12,12 +12,14 @@ local M = {
   arguments = { { name = "SERVICE", help = "a service or an instance" } },
   options = {
     { "--explain", help = "for each option the line of the file that made it, or why holos or a default did" },
+    { "--recorded", help = "what runs, or what start would run, whatever the file says" },
     { "--format", value = "FORMAT", kind = "choice", choices = { "text", "json" }, help = "text, or json: one object a line" },
   },
 }
 
 -- The file's, where one is in reach; else the record's.
 local function rows_for(world, options, word)
+  if options.recorded then return args.of_record(project.from_record(world, options), word) end
   local ok, context = pcall(project.from_file, world, options)
   if not ok and err.is(context, "ENOFILE") then
     return args.of_record(project.from_record(world, options), word)
@@ -29,6 +31,9 @@ local function rows_for(world, options, word)
   end
   local rows, warnings = args.of_file(context, word)
   for _, warning in ipairs(warnings) do out.warn(warning) end
+  for _, row in ipairs(rows) do
+    if row.runs_otherwise then out.talk(("%s runs with other options now: add --recorded to see them"):format(row.instance)) end
+  end
   return rows
 end
 

@@ -41,9 +41,24 @@ local function row_of(state, program, firmware, record, spec, explained)
     options = explain.options(command.options, explained) }
 end
 
+-- The spec that a VM runs with; nil when it does not run.
+local function running(context, name)
+  local now = runtime.load(context.world, context.state, context.name, name)
+  local process <close> = runtime.process(context.world, now)
+  return process and runtime.applied(context.state, context.name, name, now) or nil
+end
+
+-- Whether a VM runs with other options than those that are shown.
+local function runs_otherwise(context, prepared, row)
+  local spec = prepared.record.instances[row.instance] and running(context, row.instance)
+  if not spec then return nil end
+  local command = launch.command(context.state, spec, prepared.facts.firmware, forwards_of(prepared.record, spec))
+  return not table_.deep_equal(command.argv, row.argv) or nil
+end
+
 --- From the file: what `up` would launch.
 ---@param word string  a service or an instance
----@return table[] rows  {instance, service, program, argv, options = as of plan/explain}
+---@return table[] rows  {instance, service, program, argv, options = as of plan/explain, runs_otherwise = true?}
 ---@return string[] warnings
 function M.of_file(context, word)
   local prepared = prepare.specs(context)
@@ -52,15 +67,9 @@ function M.of_file(context, word)
   for position, spec in ipairs(chosen(prepared.wanted.specs, word)) do
     rows[position] = row_of(context.state, prepared.facts.qemu.program, prepared.facts.firmware, prepared.record, spec,
       { name = spec.service, service = project.services[spec.service], place = project.marks })
+    rows[position].runs_otherwise = runs_otherwise(context, prepared, rows[position])
   end
   return rows, prepared.wanted.warnings
-end
-
--- What a VM runs with; else what it would be started with.
-local function applied(context, name)
-  local now = runtime.load(context.world, context.state, context.name, name)
-  local process <close> = runtime.process(context.world, now)
-  return process and runtime.applied(context.state, context.name, name, now) or context.record.instances[name].spec
 end
 
 --- From the record: what runs, or would be started.
@@ -69,7 +78,9 @@ end
 function M.of_record(context, word)
   local world, record, specs, rows = context.world, context.record, {}, table_.list {}
   leases.recall(world, context.state, record)
-  for position, name in ipairs(table_.keys(record.instances)) do specs[position] = applied(context, name) end
+  for position, name in ipairs(table_.keys(record.instances)) do
+    specs[position] = running(context, name) or record.instances[name].spec
+  end
   local program = probe.find(world) or "qemu-system-" .. world.host.architecture()
   for position, spec in ipairs(chosen(specs, word)) do
     runtime.require_launchable(spec)

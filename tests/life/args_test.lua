@@ -59,6 +59,19 @@ test("what runs is what is shown, from the file and from the record", function()
   ok(stack:expect({ "args", "--explain", "-p", "pair", "db" }).stdout:find("-smp 1\n    record  services.db.vm.vcpu\n", 1, true))
 end)
 
+test("what runs with other options than the file asks for is told", function()
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up" }
+  stack:expect { "stop" }
+  stack:expect { "start" }
+  equal(stack:expect({ "args", "db" }).stderr:find("runs with other options"), nil)
+  stack:write((YAML:gsub("db: {", "db: {memory: 1g, ")))
+  local result = stack:expect { "args", "--format", "json", "db" }
+  ok(result.stderr:find("db-0 runs with other options now: add --recorded to see them\n", 1, true), result.stderr)
+  ok(json.decode(result.stdout, {}).runs_otherwise)
+  equal(rows(stack, { "--recorded", "db" })[1].argv, command_line(stack:ps()["db-0"].pid))
+end)
+
 test("an unknown service is told with those that there are", function()
   local stack <close> = stack_.on_fake(YAML)
   ok(stack:expect({ "args", "wep" }, 64).stderr:find('did you mean "web"', 1, true))
