@@ -64,6 +64,7 @@ local M = {}
 ---@field incomplete table       names of services that lack what they extend
 ---@field extended table         files that services are extended from, by their variables and paths
 ---@field copied integer         values that were copied from extended services
+---@field aliased integer?        values that aliases stand for
 
 -- Every stage takes the state and edits it; "stop" says that nothing after it could make sense. They run in this order.
 M.stages = { "gather", "ignore", "check", "resolve", "normalize", "consistency", "environment" }

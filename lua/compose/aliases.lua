@@ -30,13 +30,13 @@ local function close(walk)
   add(walk, size, anchor or nil)
 end
 
---- The position of the first alias with which all aliases together stand for more than `limit` values; nil when they
---- never do.
----@param events table  as from sys.yaml.parse
----@return integer? index
-function M.first_beyond(events, limit)
+--- How many values the aliases of a file stand for, counted on from `copied`.
+---@param events table    as from sys.yaml.parse
+---@param copied integer  what the aliases of earlier files stand for
+---@return integer copied
+---@return integer? index  of the first alias with which it is more than `limit`
+function M.count(events, copied, limit)
   local walk = { sizes = {}, stack = { [0] = 0 }, anchors = {}, depth = 0 }
-  local copied = 0
   for index, head in ipairs(events.heads) do
     local kind = head & 7
     if kind == PLAIN or kind == QUOTED then
@@ -44,7 +44,7 @@ function M.first_beyond(events, limit)
     elseif kind == ALIAS then
       local size = walk.sizes[events.texts[index]] or 1
       copied = copied + size
-      if copied > limit then return index end
+      if copied > limit then return copied, index end
       add(walk, size)
     elseif kind == END then
       close(walk)
@@ -52,6 +52,7 @@ function M.first_beyond(events, limit)
       open(walk, events.anchors[index])
     end
   end
+  return copied
 end
 
 -- A copy with marks of its own; nil when it would be too deep.

@@ -12,8 +12,9 @@ local tables = require "holos.core.table"
 
 local M = {}
 
---- Values that aliases may add to one document, keys among them: a "billion laughs" ends here, within milliseconds.
-M.alias_limit = 400000
+--- Values that aliases may add to the files of a project, keys among them: a "billion laughs" ends here, within milliseconds.
+--- What is just below fits in 64 MiB, whatever the values are.
+M.alias_limit = 310000
 
 --- Levels that a tree may have once aliases are in place; sys.yaml limits only what is written out.
 M.depth_limit = 100
@@ -209,8 +210,8 @@ local function make_builder(events, file_bits, side)
 end
 
 local function refuse_aliases(mark)
-  local message = ("the aliases of this file stand for more than %d values"):format(M.alias_limit)
-  return { trees = {}, findings = { { mark = mark, message = message } }, is_cut = true }
+  local message = ("with this alias, aliases stand for more than %d values"):format(M.alias_limit)
+  return { trees = {}, findings = { { mark = mark, message = message } }, is_cut = true, copied = M.alias_limit }
 end
 
 -- Anchors are of their document.
@@ -231,18 +232,21 @@ end
 --- The documents of `events` (what sys.yaml.parse gives).
 ---@param events table
 ---@param file_index integer?  put into every mark; 0 when not given
----@param side {marks: table, tags: table}?  the tables that marks and tags are put into, which several files share
+---@param side {marks: table, tags: table, copied: integer?}?  what several files share: the tables that marks and tags are
+---  put into, and how many values the aliases of those before stand for
 ---@return table built  {trees = the value of each document; marks, where `trees` is a container too; tags;
----  findings = {{mark, path, message, hint}}; is_cut = true when building ended at a limit}
+---  findings = {{mark, path, message, hint}}; is_cut = true when building ended at a limit; copied: with this file}
 function M.build(events, file_index, side)
   local file_bits = (file_index or 0) << 40
-  local beyond = next(events.anchors) ~= nil and aliases.first_beyond(events, M.alias_limit)
+  local copied, beyond = side and side.copied or 0, nil
+  if next(events.anchors) ~= nil then copied, beyond = aliases.count(events, copied, M.alias_limit) end
   if beyond then return refuse_aliases(events.heads[beyond] >> 3 | file_bits) end
   local builder, trees = make_builder(events, file_bits, side or {}), {}
   local fine, problem = pcall(read_documents, builder, trees)
   local is_cut = not fine and problem == aliases.CUT or nil
   if not fine and not is_cut then error(problem, 0) end
-  return { trees = trees, marks = builder.marks, tags = builder.merge_tags, findings = builder.findings, is_cut = is_cut }
+  return { trees = trees, marks = builder.marks, tags = builder.merge_tags, findings = builder.findings, is_cut = is_cut,
+    copied = copied }
 end
 
 return M

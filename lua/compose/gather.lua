@@ -82,8 +82,9 @@ end
 -- The documents of a file; empty ones are left out.
 local function add_documents(state, file, scope, fragments)
   local built, finding = documents.of(state.options.parse, file.text, index_of(state, file),
-    { marks = state.marks, tags = scope.tags })
+    { marks = state.marks, tags = scope.tags, copied = state.aliased })
   if not built then return break_off(state, finding) end
+  state.aliased = built.copied
   append(state.findings, built.findings)
   state.is_broken = state.is_broken or built.is_cut
   for position, tree in ipairs(built.is_cut and {} or built.trees) do
