@@ -123,14 +123,14 @@ end
 -- Reports a key; what stands behind it is read, and dropped.
 local function refuse_key(builder, marks, key, mark, index)
   local path, depth = builder.path, builder.depth
-  if type(key) == "string" then
+  path[depth] = type(key) == "string" and key
+  if path[depth] then
     local line, column = M.position(marks[key])
-    path[depth] = key
     report(builder, mark, ("this key is already in line %d, column %d"):format(line, column), "keep one of them")
-    path[depth] = false
   else
     report(builder, mark, shown_key(key), type(key) ~= "table" and "put it in quotes" or nil)
   end
+  path[depth] = false
   builder.expected = index
   return select(2, read(builder, index, builder.heads[index]))
 end
@@ -157,20 +157,20 @@ readers[M.kinds.mapping] = function(builder, index)
   local map, marks, depth, merged = {}, {}, builder.depth + 1, nil
   builder.marks[map], builder.depth = marks, depth
   local heads, texts, path, resolved, bare = builder.heads, builder.texts, builder.path, builder.resolved, builder.bare
-  local tags = bare < PLAIN and builder.tags
+  local tags, file_bits = bare < PLAIN and builder.tags, builder.file_bits
   local head = heads[index]
   while head & 7 ~= END do
-    local mark, kind, key, behind = builder.file_bits | head >> 3, head & 7, texts[index], index + 1
-    local is_merge = kind == PLAIN and key == "<<"
-    path[depth] = false
+    local mark, kind, text, behind = file_bits | head >> 3, head & 7, texts[index], index + 1
+    local key = text
     if kind > bare then
+      path[depth] = false
       key, behind = read(builder, index, head)
     elseif kind == PLAIN then
-      key = resolved[key]
+      key = resolved[text]
     end
-    if is_merge then
+    if text == "<<" and kind == PLAIN then
       merged, index = read_merged(builder, behind, mark, merged)
-    elseif type(key) == "string" and map[key] == nil then
+    elseif (key == text or type(key) == "string") and map[key] == nil then
       path[depth], marks[key] = key, mark
       if tags and M.merge_tags[tags[behind]] then
         map[key], index = read_kept(builder, behind, map, key)

@@ -1,5 +1,6 @@
 --- Paths of the host in a document: "~" and relative ones become absolute. Pure.
 local path = require "holos.core.path"
+local tables = require "holos.core.table"
 
 local M = {}
 
@@ -48,6 +49,8 @@ function RARE.boot(boot, visit)
   end
 end
 
+local RARE_KEYS = tables.keys(RARE)
+
 -- Calls visit(container, key, …) for every place of a service that can hold a path; … are the keys that lead there.
 local function each_place(service, visit)
   visit(service, "image", "image")
@@ -58,8 +61,10 @@ local function each_place(service, visit)
     visit(service.vm.allow_paths, position, "vm", "allow_paths", position)
   end
   if service.cloud_init then visit(service.cloud_init, "user_data", "cloud_init", "user_data") end
-  for key, visit_all in next, RARE do
-    if service[key] then visit_all(service[key], visit, service) end
+  for position = 1, #RARE_KEYS do
+    local key = RARE_KEYS[position]
+    local value = service[key]
+    if value then RARE[key](value, visit, service) end
   end
 end
 

@@ -68,7 +68,7 @@ test("validate of a plain file loads nothing for files that are included, extend
   ok(loaded.count <= 85, loaded.count .. " modules")
   none_of(loaded, [[ compose.merge compose.extends compose.include compose.relocate compose.unicity compose.template
     compose.env_file compose.aliases compose.ports compose.volumes compose.schema.network compose.schema.cloud_init
-    compose.reference compose.json_schema run.record plan.lease plan.qemu core.task.sync ]])
+    compose.reference compose.json_schema compose.syntax plan.lease plan.effects plan.qemu core.task.sync ]])
 end)
 
 test("a service costs validate the same, however many there are", function()

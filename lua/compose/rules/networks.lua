@@ -10,7 +10,8 @@ local M = {}
 local function each_attachment(project, visit)
   for _, name in ipairs(project.order) do
     local service = project.services[name]
-    for _, attachment in ipairs(service.networks) do visit(attachment, service) end
+    local networks = service.networks
+    for position = 1, #networks do visit(networks[position], service) end
   end
 end
 

@@ -199,7 +199,7 @@ end
 
 -- A default that is no simple value is checked like something written, so that its own defaults come in.
 local function add_defaults(defaults, value, at)
-  local names, values, lists = defaults.names, defaults.values, defaults.lists
+  local names, values, lists, made = defaults.names, defaults.values, defaults.lists, defaults.made
   for position = 1, #names do
     local name = names[position]
     if value[name] == nil then value[name] = values[position] end
@@ -208,7 +208,8 @@ local function add_defaults(defaults, value, at)
     local name = lists[position]
     if value[name] == nil then value[name] = tables.list {} end
   end
-  for _, field in ipairs(defaults.made) do
+  for position = 1, #made do
+    local field = made[position]
     if value[field.name] == nil then value[field.name] = M.value(field.rule, tables.copy(field.default), at) end
   end
 end
