@@ -49,6 +49,17 @@ for name, case in pairs(FILES) do
   end)
 end
 
+test("a disk smaller than its image: qcow2 by what is in it, raw by the length of the file", function()
+  local stack <close> = stack_of((GOOD:gsub("image_os", "vm: {disk_size: 2M}, image_os")))
+  local image = stack.directory .. "/image.qcow2"
+  assert(fs.remove(image))
+  assert(qcow2.create(image, { size_bytes = 3 << 20 }))
+  refused(stack, 2, "holos.yaml:3:35: services.vm.vm.disk_size: 2 MiB is smaller than the image, whose disk has 3 MiB")
+  stack:write((GOOD:gsub("image.qcow2", "image.img, vm: {disk: 2M}")))
+  files.write(stack.directory .. "/image.img", ("\0"):rep((2 << 20) + 512))
+  refused(stack, 2, "services.vm.vm.disk: 2 MiB is smaller than the image, whose disk has")
+end)
+
 test("keys without effect so far: validate tells, plan and up refuse them with their places", function()
   local stack <close> = stack_of((GOOD:gsub("image_os: plain", "image_os: plain, attach: false, cpuset: '0'")))
   refused(stack, 2, "holos.yaml:3:62: services.vm.cpuset: not available yet")

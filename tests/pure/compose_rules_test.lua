@@ -2,6 +2,7 @@
 
 local compose = require "tests.support.compose"
 local files = require "tests.support.files"
+local override = require "holos.core.override"
 local rules = require "holos.compose.rules"
 
 if not compose.has_yaml then skip "this Lua has no sys.yaml" end
@@ -43,16 +44,29 @@ test("every check changes what is said of some file", function()
   for _, check in ipairs(rules.list()) do ok(matters(list, check[2], check[3]), check[1]) end
 end)
 
-test("a check that is overridden is called in place of the one it overrides", function()
-  local module, name, calls = rules.list()[1][2], rules.list()[1][3], 0
-  local original = module[name]
-  module[name] = function(...)
-    calls = calls + 1
-    return original(...)
-  end
-  compose.load "services: {a: {image: ./a.qcow2}}"
-  module[name] = original
-  equal(calls, 1)
+local SHARED = [[
+services:
+  a: {image: ./a.qcow2, volumes: ["v:/v"]}
+  b: {image: ./a.qcow2, volumes: ["v:/v"]}
+volumes: {v: }
+]]
+
+test("scripts override a check by its name, and add some of their own", function()
+  ok(compose.complaints(SHARED):find("mounted by 2 instances", 1, true))
+  local undo = override.install("holos.compose.rules.storage", "check_writers", function() end)
+  equal(compose.complaints(SHARED), "")
+  undo()
+  local own = { check = function(project, report)
+    for _, name in ipairs(project.order) do report({ "services", name, "image" }, "is not ours") end
+  end }
+  undo = override.install("holos.compose.rules", "list", function(base)
+    local list = base()
+    list[#list + 1] = { "images of ours", own, "check" }
+    return list
+  end)
+  equal(compose.complaints "services: {a: {image: ./a.qcow2}}",
+    "holos.yaml:1:16: services.a.image: is not ours\n1 error; nothing was changed.\n")
+  undo()
 end)
 
 test("names of checks are told apart, and each is a function of its module", function()
