@@ -20,6 +20,10 @@ local M = {
 
 local function group(row) return row.group and ("%s:%d"):format(row.group, row.port) or "-" end
 
+local function show(cells)
+  for _, line in ipairs(text.columns(cells)) do out.result(text.escape_terminal(line)) end
+end
+
 local actions = {}
 
 function actions.ls(world, options, rows)
@@ -31,7 +35,7 @@ function actions.ls(world, options, rows)
       tostring(#row.members), row.state }
   end
   if options.quiet or options.format == "json" then return end
-  for _, line in ipairs(text.columns(cells)) do out.result(line) end
+  show(cells)
 end
 
 local function internal_words(row)
@@ -45,14 +49,14 @@ function actions.inspect(world, options, rows, word)
   local head = { { "network", row.key }, { "name", row.name }, { "project", row.project }, { "state", row.state },
     { "driver", row.driver }, { "subnet", row.subnet or "-" }, { "multicast", row.group and group(row) .. " on loopback" or "-" },
     { "internal", internal_words(row) } }
-  for _, line in ipairs(text.columns(head)) do out.result(line) end
+  show(head)
   out.result ""
   local cells = { { "INSTANCE", "ADDRESS", "MAC", "INTERFACE", "NAMES" } }
   for i, member in ipairs(row.members) do
     cells[i + 1] = { member.instance, member.address or "-", member.mac, member.interface or "-",
       table.concat(member.names, " ") }
   end
-  for _, line in ipairs(text.columns(cells)) do out.result(line) end
+  show(cells)
 end
 
 function M.run(world, options)

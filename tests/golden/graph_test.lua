@@ -80,6 +80,26 @@ test("Graphviz draws what it is given, with the texts of the file", function()
   end
 end)
 
+-- A line of a digraph: a node or an edge with attributes, whose values are words, numbers or quoted.
+local function complaint_of(line)
+  local attributes = line:match("^  [svdn]%d+ %[(.*)%];$") or line:match("^  [svdn]%d+ %-> [svdn]%d+ %[(.*)%];$")
+    or line:match("^  node %[(.*)%];$") or line:match("^  edge %[(.*)%];$")
+  if not attributes then return "no node and no edge" end
+  local plain = attributes:gsub("\\.", "") -- escaped characters, quotes among them
+  local rest = (", " .. plain):gsub(', %l+="[^"]*"', ""):gsub(", %l+=[%w.]+", "")
+  if rest ~= "" then return "no attributes: " .. rest end
+end
+
+test("what is written for Graphviz is in its grammar, texts with quotes and backslashes too", function()
+  equal(complaint_of '  s1 [label="a"b"];', 'no attributes: b"')
+  equal(complaint_of "  s1 -> s2;", "no node and no edge")
+  for _, name in ipairs(NAMES) do
+    local lines = dot.lines(graph_of(name))
+    equal({ lines[1], lines[#lines] }, { ('digraph "%s" {'):format(name), "}" })
+    for i = 2, #lines - 1 do equal({ lines[i], complaint_of(lines[i]) }, { lines[i] }) end
+  end
+end)
+
 local QUOTED = '"([^"]*)"'
 -- What a line of a flowchart may be, and what a text in quotes may hold.
 local FLOWCHART = { "^  [svdn]%d+%[" .. QUOTED .. "%]$", "^  v%d+%[%(" .. QUOTED .. "%)%]$", "^  d%d+%[/" .. QUOTED .. "/%]$",
