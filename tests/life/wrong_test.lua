@@ -55,7 +55,7 @@ test("a disk smaller than its image: qcow2 by what is in it, raw by the length o
   assert(fs.remove(image))
   assert(qcow2.create(image, { size_bytes = 3 << 20 }))
   refused(stack, 2, "holos.yaml:3:35: services.vm.vm.disk_size: 2 MiB is smaller than the image, whose disk has 3 MiB")
-  stack:write((GOOD:gsub("image.qcow2", "image.img, vm: {disk: 2M}")))
+  stack:write((GOOD:gsub("image.qcow2", "image.img, image_format: raw, vm: {disk: 2M}")))
   files.write(stack.directory .. "/image.img", ("\0"):rep((2 << 20) + 512))
   refused(stack, 2, "services.vm.vm.disk: 2 MiB is smaller than the image, whose disk has")
 end)
