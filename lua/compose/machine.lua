@@ -83,7 +83,7 @@ function M.parse_pull_policy(text)
   local rest = text:match("^every_(.+)$")
   if PULL[text] then return text end
   if rest and rest:gsub("%d+[wdhms]", "") == "" then return text end
-  return nil, ('unknown pull policy "%s"'):format(text)
+  return nil, ('unknown pull policy "%s"'):format(text), "one of always, missing, never, daily, weekly, every_12h"
 end
 
 --- A host name, whole or first label only, as its label and its domain.

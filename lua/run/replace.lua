@@ -45,18 +45,38 @@ local function replace(world, file, text, stat)
   beside.done = true
 end
 
-local function write_in_place(world, file, text)
-  local fd <close> = err.check(nil, world.fs.open(file, { write = true, truncate = true, nofollow = true }))
+-- Not truncated first: as long as the old text's room is kept, the old text can be put back.
+local function overwrite(world, file, text)
+  local fd <close> = err.check(nil, world.fs.open(file, { write = true, nofollow = true }))
   err.check(file, io_wait.write_all(fd, text))
+  err.check(nil, world.fs.truncate(file, #text))
+end
+
+local function write_in_place(world, file, text, before)
+  local fine, problem = xpcall(overwrite, err.trace, world, file, text)
+  if fine then return end
+  pcall(overwrite, world, file, before)
+  error(problem, 0)
+end
+
+-- No file can be made beside it, and it may still be written.
+local NO_ROOM_BESIDE = { EACCES = true, EPERM = true }
+
+local function anew_or_in_place(world, file, text, before, stat)
+  local fine, problem = xpcall(replace, err.trace, world, file, text, stat)
+  if fine then return end
+  if not NO_ROOM_BESIDE[problem.code] then error(problem, 0) end
+  write_in_place(world, file, text, before)
 end
 
 --- Gives a file that is there another text. A symbolic link stays, and where it leads is written. A file that has several
 --- names, or whose owner we cannot give away, is written in place, so that it stays the same file.
-function M.text(world, file, text)
+---@param before string  the text that it has now, which is put back when the new one cannot be written
+function M.text(world, file, text, before)
   local target = err.check(nil, world.fs.realpath(file))
   local stat = err.check(nil, world.fs.stat(target))
-  if stat.links == 1 and can_give(world, stat) then replace(world, target, text, stat)
-  else write_in_place(world, target, text) end
+  if stat.links == 1 and can_give(world, stat) then anew_or_in_place(world, target, text, before, stat)
+  else write_in_place(world, target, text, before) end
 end
 
 return M

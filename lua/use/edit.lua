@@ -121,7 +121,7 @@ function Draft:save()
     err.raise { message = ("%s was changed by somebody else meanwhile; it is left as it is"):format(self.shown),
       code = "ECHANGED", exit = 3, hint = ("compare: diff %s %s"):format(self.shown, self.copy) }
   end
-  replace.text(self.world, self.file, self.text)
+  replace.text(self.world, self.file, self.text, self.before)
   self.is_saved = true
 end
 

@@ -25,7 +25,8 @@ function M.check_range(project, report)
     local last = port.host + service.replicas - 1
     if last <= LAST_PORT then return end
     report(place(service, position),
-      ("%d replicas from host port %d on would need port %d"):format(service.replicas, port.host, last))
+      ("%d replicas from host port %d on would need port %d"):format(service.replicas, port.host, last),
+      ("begin with %d or below"):format(LAST_PORT - service.replicas + 1))
   end)
 end
 
@@ -37,7 +38,8 @@ function M.check_pools(project, report)
       local count = port and port.host_to and port.host_to - port.host + 1
       if count and count < service.replicas then
         report(place(service, position),
-          ("%d host ports (%d-%d) for %d replicas"):format(count, port.host, port.host_to, service.replicas))
+          ("%d host ports (%d-%d) for %d replicas"):format(count, port.host, port.host_to, service.replicas),
+          ("write at least %d-%d"):format(port.host, port.host + service.replicas - 1))
       end
     end
   end

@@ -33,7 +33,7 @@ local signal = schema.parsed {
     local text = tostring(value):upper()
     if text:find("^SIG[%u%d+-]+$") or text:find("^%d+$") then return text end
     if text:find("^%u[%u%d+-]+$") then return "SIG" .. text end
-    return nil, ('"%s" is no signal'):format(tostring(value))
+    return nil, ('"%s" is no signal'):format(tostring(value)), "for example SIGTERM"
   end,
 }
 
