@@ -40,7 +40,7 @@ local function go_and_wait(world, program, child)
     scope:spawn("Ctrl-C is the editor's", function()
       while true do task.wait { signal = "INT" } end
     end)
-    io_wait.go(nil, child)
+    task.shield(io_wait.GO_MS, io_wait.go, nil, child) -- one that runs already is to be told, not killed
     local guard <close> = told_to_end(world, child)
     local how = err.check(program, io_wait.await(child, "try_wait"))
     guard.done = true
