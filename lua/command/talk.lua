@@ -116,7 +116,7 @@ local DOING = {
 }
 
 -- What is only written down.
-local SILENT = { ["instance.settle"] = true }
+local SILENT = { ["instance.settle"] = true, ["ports.close"] = true }
 
 function Talk:show(row, said)
   if row.said == said then return end

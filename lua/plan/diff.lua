@@ -60,7 +60,7 @@ end
 
 --- Version 1 of the explicit field list: the recorded and the wanted spec are compared here and nowhere else.
 --- key: where the file says it; what a change of it needs is written there, in compose/schema. Only what follows from
---- other services has its class here.
+--- other services has its class here. at: where it stands in a spec, of fields that a running machine can take over.
 M.FIELDS = {
   { name = "image", key = "image", get = function(s)
       return { s.image.path, s.image.format, s.image.mtime_ns, s.image.inode }
@@ -79,22 +79,22 @@ M.FIELDS = {
   { name = "allow_paths", key = "vm.allow_paths", get = function(s) return s.vm.allow_paths end,
     show = words },
   { name = "run_as_root", key = "vm.run_as_root", get = function(s) return s.vm.run_as_root end },
-  { name = "ports", key = "ports", get = function(s) return s.ports end, show = port_words },
+  { name = "ports", key = "ports", at = { "ports" }, get = function(s) return s.ports end, show = port_words },
   { name = "volumes", key = "volumes", get = mounts_of, show = mount_words },
   { name = "network", class = "restart", key = "networks", get = function(s) return s.nics end,
     show = address_words },
   { name = "bootcmd", key = "cloud_init.bootcmd", get = function(s) return s.cloud_init.bootcmd or {} end,
     show = function(commands) return #commands .. " commands" end },
   { name = "console_login", key = "console_login", get = function(s) return s.console_login end },
-  { name = "hosts", class = "live", key = "services", get = function(s) return s.hosts_id end,
+  { name = "hosts", class = "live", key = "services", at = { "hosts_id" }, get = function(s) return s.hosts_id end,
     show = function(id) return (id or "other"):match("^%w+") .. " names" end },
-  { name = "healthcheck", key = "healthcheck", get = function(s) return s.healthcheck end,
+  { name = "healthcheck", key = "healthcheck", at = { "healthcheck" }, get = function(s) return s.healthcheck end,
     show = function(check) return check and words(check.test) or "none" end },
-  { name = "stop_grace_period", key = "stop_grace_period", get = function(s) return s.stop_grace_ms end,
+  { name = "stop_grace_period", key = "stop_grace_period", at = { "stop_grace_ms" }, get = function(s) return s.stop_grace_ms end,
     show = units.format_duration },
-  { name = "labels", key = "labels", get = function(s) return s.labels end,
+  { name = "labels", key = "labels", at = { "labels" }, get = function(s) return s.labels end,
     show = function(labels) return #table_.keys(labels) .. " labels" end },
-  { name = "protect", key = "protect", get = function(s) return s.protect end },
+  { name = "protect", key = "protect", at = { "protect" }, get = function(s) return s.protect end },
 }
 table_.extend(table_.extend(M.FIELDS, guest.FIELDS), first.FIELDS)
 
@@ -129,7 +129,7 @@ local function class_of(field, recorded, wanted)
 end
 
 --- The changes from `recorded` to `wanted`.
----@return {name: string, class: string, key: string, from: string, to: string}[]
+---@return {name: string, class: string, key: string, from: string, to: string, at: string[]?}[]
 function M.changes(recorded, wanted)
   local changes = {}
   for _, field in ipairs(M.FIELDS) do
@@ -139,7 +139,7 @@ function M.changes(recorded, wanted)
       local from_text, to_text
       if field.tell then from_text, to_text = field.tell(from, to) else from_text, to_text = show(from), show(to) end
       changes[#changes + 1] = { name = field.name, class = class_of(field, recorded, wanted), key = field.key,
-        from = from_text, to = to_text }
+        from = from_text, to = to_text, at = field.at }
     end
   end
   return changes
@@ -148,6 +148,28 @@ end
 --- The changes that cost a disk or what is on it: only the user may decide on those.
 function M.grave(changes)
   return table_.filter(changes, function(change) return RANK[change.class] >= RANK.reprovision end)
+end
+
+--- Whether a machine that runs can take over all of some changes.
+function M.is_live(changes)
+  for _, change in ipairs(changes) do
+    if change.class ~= "live" or not change.at then return false end
+  end
+  return true
+end
+
+--- The spec of a machine that runs, once it has taken over what it can; what else has changed stays as it was launched.
+---@return table spec
+function M.taken_over(applied, wanted)
+  local spec = table_.copy(applied)
+  for _, field in ipairs(M.FIELDS) do
+    if field.at and class_of(field, applied, wanted) == "live" then
+      local into, from = spec, wanted
+      for i = 1, #field.at - 1 do into, from = into[field.at[i]], from[field.at[i]] end
+      into[field.at[#field.at]] = table_.copy(from[field.at[#field.at]])
+    end
+  end
+  return spec
 end
 
 --- What is wanted, with everything left as recorded that a grave change would touch.

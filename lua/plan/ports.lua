@@ -33,6 +33,24 @@ function M.lease_keys(ports)
   return keys
 end
 
+local function is_same(a, b)
+  return a.protocol == b.protocol and a.host_ip == b.host_ip and a.host == b.host and a.host_to == b.host_to
+    and a.guest == b.guest
+end
+
+--- Whether one of `ports` is this very port.
+function M.has(ports, port)
+  for _, other in ipairs(ports) do
+    if is_same(other, port) then return true end
+  end
+  return false
+end
+
+--- Those of `ports` that are not among `others`.
+function M.without(ports, others)
+  return table_.filter(ports, function(port) return not M.has(others, port) end)
+end
+
 local ANY = "0.0.0.0"
 
 --- Whether one of `taken` is in the way of `port`: the same number of the same protocol, at the same address or at all.
@@ -45,23 +63,25 @@ function M.any_overlaps(taken, port)
   return false
 end
 
---- What a plan launches: instances whose ports have to be free for it. A launch that was cut off has its QEMU already.
+--- What a plan launches, or gives other ports: instances whose ports have to be free for it. A launch that was cut off
+--- has its QEMU already.
 ---@param actions holos.Action[]
 ---@param specs table[]
 ---@param seen table<string, table>  instances as observed
 ---@return table[] launched  specs
 ---@return table[] freed     the ports of the instances that the plan stops
 function M.of_plan(actions, specs, seen)
-  local kinds, launched, freed = { ["instance.launch"] = {}, ["instance.stop"] = {} }, {}, {}
+  local kinds, launched, freed = { ["instance.launch"] = {}, ["instance.stop"] = {}, ["instance.apply"] = {} }, {}, {}
   for _, action in ipairs(actions) do
     if kinds[action.kind] then kinds[action.kind][action.instance] = true end
   end
-  local stopped = kinds["instance.stop"]
+  local stopped, freeing = kinds["instance.stop"], table_.merge(kinds["instance.stop"], kinds["instance.apply"])
   for _, spec in ipairs(specs) do
     local is_cut = seen[spec.name] and seen[spec.name].is_cut and not stopped[spec.name]
-    if kinds["instance.launch"][spec.name] and not is_cut then launched[#launched + 1] = spec end
+    local takes = kinds["instance.launch"][spec.name] or kinds["instance.apply"][spec.name]
+    if takes and not is_cut then launched[#launched + 1] = spec end
   end
-  for name in pairs(stopped) do
+  for name in pairs(freeing) do
     local known = seen[name] or {}
     table_.extend(freed, known.runtime and known.runtime.ports or {})
     table_.extend(freed, known.applied and known.applied.ports or {})

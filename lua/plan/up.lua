@@ -2,6 +2,7 @@
 local consent = require "holos.plan.consent"
 local decide = require "holos.plan.reconcile.decide"
 local instance = require "holos.plan.reconcile.instance"
+local live = require "holos.plan.reconcile.live"
 local order = require "holos.plan.reconcile.order"
 local sheet = require "holos.plan.reconcile.sheet"
 local surplus = require "holos.plan.reconcile.surplus"
@@ -21,6 +22,17 @@ local function decide_all(context)
   return decisions, specs
 end
 
+-- Those that the command is not about hear of the others.
+local function tell_others(plan, context)
+  for _, spec in ipairs(context.no_start and {} or context.others or {}) do
+    local decision = decide.of_other(context, spec)
+    if decision then
+      instance.carry_out(plan, context, decision)
+      plan.specs[#plan.specs + 1] = decision.spec
+    end
+  end
+end
+
 --- The plan that brings what is observed to what is wanted.
 ---@param context table
 ---  specs: wanted instance specs, in start order        record: the project's record
@@ -30,6 +42,7 @@ end
 ---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
 ---  directory: the project's                            consent: the user's answers, nil for none
 ---  managed, declared: services, see reconcile/surplus  renew: see reconcile/decide
+---  others: the specs of all other instances of the file
 ---  no_start: make what is missing and launch nothing   leave_known: recorded instances stay as they are
 ---@return holos.Plan
 function M.make(context)
@@ -39,6 +52,7 @@ function M.make(context)
   local decisions
   decisions, context.specs = decide_all(context)
   plan.specs = context.specs
+  live.close(plan, context, decisions)
   context.volume_ids = volume.plan(plan, context)
   for _, decision in ipairs(decisions) do
     wanted[decision.spec.name] = true
@@ -48,6 +62,7 @@ function M.make(context)
     if decision.intent then order.finish(plan, context, decision.spec) end
   end
   surplus.plan(plan, context, wanted)
+  tell_others(plan, context)
   return plan
 end
 

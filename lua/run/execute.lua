@@ -3,6 +3,7 @@
 local disk = require "holos.run.action.disk"
 local err = require "holos.core.err"
 local instance = require "holos.run.action.instance"
+local live = require "holos.run.action.live"
 local replace = require "holos.run.action.replace"
 local task = require "holos.core.task"
 
@@ -10,7 +11,7 @@ local M = {}
 
 --- One entry for each kind of action: fn(world, job, action) → what it came to; `job` is what M.run got.
 M.actions = {}
-for _, actions in ipairs { disk, instance, replace } do
+for _, actions in ipairs { disk, instance, live, replace } do
   for kind, action in pairs(actions) do M.actions[kind] = action end
 end
 

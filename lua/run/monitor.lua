@@ -82,6 +82,33 @@ function M.host_ports(session, asked, name)
   return ports
 end
 
+--- The netdev of the card that ports are published on.
+local CARD = "net0"
+
+local function human(session, line)
+  return session:execute("human-monitor-command", { ["command-line"] = line }, { timeout_ms = COMMAND_MS })
+end
+
+--- The ports that QEMU listens on: {protocol, host_ip, host, guest}.
+function M.forwards(session) return M.parse_usernet(human(session, "info usernet")) end
+
+--- Takes a forwarded port away; one that is not there is no error.
+function M.remove_forward(session, port)
+  human(session, ("hostfwd_remove %s %s:%s:%d"):format(CARD, port.protocol, port.host_ip, port.host))
+end
+
+--- Forwards another port; host 0 lets libslirp pick. Raises EADDRINUSE: QEMU says why as text.
+function M.add_forward(session, port, name)
+  local said = human(session, ("hostfwd_add %s %s:%s:%d-:%d"):format(CARD, port.protocol, port.host_ip, port.host, port.guest))
+  if not said:find("%S") then return end
+  err.raise { message = ("%s: host port %s:%d/%s: %s"):format(name, port.host_ip, port.host, port.protocol,
+    said:match("^%s*(.-)%s*$")), code = "EADDRINUSE", hint = "choose another host port, or 0 for any free one" }
+end
+
+--- The first of some forwards that is the one asked for, taken out of them.
+---@param port {protocol: string, host: integer, guest: integer}  host 0: any
+M.take_match = take_match
+
 --- Presses the power button.
 function M.power_down(session) session:execute("system_powerdown", {}, { timeout_ms = COMMAND_MS }) end
 

@@ -40,6 +40,7 @@ local function plan_of(context, words, at)
   local options, services = context.options, select_.services(project, words, context.options)
   return up.make {
     specs = table_.filter(at.wanted.specs, function(spec) return services[spec.service] end), record = at.record,
+    others = table_.filter(at.wanted.specs, function(spec) return not services[spec.service] end),
     observed = at.observed, volumes = project.volumes, where = where_of(project), describe = render.describe,
     directory = project.directory, goal = options.goal, consent = select_.consent(context, at.record, words),
     managed = options.leave_known and set_of(words) or services,

@@ -221,6 +221,21 @@ test("up --recreate is killed as it puts the old disk back: the next command fin
   end, { 1 })
 end, SWEEP)
 
+test("up that changes ports of what runs is killed as it enters each call that changes something: the next up finishes it",
+  function()
+    sweep({ "up", "--detach" }, function(stack)
+      stack:expect { "up", "-d" }
+      stack:write((YAML:gsub('"0:80"', '"0:81", "0:80"')))
+    end, function(stack, where)
+      local before = stack:pids()
+      local next_up = stack:run { "up", "--detach" }
+      equal({ next_up.status, stack:pids() }, { 0, before }, where .. next_up.stderr)
+      for _, name in ipairs { "web-0", "web-1" } do equal(#stack:ps()[name].ports, 2, where) end
+      equal(stack:run({ "plan", "--exit-code" }).status, 0, where)
+      require_recovery(stack, where)
+    end)
+  end, SWEEP)
+
 test("up --reprovision is killed as it enters each call that changes something: the next up runs the steps, or asks", function()
   sweep({ "up", "--detach", "--reprovision" }, function(stack) changed(stack, "", 'cloud_init: {runcmd: ["true"]}, ') end,
     function(stack, where)

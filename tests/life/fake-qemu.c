@@ -177,10 +177,26 @@ static void take_signal(struct fake *fake, int signals)
         stop_with(fake, "host-signal", false);
 }
 
+/* No guest listens behind a forwarded port: whoever connects is sent away at once. */
+static void refuse_guests(struct fake *fake, const struct pollfd *entries)
+{
+    for (int i = 0; i < fake->forward_count; i++)
+        if (entries[i].revents)
+            close(accept4(fake->forwards[i].fd, NULL, NULL, SOCK_CLOEXEC));
+}
+
+static void watch_forwards(const struct fake *fake, struct pollfd *entries)
+{
+    for (int i = 0; i < MAX_FORWARDS; i++) {
+        bool listens = i < fake->forward_count && !fake->forwards[i].is_udp;
+        entries[i] = (struct pollfd){ .fd = listens ? fake->forwards[i].fd : -1, .events = POLLIN };
+    }
+}
+
 /* One client at a time, as QEMU does: while there is one, the listener is not looked at. */
 static void run(struct fake *fake, int signals)
 {
-    struct pollfd entries[MAX_CHANNELS + 1];
+    struct pollfd entries[MAX_CHANNELS + 1 + MAX_FORWARDS];
     bool flooding = !strcmp(fake->settings.answer, "flood"), deaf = !strcmp(fake->settings.greeting, "never");
     for (;;) {
         entries[MAX_CHANNELS] = (struct pollfd){ .fd = signals, .events = POLLIN };
@@ -191,10 +207,12 @@ static void run(struct fake *fake, int signals)
                                                                                : channel->listener;
             entries[i] = (struct pollfd){ .fd = fd, .events = POLLIN };
         }
-        if (poll(entries, MAX_CHANNELS + 1, flooding ? 1 : due_ms(fake)) < 0)
+        watch_forwards(fake, entries + MAX_CHANNELS + 1);
+        if (poll(entries, MAX_CHANNELS + 1 + MAX_FORWARDS, flooding ? 1 : due_ms(fake)) < 0)
             continue;
         act_on_time(fake);
         flood(fake);
+        refuse_guests(fake, entries + MAX_CHANNELS + 1);
         if (entries[MAX_CHANNELS].revents)
             take_signal(fake, signals);
         for (int i = 0; i < fake->channel_count; i++) {

@@ -411,3 +411,16 @@ test("a change of the boot part is no change of the first part", function()
     configs = {}, secrets = {}, dns = { "9.9.9.9" }, hostname = "other", domainname = "d", shm_size_bytes = 1 })
   equal(after, before)
 end)
+
+test("a guest that runs is given the names of the others anew: our block alone is replaced", function()
+  for _, shell in ipairs(SHELLS) do
+    local guest, spec = guest_with(shell), spec_with {}
+    guest:write("etc/hosts", "127.0.0.1 localhost\n10.0.0.1 mine\n# holos begin\n10.10.0.9 gone-0\n# holos end\n")
+    local all = { { address = "10.10.0.2", names = { "db-0", "db" } }, { address = "10.10.0.3", names = { "web-1", "web" } } }
+    guest:write("run/holos/seed/holos/update.sh", guest:adapt(names.update(spec, all)))
+    local result = guest:run "update.sh"
+    equal(result.status, 0, shell .. ": " .. result.stderr)
+    equal(guest:read "etc/hosts", "127.0.0.1 localhost\n10.0.0.1 mine\n" .. names.hosts(spec, all), shell)
+    ok(names.hosts(spec, all):find("10.10.0.3 web-1 web", 1, true), "the names are told")
+  end
+end)

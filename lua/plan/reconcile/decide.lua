@@ -7,7 +7,8 @@ local table_ = require "holos.core.table"
 local M = {}
 
 ---@class holos.Decision
----@field kind    "new"|"lost"|"protected"|"ask"|"recreate"|"go"  go: the disk stays; what has to be done follows from `changes`
+---@field kind    "new"|"lost"|"protected"|"ask"|"recreate"|"tell"|"go"  go: the disk stays; what has to be done follows
+---                from `changes`
 ---@field spec    table     as the instance is to be
 ---@field intent  holos.Intent?
 ---@field changes table[]   of plan/diff: what the running machine, else the record, has otherwise
@@ -107,6 +108,18 @@ local function of_recorded(context, at, spec)
     return reprovision(context, at, spec)
   end
   return go(at, spec)
+end
+
+--- An instance that the command is not about: when it runs, it is told the names of the others. nil when that is not needed.
+---@return holos.Decision?
+function M.of_other(context, spec)
+  local entry, seen = context.record.instances[spec.name], context.observed.instances[spec.name]
+  local applied = entry and seen and seen.running and not seen.is_cut and seen.applied
+  if not applied or applied.hosts_id == spec.hosts_id or entry.replaced then return nil end
+  local decision = leave({ entry = entry, seen = seen, recorded = entry.spec }, spec)
+  decision.kind, decision.intent.desired, decision.intent.provision_runs = "tell", entry.desired, entry.provision_runs
+  decision.changes = table_.filter(decision.changes, function(change) return change.name == "hosts" end)
+  return decision
 end
 
 --- What is to become of the instance of `spec`.

@@ -1,5 +1,6 @@
 --- From a decision on an instance to the actions that carry it out, and the rows that say so. Pure.
 local diff = require "holos.plan.diff"
+local live = require "holos.plan.reconcile.live"
 local order = require "holos.plan.reconcile.order"
 local sheet = require "holos.plan.reconcile.sheet"
 local table_ = require "holos.core.table"
@@ -114,13 +115,18 @@ local function go(plan, context, decision)
     sheet.row(plan, "~", spec.name, "finish its launch, which was cut off")
     order.launch(plan, context, spec, { after = {} }, "its launch was cut off")
   end
-  if #decision.changes > 0 then
+  if #decision.changes > 0 and live.is_possible(decision, seen) then
+    live.apply(plan, context, decision)
+  elseif #decision.changes > 0 then
     sheet.row(plan, "~", spec.name, "at its next start   " .. sheet.change_text(decision.changes),
       sheet.where_of(context, spec, decision.changes))
   end
 end
 
-local CARRY_OUT = { new = new, lost = lost, protected = protected, ask = ask, recreate = recreate, go = go }
+-- Only the names of the others have changed.
+local function tell(plan, context, decision) live.apply(plan, context, decision) end
+
+local CARRY_OUT = { tell = tell, new = new, lost = lost, protected = protected, ask = ask, recreate = recreate, go = go }
 
 --- Writes what a decision comes to on the plan.
 ---@param decision holos.Decision

@@ -1,6 +1,7 @@
 --- What comes before what: launches wait for what their service depends on, and `up` for its instances. Pure.
 local gate = require "holos.plan.gate"
 local sheet = require "holos.plan.reconcile.sheet"
+local table_ = require "holos.core.table"
 
 local M = {}
 
@@ -34,7 +35,7 @@ end
 --- What a launch of `spec` must come after: its volumes and what its service depends on.
 ---@return {after: string[], after_any: string[]} waits  after_any: also when these have failed
 function M.prerequisites(plan, context, spec)
-  local waits = { after = {}, after_any = {} }
+  local waits = { after = table_.copy(context.closed), after_any = {} }
   for _, mount in ipairs(spec.mounts) do
     local id = context.volume_ids[mount.volume]
     if id then waits.after[#waits.after + 1] = id end

@@ -2,6 +2,7 @@
 local hosts_ = require "holos.plan.hosts"
 local library = require "holos.plan.seed.library"
 local network = require "holos.plan.network"
+local text = require "holos.core.text"
 
 local M = {}
 
@@ -89,6 +90,21 @@ function M.hosts(spec, all)
   end
   lines[#lines + 1] = "# holos end"
   return table.concat(lines, "\n") .. "\n"
+end
+
+local UPDATE = [[
+set -e
+holos_here=/run/holos/told
+mkdir -p "$holos_here"
+printf '%%s' %s >"$holos_here/hosts"
+%s
+holos_write_hosts
+]]
+
+--- A script for root of a guest that runs: gives it the names as they are now. After a reboot of the guest alone it has
+--- those of its launch again.
+function M.update(spec, all)
+  return UPDATE:format(text.shell_quote(M.hosts(spec, all)), HOSTS)
 end
 
 return M

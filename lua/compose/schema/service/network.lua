@@ -23,7 +23,7 @@ local addresses = schema.lazy(function() return require "holos.compose.schema.re
 local extra_hosts = schema.lazy(function() return require "holos.compose.schema.resolver" end, "extra_hosts")
 
 return { title = "Networks and names",
-  { "ports", port "list", default = tables.list {}, change = "restart",
+  { "ports", port "list", default = tables.list {}, change = "live",
     meaning = "Published ports: [[IP:]HOST:]GUEST[/udp], numbers or ranges of one length. Replicas take the following host "
       .. "ports; a range of the host for one port of the guest is a pool, from which each replica takes a free one." },
   { "expose", port "exposed", change = "live", meaning = "Ports that the guest serves, for readers: services reach every "
