@@ -76,13 +76,9 @@ M.FIELDS = {
   { name = "shm_size", key = "shm_size", get = function(s) return s.shm_size_bytes end, show = bytes },
   { name = "command", key = "command", get = function(s) return s.app end, tell = tell_app },
   { name = "extra_hosts", key = "extra_hosts", get = function(s) return s.extra_hosts end, show = extra_host_words },
-<<<<<<< HEAD
-  { name = "restart", key = "restart", get = function(s) return s.restart end, show = restart_words },
-  { name = "cpus", class = "live", key = "cpus", get = function(s) return s.vm.cpu_quota end, show = text },
-=======
+  { name = "restart", key = "restart", at = { "restart" }, get = function(s) return s.restart end, show = restart_words },
   { name = "cpus", class = "live", key = "cpus", at = { "vm", "cpu_quota" },
     get = function(s) return s.vm.cpu_quota end, show = text },
->>>>>>> e231f91 (Ports, names of the others, labels, grace and protection change while the machine runs)
 }
 
 return M
