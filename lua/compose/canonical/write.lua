@@ -65,21 +65,27 @@ end
 
 local function is_empty(value) return type(value) == "table" and next(value) == nil end
 
--- Whether a file that does not say it means the same, and need not be told so.
+-- Whether a file that does not say it means the same, and need not be told so. What is inside of a table may have been
+-- written elsewhere; that shows when it is made.
 local function is_idle(writing, field, value, mark)
-  return is_empty(field.default) and is_empty(value) or not mark and not writing.defaults
+  return is_empty(field.default) and is_empty(value) or not mark and not writing.defaults and type(value) ~= "table"
+end
+
+local function write_field(writing, field, value, mark)
+  local has_default = field and field.default ~= nil
+  if has_default and is_idle(writing, field, value, mark) then return nil end
+  local made
+  if field and field.rule then made = M.value(writing, field.rule, value) else made = M.plain(writing, value) end
+  if has_default and not mark and is_empty(made) then return nil end
+  return made, has_default and "default" or "implied"
 end
 
 function writers.record(writing, value, rule)
   local made, marks, origins = {}, writing.marks[value], {}
   writing.origins[made] = origins
   for key, item in next, value do
-    local field = rule.fields[key]
-    local has_default, field_rule = field and field.default ~= nil, field and field.rule
-    if not (has_default and is_idle(writing, field, item, marks and marks[key])) then
-      made[key] = field_rule and M.value(writing, field_rule, item) or M.plain(writing, item)
-      origins[key] = origin_of(marks, key, has_default and "default" or "implied")
-    end
+    local written, otherwise = write_field(writing, rule.fields[key], item, marks and marks[key])
+    made[key], origins[key] = written, origin_of(marks, key, otherwise)
   end
   return made
 end
