@@ -30,7 +30,7 @@ test("a volume is kept under its name; another name is another volume, and the o
   local second = inode(stack, "pg-data")
   equal({ inode(stack, "data"), second ~= nil and second ~= first }, { first, true })
   equal(stack:expect({ "plan", "--exit-code" }).stdout, "0 to add, 0 to change, 0 to remove.\n")
-  ok(stack:expect({ "validate" }).stdout:find("keeps +volume pg%-data +survives down"))
+  ok(stack:expect({ "validate" }).stdout:find("keeps +volume pg%-data +it is there and survives down"))
 
   stack:write(named())
   stack:expect { "up" } -- back to the first one, which is as it was
