@@ -10,6 +10,7 @@ local lazy = require "holos.core.lazy"
 local access = lazy "holos.compose.rules.access"
 local dependencies = lazy "holos.compose.rules.dependencies"
 local grants = lazy "holos.compose.rules.grants"
+local health = lazy "holos.compose.rules.health"
 local host = require "holos.compose.rules.host"
 local names = require "holos.compose.rules.names"
 local networks = require "holos.compose.rules.networks"
@@ -31,6 +32,7 @@ function M.list()
     { "unknown dependencies", dependencies, "check_unknown", "depends_on" },
     { "dependency cycles", dependencies, "check_cycles", "depends_on" },
     { "health that nothing checks", dependencies, "check_conditions", "depends_on" },
+    { "checks of ports that are not published", health, "check_ports", "healthcheck" },
     { "host ports that follow for replicas", ports, "check_range", "ports" },
     { "host ports used twice", ports, "check_repeated", "ports" },
     { "pools of host ports", ports, "check_pools", "ports" },

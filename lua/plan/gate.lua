@@ -11,7 +11,7 @@ function M.of(spec, condition)
 end
 
 --- Guests without a seed that they are known to read tell nothing: what runs is all that is known of them.
-local function tells_nothing(spec)
+function M.tells_nothing(spec)
   return not spec.image.path or spec.boot ~= nil and spec.boot.kernel ~= nil
 end
 
@@ -20,7 +20,7 @@ end
 function M.goal(spec, wanted)
   if wanted or spec.ready then return wanted or spec.ready end
   if spec.healthcheck then return "healthy" end
-  return tells_nothing(spec) and "running" or "provisioned"
+  return M.tells_nothing(spec) and "running" or "provisioned"
 end
 
 return M

@@ -1,14 +1,14 @@
---- Health checks over SSH, while `up` waits. Effects: SSH to the guest, runtime.json.
+--- Health checks: one of a guest, and the wait of `up` for a guest that passes. Effects: SSH to the guest or a connection
+--- to a port of it, runtime.json.
 local err = require "holos.core.err"
-local runtime = require "holos.run.runtime"
+local health = require "holos.plan.health"
+local port_check = require "holos.run.port_check"
 local remote = require "holos.run.remote"
+local runtime = require "holos.run.runtime"
 local task = require "holos.core.task"
 local text = require "holos.core.text"
 
 local M = {}
-
---- How often a check runs while it may still fail freely (Compose's start_interval).
-local START_INTERVAL_MS = 5000
 
 --- The words of a check, for the guest's shell. CMD is exec form, CMD-SHELL one shell line.
 function M.words(test)
@@ -16,56 +16,73 @@ function M.words(test)
   return { table.unpack(test, 2) }
 end
 
---- One probe.
----@return boolean healthy
----@return string? reason  last line of output, or why the probe could not run
-function M.probe(world, state, spec, now)
-  local check = spec.healthcheck
-  local output = {}
-  local ok, result = xpcall(task.within, err.trace, check.timeout_ms, function()
-    local session <close> = remote.connect(world, state, spec, now, { timeout_ms = check.timeout_ms })
-    local function keep(chunk) output[#output + 1] = chunk end
-    return session:exec(remote.command_line(spec, M.words(check.test)),
-      { stdout = keep, stderr = keep, timeout_ms = check.timeout_ms })
-  end)
-  if not ok then
-    if result.traceback or err.is(result, "ECANCELED") or err.is(result, "EHOSTKEY") then error(result, 0) end
-    return false, tostring(result)
+-- Of what a check says the beginning is kept; the rest is read and dropped.
+local function keeper_of(output)
+  local bytes = 0
+  return function(chunk)
+    if bytes < health.TEXT_BYTES then output[#output + 1] = chunk end
+    bytes = bytes + #chunk
   end
-  local last = text.escape_terminal(table.concat(output)):match("([^\n]+)%s*$")
-  if result.status == 0 then return true, last end
-  return false, ("exit %s%s"):format(result.status or result.signal, last and ": " .. last or "")
 end
 
-local function remember(world, state, spec, now, health)
-  now.health = health
-  runtime.save(world, state, spec.project, spec.name, now)
-end
-
---- Probes until the check passes. During start_period failures are free, then `retries` in a row are too many.
-function M.until_healthy(world, state, spec, now, on_change)
+--- A check in the guest: its exit status, or the name of the signal that ended it.
+local function in_guest(world, state, spec, now, output)
   local check = spec.healthcheck
-  local free_until_ms = task.now_ms() + check.start_period_ms
-  local failures = 0
-  while true do
-    local begun_ms = task.now_ms()
-    local healthy, reason = M.probe(world, state, spec, now)
-    if healthy then
-      on_change { state = "healthy" }
-      return remember(world, state, spec, now, "healthy")
-    end
-    local free = begun_ms < free_until_ms
-    if not free then failures = failures + 1 end
-    if failures >= check.retries then
+  local session <close> = remote.connect(world, state, spec, now, { timeout_ms = check.timeout_ms })
+  local keep = keeper_of(output)
+  local result = session:exec(remote.command_line(spec, M.words(check.test)),
+    { stdout = keep, stderr = keep, timeout_ms = check.timeout_ms })
+  return result.status or result.signal
+end
+
+local function attempt(world, state, spec, now, output)
+  local test = spec.healthcheck.test
+  local guest = math.tointeger(tonumber(test[2]))
+  if test[1] == "TCP" then output[1] = port_check.tcp(world, spec, now, guest) return 0 end
+  if test[1] == "HTTP" then output[1] = port_check.http(world, spec, now, guest, test[3]) return 0 end
+  return in_guest(world, state, spec, now, output)
+end
+
+--- One check. What keeps it from being made is a failed check, but for a guest with another key than the one that it was
+--- given.
+---@return {begun_ms: integer, ended_ms: integer, ok: boolean, exit: integer?, text: string} result
+function M.check(world, state, spec, now)
+  local begun_ms, output = task.now_ms(), {}
+  local ran, exit = xpcall(task.within, err.trace, spec.healthcheck.timeout_ms, attempt, world, state, spec, now, output)
+  if not ran and (exit.traceback or err.is(exit, "ECANCELED") or err.is(exit, "EHOSTKEY")) then error(exit, 0) end
+  local said = text.escape_terminal(table.concat(output):sub(1, health.TEXT_BYTES))
+  return { begun_ms = begun_ms, ended_ms = task.now_ms(), ok = ran and exit == 0, exit = math.type(exit) == "integer" and exit or nil,
+    text = ran and said or tostring(exit) }
+end
+
+--- A failed check in a line: "exit 7: no such file", or why it could not be made.
+function M.reason(result)
+  local last = result.text:match("([^\n]+)%s*$")
+  if not result.exit then return last or "killed" end
+  return ("exit %d%s"):format(result.exit, last and ": " .. last or "")
+end
+
+local function remember(world, state, spec, now, status)
+  now.health = status
+  runtime.update(world, state, spec.project, spec.name, now, function(other) other.health = status end)
+end
+
+--- Checks until one passes; raises EUNHEALTHY when too many have failed.
+function M.until_healthy(world, state, spec, now, on_change)
+  local check, seen = spec.healthcheck, health.new(task.now_ms())
+  repeat
+    task.wait { at_ms = seen.due_ms }
+    local result = M.check(world, state, spec, now)
+    seen = health.checked(check, seen, result)
+    if seen.status == "unhealthy" then
       remember(world, state, spec, now, "unhealthy")
-      err.raise { message = ("%s: unhealthy: %d checks failed; the last: %s"):format(spec.name, failures, reason),
+      err.raise { message = ("%s: unhealthy: %d checks failed; the last: %s"):format(spec.name, seen.failures, M.reason(result)),
         code = "EUNHEALTHY", exit = 4, hint = "holos logs " .. spec.name }
     end
-    on_change { state = "checking", text = reason }
-    local pause_ms = check.interval_ms
-    if free then pause_ms = math.min(pause_ms, check.start_interval_ms or START_INTERVAL_MS) end
-    task.wait { at_ms = begun_ms + pause_ms }
-  end
+    if not result.ok then on_change { state = "checking", text = M.reason(result) } end
+  until seen.status == "healthy"
+  on_change { state = "healthy" }
+  remember(world, state, spec, now, "healthy")
 end
 
 return M

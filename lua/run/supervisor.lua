@@ -28,6 +28,29 @@ function M.connect(world, state, project)
   return fd and lines.new(fd, "supervisor of " .. project)
 end
 
+--- A connection that gets events from now on, those whose types begin with one of `types`; nil when there is no
+--- supervisor, or it does not answer.
+---@return table? lines
+function M.subscribe(world, state, project, types)
+  local connection = M.connect(world, state, project)
+  if not connection then return nil end
+  local ok, answer = pcall(task.within, M.ANSWER_MS, function()
+    connection:write(world.json.encode({ op = "subscribe", types = types }, {}))
+    return connection:next()
+  end)
+  if ok and answer then return connection end
+  connection:close()
+  if not ok and not err.is_failure(answer) then error(answer, 0) end
+end
+
+--- The next event of a connection that subscribed; nil when the supervisor has gone.
+---@return table? event
+function M.next_event(world, connection)
+  local line = connection:next()
+  local message = line and world.json.decode(line, {})
+  return type(message) == "table" and type(message.event) == "table" and message.event or nil
+end
+
 local function converse(world, state, project, request)
   local connection <close> = M.connect(world, state, project)
   if not connection then return nil end

@@ -1,5 +1,6 @@
 --- Keeps one instance: waits for its end, says why it ended, starts it again when its policy says so. Effects: a pidfd
 --- and a monitor of the VM, runtime.json under the instance's lock, launches.
+local checks = require "holos.supervise.checks"
 local end_ = require "holos.supervise.end"
 local err = require "holos.core.err"
 local guest_ = require "holos.supervise.guest"
@@ -74,6 +75,7 @@ local function attend(keeper, now, process)
     end,
     function() return until_changed(keeper, now) end,
     function() return "replace", guest:follow() end,
+    function() return "replace", checks.run(keeper.project, keeper.entry.spec, now) end,
   }
   if what == "ended" then end_.settle(keeper, now, guest:ending()) end
   if what == "replace" then end_.replace(keeper, now, why) end

@@ -1,5 +1,7 @@
 --- The supervisor's socket: JSON lines from commands of the same user. Effects: listens, answers.
+local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
+local health = lazy "holos.run.health"
 local lines_ = require "holos.run.lines"
 local supervisor = require "holos.run.supervisor"
 local table_ = require "holos.core.table"
@@ -7,7 +9,8 @@ local task = require "holos.core.task"
 
 local M = {}
 
-local CLIENTS, EVENTS_KEPT = 64, 256
+-- A command has a connection for each instance that it waits for.
+local CLIENTS, EVENTS_KEPT = 512, 256
 
 --- The listening socket of a project; one that a killed supervisor left is replaced.
 function M.listen(project)
@@ -58,6 +61,16 @@ function M.operations.hold(project, client, request)
   project:hold(names, 1)
   table_.extend(client.holds, names)
   return {}
+end
+
+--- One health check, now; it counts for nothing.
+function M.operations.probe(project, _, request)
+  local keeper = project.keepers[request.instance]
+  if not keeper or not keeper.is_live or not keeper.entry.spec.healthcheck then
+    err.raise { message = "it does not run, or has no health check", code = "EINVAL" }
+  end
+  local result = health.check(project.world, project.state, keeper.entry.spec, keeper.now)
+  return { healthy = result.ok, text = result.text }
 end
 
 function M.operations.retire(project)

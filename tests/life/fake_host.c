@@ -227,7 +227,7 @@ static int listen_on(struct forward *forward)
     if (!forward->is_udp)
         setsockopt(forward->fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(forward->fd, (struct sockaddr *)&address, length) < 0 ||
-        (!forward->is_udp && listen(forward->fd, 1) < 0)) {
+        (!forward->is_udp && listen(forward->fd, 128) < 0)) {
         close(forward->fd);
         return -1;
     }

@@ -51,7 +51,14 @@ test("health tests in all their forms", function()
   equal(health.parse_test { "CMD", "true" }, { "CMD", "true" })
   equal(health.parse_test { "CMD-SHELL", "a && b" }, { "CMD-SHELL", "a && b" })
   equal(health.parse_test { "NONE" }, { "NONE" })
-  for _, test_ in ipairs { {}, { "CMD" }, { "CMD-SHELL" }, { "CMD-SHELL", "a", "b" }, { "NONE", "a" } } do
+  equal(health.parse_test "tcp:5432", { "TCP", "5432" })
+  equal(health.parse_test { "TCP", "5432" }, { "TCP", "5432" })
+  equal(health.parse_test "http:80", { "HTTP", "80", "/" })
+  equal(health.parse_test "http:8080/health?full=1", { "HTTP", "8080", "/health?full=1" })
+  equal(health.parse_test "http://localhost/", { "CMD-SHELL", "http://localhost/" })
+  equal({ health.port { "HTTP", "80", "/" }, health.port { "CMD", "80" } }, { 80 })
+  for _, test_ in ipairs { {}, { "CMD" }, { "CMD-SHELL" }, { "CMD-SHELL", "a", "b" }, { "NONE", "a" }, { "TCP" },
+    { "TCP", "0" }, { "TCP", "70000" }, { "TCP", "80", "/" }, { "HTTP", "80", "x" }, { "HTTP", "80", "/", "more" } } do
     equal(health.parse_test(test_), nil)
   end
 end)

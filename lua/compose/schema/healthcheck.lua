@@ -22,7 +22,8 @@ return schema.record({
       list = schema.list { of = schema.text { empty = true }, canonical = canonical_list },
     }, required = function(check) return not check.disable end, change = "live", hint = "write test: COMMAND",
     meaning = "Command run in the guest; exit status 0 is healthy. Text goes to the guest's shell; a list is a command "
-      .. "line, with or without Docker's CMD, CMD-SHELL or NONE in front." },
+      .. "line, with or without Docker's CMD, CMD-SHELL or NONE in front. tcp:PORT and http:PORT/PATH are checks that "
+      .. "the host makes, through a published port, and need nothing in the guest." },
   { "interval", schema.duration { least_ms = 100 }, default = 30000, unit = "ms", change = "live",
     meaning = "Time between the ends and starts of two checks." },
   { "timeout", schema.duration { least_ms = 100 }, default = 5000, unit = "ms", change = "live",

@@ -1,0 +1,72 @@
+--- Health checks of a running guest, for as long as it runs. Effects: as of run/health; health.json beside the runtime,
+--- runtime.json when the status is another one.
+local err = require "holos.core.err"
+local gate = require "holos.plan.gate"
+local health = require "holos.plan.health"
+local health_ = require "holos.run.health"
+local observe = require "holos.run.observe"
+local report = require "holos.plan.report"
+local restart = require "holos.plan.restart"
+local runtime = require "holos.run.runtime"
+local task = require "holos.core.task"
+
+local M = {}
+
+local FILE_MODE = tonumber("600", 8)
+
+--- Until the guest has reported that its first steps are done; at once for one that reports nothing.
+local function until_provisioned(project, spec, now)
+  if gate.tells_nothing(spec) then return end
+  local world, state = project.world, project.state
+  local watch <close> = err.check(spec.name, world.fs.watch())
+  err.check(spec.name, watch:add(state:instance(project.name, spec.name) .. "/report.log", { "modify" }))
+  while not report.reached(observe.report(world, state, project.name, spec.name, now), "provisioned") do
+    task.wait { fd = watch:fileno(), dir = "r" }
+    while watch:try_next() do end
+  end
+end
+
+--- The last results, for those who want to know why. Nothing rests on them.
+local function write_results(project, name, seen)
+  local world = project.world
+  world.fs.write_atomic(project.state:instance(project.name, name) .. "/health.json", world.json.encode({ status = seen.status,
+    failures = seen.failures, boot_id = world.proc.boot_id(), results = seen.results }, { indent = 1 }) .. "\n",
+    { mode = FILE_MODE, sync = false })
+end
+
+local function tell(project, spec, now, seen, result)
+  runtime.update(project.world, project.state, project.name, spec.name, now, function(other)
+    other.health = seen.status
+    if seen.status == "healthy" then other.restarts = restart.healthy(other.restarts) or other.restarts end
+  end)
+  project:emit { type = "instance.health", instance = spec.name, status = seen.status,
+    text = not result.ok and health_.reason(result) or nil }
+end
+
+local function check(project, spec, now)
+  local ok, result = pcall(health_.check, project.world, project.state, spec, now)
+  if ok then return result end
+  if not err.is(result, "EHOSTKEY") then error(result, 0) end
+  local now_ms = task.now_ms()
+  return { begun_ms = now_ms, ended_ms = now_ms, ok = false, text = result.message }
+end
+
+--- Checks for ever; ends only when the guest is unhealthy and is to be started anew, and says why.
+---@return {how: string, text: string, cause: "unhealthy"}
+function M.run(project, spec, now)
+  if not spec.healthcheck then task.event():wait() end
+  until_provisioned(project, spec, now)
+  local seen = health.adopt(spec.healthcheck, now.health, task.now_ms())
+  while true do
+    task.wait { at_ms = seen.due_ms }
+    local result, before = check(project, spec, now), seen.status
+    seen = health.checked(spec.healthcheck, seen, result)
+    write_results(project, spec.name, seen)
+    if seen.status ~= before then tell(project, spec, now, seen, result) end
+    if seen.status == "unhealthy" and spec.restart and spec.restart.on_unhealthy then
+      return { how = "unhealthy", text = health_.reason(result), cause = "unhealthy" }
+    end
+  end
+end
+
+return M
