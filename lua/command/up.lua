@@ -33,7 +33,8 @@ local function finish(context, prepared)
       #prepared.specs == 1 and "instance" or "instances"))
   end
   for _, line in ipairs(text.columns(shared.published(prepared.record))) do out.talk(line) end
-  out.talk(("next: holos ps · holos logs %s · holos exec %s"):format(prepared.specs[1].service, prepared.specs[1].name))
+  local first = prepared.specs[1]
+  if first then out.talk(("next: holos ps · holos logs %s · holos exec %s"):format(first.service, first.name)) end
 end
 
 --- Carries out `verb`, "up" or one that is an `up` of its own kind.

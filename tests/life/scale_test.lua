@@ -48,6 +48,16 @@ test("scale up and down touches no sibling; surplus disks go to the trash; what 
     equal(#stack:pids(), 3)
   end)
 
+test("replicas: 0 in the file: none is made, what runs goes to the trash, and up says so without an instance to name", function()
+  local stack <close> = stack_.on_fake(TWO)
+  stack:expect { "up" }
+  stack:write((TWO:gsub("(%a+): {image", "%1: {replicas: 0, image")))
+  ok(stack:expect({ "plan" }).stdout:find("\n0 to add, 0 to change, %d to remove"))
+  stack:expect { "up" }
+  equal({ #stack:pids(), trashed(stack, "web-0"), trashed(stack, "db-0") }, { 0, 1, 1 })
+  ok(stack:expect({ "up" }).stderr:find("is up to date (0 instances)", 1, true))
+end)
+
 test("scale asks the rules of the file, too: one name cannot be had twice", function()
   local stack <close> = stack_.on_fake((TWO:gsub("db: {", "db: {container_name: base, ")))
   local refused = stack:expect({ "scale", "db=2" }, 2)

@@ -106,7 +106,7 @@ test("what is wrong with a blank names the variable that is not set", function()
   equal(complaints("services: {web: {image: \"$A${B}\", replicas: \"$B\"}}"), [[
 holos.yaml:1:18: services.web.image: is empty; expected the path of a disk image
     variables here are not set: A, B
-holos.yaml:1:35: services.web.replicas: expected a whole number from 1 to 253, got ""
+holos.yaml:1:35: services.web.replicas: expected a whole number from 0 to 253, got ""
     a variable here is not set: B
 2 errors; nothing was changed.
 ]])
@@ -116,7 +116,7 @@ test("a name that cannot be made does not hide the rest", function()
   equal(complaints("name: ${NAME:?}\n" .. WEB .. "    replicas: $COMPOSE_PROJECT_NAME\n"), [[
 holos.yaml:1:1: name: required variable NAME is missing a value
     set it in the environment, in .env, or in a file that --env-file names: NAME=…
-holos.yaml:5:5: services.web.replicas: expected a whole number from 1 to 253, got "shop"
+holos.yaml:5:5: services.web.replicas: expected a whole number from 0 to 253, got "shop"
 2 errors; nothing was changed.
 ]])
 end)

@@ -138,6 +138,13 @@ test("one mapping said twice is one, in whatever form", function()
     :find("services.a.ports[4]: host port 81/tcp is also published by services.a.ports[3]", 1, true))
 end)
 
+test("no instances at all: of nobody's way, and nobody is waited for", function()
+  for _, body in ipairs { "replicas: 0", "scale: 0", "deploy: {replicas: 0}" } do equal(service(body).replicas, 0) end
+  equal(compose.complaints("services: {web: {image: ./a.qcow2, replicas: 0, ports: ['80:80'], volumes: ['v:/v'],"
+    .. " networks: {default: {ipv4_address: 10.44.0.9}}}, web-0: {image: ./a.qcow2, ports: ['80:80'], volumes: ['v:/v'],"
+    .. " depends_on: [web]}}\nvolumes: {v: }\nnetworks: {default: {ipam: {config: [{subnet: 10.44.0.0/24}]}}}"), "")
+end)
+
 test("values that have no effect so far are put off, and the reference pages say which", function()
   local docs = reference.compose(project_schema)
   for value, text in pairs { service_completed_successfully = "services: {b: {image: ./a.qcow2}, a: {image: ./a.qcow2, "

@@ -65,7 +65,7 @@ end
 --- Every instance has an address on the project's network.
 function M.check_count(project, report)
   local count = 0
-  for _, service in pairs(project.services) do count = count + service.replicas end
+  for _, name in ipairs(project.order) do count = count + project.services[name].replicas end
   if count > MOST_INSTANCES then
     report({ "services" }, ("%d instances in all; one project has room for %d"):format(count, MOST_INSTANCES))
   end

@@ -69,7 +69,7 @@ local placement = schema.record {
 
 return schema.record {
   { "mode", mode, default_text = "replicated", meaning = "global is one instance on the one host." },
-  { "replicas", schema.integer { least = 1, most = 253 }, change = "live", default_text = "1", same_as = "replicas",
+  { "replicas", schema.integer { least = 0, most = 253 }, change = "live", default_text = "1", same_as = "replicas",
     meaning = "As replicas of the service." },
   { "resources", resources, meaning = "CPUs and memory." },
   { "restart_policy", restart_policy, change = "live", meaning = "What happens when a machine ends; counts before restart." },

@@ -21,7 +21,7 @@ local function needs_image(service)
   return not (service.build or service.dockerfile or service.iso or service.cdrom or boot_ and boot_.kernel)
 end
 
-local instances = schema.integer { least = 1, most = 253 }
+local instances = schema.integer { least = 0, most = 253 }
 local size = schema.size { least_bytes = 64 << 20 }
 local cpu_number = schema.integer { least = 0 }
 local NO_CGROUPS = "the host's scheduler shares the CPUs out"
@@ -39,7 +39,8 @@ return { title = "The machine",
   { "platform", boot "platform", class = pending.class "platform", change = "recreate", default_text = "this host's",
     meaning = "linux/amd64 or linux/arm64: what the image is for." },
   { "replicas", instances, default_text = "1", change = "live", own = true,
-    meaning = "Number of instances, called web-0, web-1, …; adding or removing some never touches the others." },
+    meaning = "Number of instances, called web-0, web-1, …; adding or removing some never touches the others. 0: none, and "
+      .. "nobody waits for them." },
   { "scale", instances, change = "live", same_as = "replicas", meaning = "The same as replicas." },
   { "vm", vm, default = {}, own = true, meaning = "The machine." },
   { "cpus", rules.cpus, change = "restart", same_as = "vm.vcpu",
