@@ -6,6 +6,7 @@ local network = require "holos.plan.network"
 local ports = require "holos.plan.ports"
 local table_ = require "holos.core.table"
 local units = require "holos.core.units"
+local volumes = require "holos.compose.volumes"
 
 local M = {}
 
@@ -192,6 +193,22 @@ local function add_rights(list, project, facts)
   end
 end
 
+local function add_processes(list, project, facts)
+  local instances = instance.list(project, facts.record)
+  for _, item in ipairs(instances) do
+    local service = project.services[item.service]
+    local drops = facts.uid == 0 and not service.vm.run_as_root
+    list:add("runs", "QEMU", drops and "a process each, without root's rights, for" or "a process each, for", nil, item.name)
+    for _, mount in ipairs(service.mounts) do
+      local is_virtiofs = mount.kind == "bind" and volumes.driver(mount, (service.image or {}).os) == "virtiofs"
+      if is_virtiofs then list:add("runs", "virtiofsd", "one for each shared directory, for", nil, item.name) end
+    end
+  end
+  if #instances > 0 then
+    list:add("runs", "holos supervise " .. project.name, "looks after them, and ends with the last of them")
+  end
+end
+
 local function add_scripts(list, facts)
   for _, script in ipairs(facts.scripts) do list:add("ignores", script, "scripts of projects are not run by this version") end
 end
@@ -213,7 +230,9 @@ end
 ---@return holos.Effect[]
 function M.of(project, facts)
   local list = setmetatable({ effects = table_.list {}, by_key = {} }, List)
-  for _, add in ipairs { add_reads, add_shares, add_disks, add_ports, add_networks, add_rights } do add(list, project, facts) end
+  for _, add in ipairs { add_reads, add_shares, add_disks, add_ports, add_networks, add_processes, add_rights } do
+    add(list, project, facts)
+  end
   add_scripts(list, facts)
   return table_.map(list.effects, finished)
 end

@@ -63,7 +63,8 @@ test("no path, port or secret of the file is left out", function()
     "makes " .. here .. "missing-yet", "keeps " .. DIRECTORY, "creates root disk, 20 GiB",
     "creates root disk, 5 GiB", "creates volume data, 5 GiB", "creates volume at /srv/scratch, 10 GiB",
     "listens 127.0.0.1:8086/tcp", "listens 127.0.0.1:any/tcp", "listens 0.0.0.0:8000-8010/udp", "lets in 10.0.2.2",
-    "passes -no-hpet", "opens all paths", "opens /opt/rom", "ignores " .. here .. "holos.lua" } do
+    "passes -no-hpet", "opens all paths", "runs QEMU", "runs virtiofsd", "runs holos supervise shop",
+    "opens /opt/rom", "ignores " .. here .. "holos.lua" } do
     ok(seen[what], what)
   end
   equal(seen["makes " .. here .. "www"], nil)
