@@ -1,6 +1,9 @@
 -- holos config on the command line: what it prints by each option, that it reads its own output, and what it refuses.
 
+local compose = require "tests.support.compose"
+local config = require "tests.support.config"
 local files = require "tests.support.files"
+local fs = require "sys.fs"
 local host = require "sys.host"
 local json = require "sys.json"
 local qcow2 = require "sys.qcow2"
@@ -79,6 +82,34 @@ test("holos reads what it printed, and prints it again", function()
   files.write(directory .. "/again.yaml", (written:gsub("DIRECTORY", directory)))
   equal(printed(directory, { "-f", "again.yaml", "--no-interpolate" }), written)
   equal(printed(directory, { "-f", "again.yaml" }), printed(directory, {}))
+end)
+
+test("with its places behind each line it reads the same", function()
+  local directory = make()
+  local text = holos(directory, { "config" }).stdout
+  equal(holos(directory, { "-f", "-", "config" }, { stdin = holos(directory, { "config", "--explain" }).stdout }).stdout, text)
+end)
+
+test("every file of tests/golden/right is a file of that kind", function()
+  local count = 0
+  for _, entry in ipairs(assert(fs.list(files.directory .. "/golden/right"))) do
+    local text = entry.name:find("%.yaml$") and assert(files.read(files.directory .. "/golden/right/" .. entry.name))
+    if text then
+      count = count + 1
+      local state = compose.run(text, { profiles = { "*" } })
+      local again = compose.run(config.yaml(state), { profiles = { "*" } })
+      equal(config.yaml(again), config.yaml(state), entry.name)
+      equal(config.identities(again), config.identities(state), entry.name)
+    end
+  end
+  ok(count >= 9)
+end)
+
+test("keys of containers that are only warned of are not in the model", function()
+  local directory = make(TEXT:gsub("  db:\n", "  db:\n    ipc: host\n"))
+  local result = holos(directory, { "--compat", "config" })
+  ok(result.status == 0 and result.stderr:find("services.db.ipc", 1, true), result.stderr)
+  equal(holos(directory, { "-f", "-", "config" }, { stdin = result.stdout }).stdout, result.stdout)
 end)
 
 test("from another directory the model means the same", function()

@@ -1,6 +1,7 @@
 --- Files whose variables stay in place: values without any are canonical, those with one are as the file has them. Pure.
 local check = require "holos.core.schema.check"
 local findings = require "holos.compose.findings"
+local normalize = require "holos.compose.normalize"
 local project_schema = require "holos.compose.schema.project"
 local schema = require "holos.core.schema"
 local write = require "holos.compose.canonical.write"
@@ -91,6 +92,12 @@ local function with_dependencies(services, names)
   return chosen
 end
 
+-- A name that variables are in stays.
+local function name_of(state, options)
+  local given, written = state.options.name, state.tree.name
+  return given or written or options.normalize and normalize.derived_name(state.options.directory) or nil
+end
+
 --- The tree, with its variables in place.
 ---@param state holos.ComposeState  merged, and not checked
 ---@param options holos.CanonicalOptions
@@ -102,7 +109,8 @@ function M.document(state, options, writing)
     services[name] = (not chosen or chosen[name]) and service or nil
   end
   for key, value in next, state.tree do raw[key] = key ~= "version" and value or nil end
-  raw.services = services
+  raw.services, raw.name = services, name_of(state, options)
+  right.name = raw.name
   writing.marks[raw], writing.marks[services] = state.marks[state.tree], state.marks[state.tree.services]
   return mixed_map(writing, raw, right, function(key) return (project_schema.fields[key] or {}).rule end)
 end
