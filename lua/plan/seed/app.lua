@@ -130,12 +130,14 @@ local function assignments(app)
 end
 
 --- app.sh, `check` or `run`: what systemd does by a unit, in a shell. The app's PATH is for the app: what becomes its
---- user is found by ours. env(1) comes last, as dash hands on no variables whose names it could not set.
+--- user is found by ours. env(1) comes last, as dash hands on no variables whose names it could not set; such a name can look like
+--- an option of it.
 function M.script(spec)
   local app = spec.app
   local lines = { "#!/bin/sh", FUNCTIONS, table.unpack(assignments(app)) }
   table_.extend(lines, { 'case $holos_user in',
-    '    *[!0-9]*) id "$holos_user" >/dev/null || fail "there is no user $holos_user" ;;', "esac",
+    "    *[!0-9]*)", '        id "$holos_user" >/dev/null || fail "there is no user $holos_user"',
+    "        USER=$holos_user LOGNAME=$holos_user", "        export USER LOGNAME", "        ;;", "esac",
     'HOME=$(home_of "$holos_user")', "export HOME", 'set -- "$1" "$PATH"' })
   if spec.environment then
     table_.extend(lines, { "set -a", (". %s || exit 1"):format(environment.FILE), "set +a" })
@@ -147,7 +149,7 @@ function M.script(spec)
   table_.extend(lines, { library.words { "cd", app.working_dir or "/" } .. ' || fail "there is no directory to run it in"',
     "set -- " .. library.words(app.argv), 'command -v "$1" >/dev/null || fail "there is no program $1"',
     '[ "$holos_how" = run ] || exit 0',
-    library.words { "set", "--", "env", table.unpack(environment.odd(spec.environment)) } .. ' "PATH=$PATH" "$@"',
+    library.words { "set", "--", "env", "--", table.unpack(environment.odd(spec.environment)) } .. ' "PATH=$PATH" "$@"',
     "PATH=$holos_tools", 'become "$@"', "" })
   return table.concat(lines, "\n")
 end
@@ -187,7 +189,7 @@ function M.files(spec)
   local os, files = spec.image.os, {}
   if os == "systemd" then files[1] = { name = "holos/app.service", data = unit.text(spec) } end
   if os == "openrc" then files[1] = { name = "holos/app.openrc", data = openrc_script(spec) } end
-  if os ~= "systemd" or unit.needs_shell(spec.app) then
+  if os ~= "systemd" or unit.needs_shell(spec) then
     files[#files + 1] = { name = "holos/app.sh", data = M.script(spec) }
   end
   return files

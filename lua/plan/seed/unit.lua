@@ -33,15 +33,14 @@ local function is_plain_directory(directory)
   return directory:find("^/[%w_./+@:-]*$") ~= nil and path.normalize(directory) == directory
 end
 
---- Whether app.sh is what the unit starts: systemd takes no user by a number that has no name.
-function M.needs_shell(app) return (app.user or ""):find("^%d+") ~= nil end
+--- Whether app.sh is what the unit starts: systemd takes no user by a number that has no name, and what no file of
+--- variables can hold would stand in the unit, which everybody may read; app.sh is for root only.
+function M.needs_shell(spec)
+  return (spec.app.user or ""):find("^%d+") ~= nil or #environment.odd(spec.environment) > 0
+end
 
-local function command_of(spec)
-  if M.needs_shell(spec.app) then return { "/bin/sh", library.DIRECTORY .. "/app.sh", "run" } end
-  local app, odd = spec.app, environment.odd(spec.environment)
+local function command_of(app)
   local command = app.argv
-  -- Last, as dash hands on no variables whose names it could not set.
-  if #odd > 0 then command = table_.extend({ "/usr/bin/env", table.unpack(odd) }, command) end
   if app.working_dir and not is_plain_directory(app.working_dir) then
     return { "/bin/sh", "-c", 'cd "$0" && exec "$@"', app.working_dir, table.unpack(command) }
   end
@@ -58,11 +57,25 @@ local function limits(app, lines)
 end
 
 local function identity(app, lines)
-  if M.needs_shell(app) then return end
   local user, group = (app.user or "root"):match("^([^:]*):?(.*)$")
   lines[#lines + 1] = "User=" .. user
   if group ~= "" then lines[#lines + 1] = "Group=" .. group end
   if app.group_add then lines[#lines + 1] = "SupplementaryGroups=" .. table.concat(app.group_add, " ") end
+end
+
+-- What is run, and as whom, where and with which variables: all of that is app.sh's where that is run.
+local function start(spec, lines)
+  local app = spec.app
+  if M.needs_shell(spec) then
+    lines[#lines + 1] = "ExecStart=" .. words { "/bin/sh", library.DIRECTORY .. "/app.sh", "run" }
+    return
+  end
+  lines[#lines + 1] = "ExecStart=" .. words(command_of(app))
+  identity(app, lines)
+  if app.working_dir and is_plain_directory(app.working_dir) then
+    lines[#lines + 1] = "WorkingDirectory=" .. app.working_dir
+  end
+  if spec.environment then lines[#lines + 1] = "EnvironmentFile=" .. environment.FILE end
 end
 
 --- How long the app has to end before it is killed.
@@ -72,12 +85,8 @@ function M.stop_seconds(spec) return math.max(1, spec.stop_grace_ms // 1000 - HE
 function M.text(spec)
   local app = spec.app
   local lines = { "[Unit]", ("Description=App of %s (holos)"):format(spec.name), "Wants=network-online.target",
-    "After=network-online.target", "", "[Service]", "Type=exec", "ExecStart=" .. words(command_of(spec)) }
-  identity(app, lines)
-  if app.working_dir and is_plain_directory(app.working_dir) then
-    lines[#lines + 1] = "WorkingDirectory=" .. app.working_dir
-  end
-  if spec.environment then lines[#lines + 1] = "EnvironmentFile=" .. environment.FILE end
+    "After=network-online.target", "", "[Service]", "Type=exec" }
+  start(spec, lines)
   limits(app, lines)
   if app.stop_signal then lines[#lines + 1] = "KillSignal=" .. app.stop_signal end
   lines[#lines + 1] = ("TimeoutStopSec=%d"):format(M.stop_seconds(spec))
