@@ -255,6 +255,36 @@ for _, shell in ipairs(SHELLS) do
     equal(guest:read "etc/resolv.conf", "search example.com\nnameserver 10.0.2.3\n")
   end)
 
+  test("settings of the resolver go with the file that asked for them, in " .. shell, function()
+    local guest = guest_with(shell)
+    local function boot_with(changes)
+      guest:insert(spec_with(changes))
+      guest:run "boot.sh"
+      equal(guest:report(), { "boot", "ready" })
+      return guest:read "etc/resolv.conf"
+    end
+    local original = "# the image's\nnameserver 10.0.2.3\nsearch lan\n"
+    guest:write("etc/resolv.conf", original)
+    equal(boot_with {}, original)
+    for _ = 1, 2 do equal(boot_with { dns = { "9.9.9.9" }, dns_options = { "rotate" } },
+      "nameserver 9.9.9.9\noptions rotate\nsearch lan\n") end
+    equal(boot_with { dns_search = { "example.com" } }, "search example.com\nnameserver 10.0.2.3\n")
+    for _ = 1, 2 do equal(boot_with {}, original) end
+    boot_with { dns = { "9.9.9.9" } }
+    guest:write("etc/resolv.conf", "nameserver 10.0.2.4\n")
+    equal(boot_with {}, "nameserver 10.0.2.4\n")
+    fs.remove(guest:path "etc/resolv.conf")
+    equal(boot_with { dns = { "9.9.9.9" } }, "nameserver 9.9.9.9\n")
+    equal(boot_with {}, nil)
+    guest:write("run/elsewhere", "nameserver 10.0.2.5\n")
+    assert(fs.symlink("../run/elsewhere", guest:path "etc/resolv.conf"))
+    equal(boot_with { dns_search = { "lan" } }, "search lan\nnameserver 10.0.2.5\n")
+    equal(fs.lstat(guest:path "etc/resolv.conf").type, "file")
+    equal(boot_with {}, "nameserver 10.0.2.5\n")
+    equal(fs.readlink(guest:path "etc/resolv.conf"), "../run/elsewhere")
+    equal(guest:read "run/elsewhere", "nameserver 10.0.2.5\n")
+  end)
+
   -- -- the app --------------------------------------------------------------------------------------------------------
 
   test("a plain guest's app starts when the first steps are done, then at every boot, as its user, in " .. shell, function()

@@ -8,8 +8,23 @@ local M = {}
 
 M.FUNCTIONS = [[
 
+# What was there before us is kept, and put back while nobody else has written a file since. It may be a link.
+holos_restore_resolver() {
+    holos_kept=$holos_books/resolv.conf
+    if [ ! -L /etc/resolv.conf ] && cmp -s /etc/resolv.conf "$holos_kept.ours"; then
+        rm -f /etc/resolv.conf.new
+        if [ -L "$holos_kept" ] || [ -e "$holos_kept" ]; then
+            cp -P "$holos_kept" /etc/resolv.conf.new && mv /etc/resolv.conf.new /etc/resolv.conf || return 1
+        else
+            rm -f /etc/resolv.conf
+        fi
+    fi
+    rm -f "$holos_kept.ours" && rm -f "$holos_kept"
+}
+
 # Lines of ours win over lines of that kind that are there; without servers of ours those that DHCP gave stay.
 holos_write_resolver() {
+    holos_restore_resolver || return 1
     holos_resolver=/run/holos/resolv.conf
     cat "$holos_here/resolver" >"$holos_resolver" || return 1
     for holos_word in nameserver search options; do
@@ -19,6 +34,9 @@ holos_write_resolver() {
         echo "/etc/resolv.conf names no server to add to"
         return 1
     fi
+    if cmp -s "$holos_resolver" /etc/resolv.conf; then return 0; fi
+    if [ -L /etc/resolv.conf ] || [ -e /etc/resolv.conf ]; then cp -P /etc/resolv.conf "$holos_kept" || return 1; fi
+    cp "$holos_resolver" "$holos_kept.ours" && sync || return 1
     if [ -L /etc/resolv.conf ]; then rm -f /etc/resolv.conf; fi
     cat "$holos_resolver" >/etc/resolv.conf
 }
@@ -29,9 +47,9 @@ local function is_written(spec)
   return spec.dns_options
 end
 
---- The line of boot.sh, nil where there is nothing to do.
+--- The line of boot.sh. Also where nothing is asked for: it may have been before.
 function M.line(spec)
-  return is_written(spec) and library.attempt("resolver", "holos_write_resolver") or nil
+  return library.attempt("resolver", is_written(spec) and "holos_write_resolver" or "holos_restore_resolver")
 end
 
 local function text(spec)
