@@ -243,6 +243,22 @@ for _, shell in ipairs(SHELLS) do
     ok(guest:read("called"):find("mount -t tmpfs -o mode=1777,nosuid,nodev,size=1048576 tmpfs", 1, true))
   end)
 
+  test("parameters of modules: bootcmd loads them, and systemd sets them later, in " .. shell, function()
+    for _, os in ipairs { "systemd", "plain" } do
+      local guest = guest_with(shell)
+      local spec = spec_with({ sysctls = { ["net.netfilter.nf_conntrack_max"] = "262144", ["net.missing"] = "1" } }, os)
+      spec.cloud_init.bootcmd = { "cd " .. guest.root .. " && mkdir -p proc/sys/net/netfilter && cd proc/sys/net/netfilter"
+        .. " && echo 1 >nf_conntrack_max" }
+      guest:insert(spec)
+      guest:run "boot.sh"
+      equal(guest:read "proc/sys/net/netfilter/nf_conntrack_max", "262144\n")
+      equal(guest:report(), os == "systemd" and { "boot", "log the kernel has no parameter net/missing so far", "ready" }
+        or { "boot", "log the kernel has no parameter net/missing", "failed 0 1 sysctl net.missing", "ready" })
+      equal(guest:read "run/sysctl.d/60-holos.conf",
+        os == "systemd" and "net/missing = 1\nnet/netfilter/nf_conntrack_max = 262144\n" or nil)
+    end
+  end)
+
   test("servers and domains of ours win, and options are added to what DHCP gave, in " .. shell, function()
     local guest = guest_with(shell)
     guest:write("etc/resolv.conf", "nameserver 10.0.2.3\nsearch lan\n")

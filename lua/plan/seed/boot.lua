@@ -55,7 +55,6 @@ function M.lines(spec)
   table_.extend(lines, names.lines(spec))
   table_.extend(lines, mounts.lines(spec))
   lines[#lines + 1] = environment.line(spec)
-  table_.extend(lines, kernel.lines(spec))
   lines[#lines + 1] = resolver.line(spec)
   table_.extend(lines, content.lines(spec))
   lines[#lines + 1] = console.line(spec)
@@ -65,7 +64,7 @@ function M.lines(spec)
   for _, command in ipairs(spec.cloud_init.bootcmd or {}) do
     lines[#lines + 1] = library.attempt("bootcmd " .. library.title(command), "sh", "-c", library.shell_text(command))
   end
-  return lines
+  return table_.extend(lines, kernel.lines(spec))
 end
 
 --- boot.sh

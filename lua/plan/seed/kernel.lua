@@ -7,13 +7,15 @@ local M = {}
 
 M.FUNCTIONS = [[
 
-# holos_set_parameter PATH VALUE
+# holos_set_parameter PATH VALUE [later]: one that is not there yet may come with a module.
 holos_set_parameter() {
-    if [ ! -e "/proc/sys/$1" ]; then
-        echo "the kernel has no parameter $1"
-        return 1
+    if [ -e "/proc/sys/$1" ]; then
+        printf '%s\n' "$2" >"/proc/sys/$1"
+        return
     fi
-    printf '%s\n' "$2" >"/proc/sys/$1"
+    echo "the kernel has no parameter $1"
+    [ "${3-}" = later ] || return 1
+    holos_report "log the kernel has no parameter $1 so far"
 }
 
 holos_resize_shm() {
@@ -40,12 +42,12 @@ local function sysctl_file(sysctls)
   return table.concat(lines)
 end
 
---- The lines of boot.sh.
+--- The lines of boot.sh, for the end of it: what commands of the user's load has parameters too.
 ---@return string[]
 function M.lines(spec)
-  local lines = {}
+  local lines, later = {}, spec.image.os == "systemd" and "later" or nil
   for name, value in table_.sorted_pairs(spec.sysctls or {}) do
-    lines[#lines + 1] = library.attempt("sysctl " .. name, "holos_set_parameter", M.path(name), value)
+    lines[#lines + 1] = library.attempt("sysctl " .. name, "holos_set_parameter", M.path(name), value, later)
   end
   if spec.sysctls and spec.image.os == "systemd" then
     lines[#lines + 1] = library.attempt("sysctls", "holos_install", library.DIRECTORY .. "/sysctl.conf",
