@@ -27,28 +27,35 @@ local function port_name(address, published, target, protocol)
   return ("%s:%s:%s/%s"):format(address or ports.default_host_ip, published, target, protocol or "tcp")
 end
 
--- "8080-8081:80-81/udp" as its single ports in short form; nil where an item is one port or a pool.
+local function may_be_range(item) return is_text(item) and item:find("%d%-%d") ~= nil end
+
+-- "8080-8081:80-81/udp" as its single ports in short form; one port or a pool is itself.
 local function single_ports(item)
-  local made = is_text(item) and item:find("%d%-%d") and ports.parse(item) or {}
-  if #made < 2 then return nil end
+  local made = may_be_range(item) and ports.parse(item) or {}
+  if #made < 2 then return { item } end
   return tables.map(made, function(port)
     return ("%s:%s:%d/%s"):format(port.host_ip, port.host == 0 and "" or port.host, port.guest, port.protocol)
   end)
 end
 
+local function has_range(list)
+  for position = 1, #list do
+    if may_be_range(list[position]) then return true end
+  end
+  return false
+end
+
 --- A list of ports in which ranges of ports are single ones, so that another list can replace some of them.
 ---@param marks table  marks[list][position]; a list that is made gets its own
 function M.singles(list, marks)
-  local result, result_marks, own, changed = tables.list {}, {}, marks[list] or {}, false
+  if not has_range(list) then return list end
+  local result, result_marks, own = tables.list {}, {}, marks[list] or {}
   for position, item in ipairs(list) do
-    local several = single_ports(item)
-    changed = changed or several ~= nil
-    for _, one in ipairs(several or { item }) do
+    for _, one in ipairs(single_ports(item)) do
       result[#result + 1] = one
       result_marks[#result] = own[position]
     end
   end
-  if not changed then return list end
   marks[result] = result_marks
   return result
 end

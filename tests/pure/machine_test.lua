@@ -165,3 +165,21 @@ test("a secret is root's alone unless the file says otherwise, a config everybod
   equal({ spec.secrets[1].uid, spec.secrets[2].uid, spec.configs[1].gid }, { "0", "app", "nogroup" })
   equal({ spec.secrets[1].digest, spec.configs[1].digest }, { "5ec2e7", "c0ffee" })
 end)
+
+test("what a guest finds its disks and shares by fits the devices: 20 bytes, and 31 for tags", function()
+  local mounts, volumes, seen = {}, { kept = { name = ("kept-"):rep(12), size_bytes = 1 } }, {}
+  for number = 1, 40 do
+    local name = ("a-name-of-many-letters-%d"):format(number)
+    mounts[#mounts + 1] = { kind = "volume", volume = name, target = "/v/" .. number, read_only = false }
+    mounts[#mounts + 1] = { kind = "bind", source = ("/"):rep(3) .. ("long"):rep(30) .. number, target = "/b/" .. number }
+    volumes[name] = { name = name, size_bytes = 1 }
+  end
+  mounts[#mounts + 1] = { kind = "volume", volume = "kept", target = "/kept", read_only = false }
+  local whole = made.project({ made.service("web", { mounts = mounts }) }, { volumes = volumes })
+  for _, mount in ipairs(assert(instance.specs(whole, made.record(), made.facts())).specs[1].mounts) do
+    local name = mount.serial or mount.tag
+    ok(not seen[name] and #name <= (mount.serial and 20 or 31), name)
+    seen[name] = true
+    if mount.target == "/kept" then equal(mount.volume, volumes.kept.name) end
+  end
+end)
