@@ -69,11 +69,22 @@ local function restart_row(plan, context, decision, running, text)
     #decision.changes > 0 and sheet.where_of(context, decision.spec, decision.changes) or nil)
 end
 
+-- Why a machine is started anew: how it stands, where that alone is a reason, and what has changed.
+local function cause_of(decision, seen)
+  local causes = {}
+  if not seen.running or seen.halt then causes[1] = seen.text end
+  if #decision.changes > 0 then
+    causes[#causes + 1] = sheet.change_text(decision.changes)
+  elseif decision.needs_restart then
+    causes[#causes + 1] = "its first steps run again"
+  end
+  return table.concat(causes, "; ")
+end
+
 local function restart(plan, context, decision)
   local spec, seen = decision.spec, context.observed.instances[decision.spec.name]
   local waits = order.prerequisites(plan, context, spec)
-  local text = #decision.changes > 0 and sheet.change_text(decision.changes)
-    or decision.needs_restart and "its first steps run again" or seen.text
+  local text = cause_of(decision, seen)
   if seen.running then waits = order.stop(plan, spec, waits, text) end
   grow_if_larger(plan, context, spec, waits.after)
   restart_row(plan, context, decision, seen.running, text)
@@ -118,7 +129,8 @@ local function go(plan, context, decision)
   if #decision.changes > 0 and live.is_possible(decision, seen) then
     live.apply(plan, context, decision)
   elseif #decision.changes > 0 then
-    sheet.row(plan, "~", spec.name, "at its next start   " .. sheet.change_text(decision.changes),
+    local when = seen.is_cut and "with the next up   " or "at its next start   "
+    sheet.row(plan, "~", spec.name, when .. sheet.change_text(decision.changes),
       sheet.where_of(context, spec, decision.changes))
   end
 end

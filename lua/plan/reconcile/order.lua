@@ -40,7 +40,7 @@ function M.prerequisites(plan, context, spec)
     local id = context.volume_ids[mount.volume]
     if id then waits.after[#waits.after + 1] = id end
   end
-  for _, dependency in ipairs(spec.depends_on) do
+  for _, dependency in ipairs(context.no_start and {} or spec.depends_on) do
     for _, other in ipairs(context.specs) do
       if other.service == dependency.service then wait_for(plan, context, waits, dependency, other) end
     end

@@ -32,14 +32,15 @@ M["instance.launch"] = function(world, job, action)
   local process <close> = runtime.process(world, known)
   job.claimed = job.claimed or ports.claimed(job.record, job.facts.records)
   local launching = { state = job.state, spec = spec, hosts = job.record.hosts, leased = entry.leased or {},
-    on_ports = function(got) entry.leased = got[1] and runtime.leased(spec, got) or entry.leased end,
     uid = job.record.leases.uid, program = job.facts.qemu.program, confinement = confinement_of(world, job),
     firmware = job.facts.firmware, virtiofsd = job.facts.virtiofsd, warn = job.warn, claimed = job.claimed,
     restarts = job.restarts }
+  function launching.on_ports(got) entry.leased = got[1] and runtime.leased(launching.spec, got) or entry.leased end
   if not process then
     known = launch.start(world, launching)
     tell(world, job, known)
   elseif not runtime.is_proven(known) then
+    launching.spec = runtime.applied(job.state, job.record.name, action.instance, known) or spec
     tell(world, job, launch.resume(world, launching, known))
   end
   job.launched[action.instance] = known
