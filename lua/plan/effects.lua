@@ -42,7 +42,11 @@ function List:add(verb, what, why, where, who)
     known = { verb = verb, what = tostring(what), why = why, where = where, users = table_.list {} }
     self.by_key[key], self.effects[#self.effects + 1] = known, known
   end
-  if who and not table_.index_of(known.users, who) then table.insert(known.users, who) end
+  local named = ("%s\0%s"):format(key, who)
+  if who and not self.named[named] then
+    self.named[named] = true
+    table.insert(known.users, who)
+  end
 end
 
 local function where_of(project, service, key, ...)
@@ -229,7 +233,7 @@ end
 ---@param facts holos.EffectFacts
 ---@return holos.Effect[]
 function M.of(project, facts)
-  local list = setmetatable({ effects = table_.list {}, by_key = {} }, List)
+  local list = setmetatable({ effects = table_.list {}, by_key = {}, named = {} }, List)
   for _, add in ipairs { add_reads, add_shares, add_disks, add_ports, add_networks, add_processes, add_rights } do
     add(list, project, facts)
   end

@@ -1,6 +1,6 @@
 --- Which project a command is about: the compose file in reach, or a recorded project by name. Effects: reads files.
 local lazy = require "holos.core.lazy"
-local compose = require "holos.compose"
+local compose = lazy "holos.compose"
 local environment = require "holos.use.environment"
 local err = require "holos.core.err"
 local files = require "holos.use.files"

@@ -1,5 +1,6 @@
 --- trash ls, restore, empty. Effects through run/trash.
-local change = require "holos.use.change"
+local lazy = require "holos.core.lazy"
+local change = lazy "holos.use.change"
 local contents = require "holos.run.contents"
 local err = require "holos.core.err"
 local record_ = require "holos.run.record"

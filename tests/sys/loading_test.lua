@@ -32,7 +32,7 @@ local function counted(...)
   local script = tmpdir() .. "/counting.lua"
   files.write(script, COUNTING)
   local result = run_tool({ host.executable(), "lua", script, ... },
-    { env = { "HOLOS_STATE_DIR=/dev/null/state", "HOLOS_LUA_PATH=" .. (files.environment("HOLOS_LUA_PATH") or "") } })
+    { env = { "HOLOS_STATE_DIR=" .. tmpdir(), "HOLOS_LUA_PATH=" .. (files.environment("HOLOS_LUA_PATH") or "") } })
   equal(result.status, 0)
   local instructions, names = result.stderr:match("^(%d+)\n(.*)$")
   local modules, count = {}, 0
@@ -76,4 +76,12 @@ test("a service costs validate the same, however many there are", function()
   local each = (many.instructions - few.instructions) / 100
   ok(each <= 3300, ("%d instructions for each further service"):format(each))
   ok(many.instructions <= 3.2 * few.instructions, ("%d for 150 services, %d for 50"):format(many.instructions, few.instructions))
+end)
+
+test("commands that look at records load nothing of compose files but where they may be", function()
+  for _, command in ipairs { { "ls" }, { "ps" }, { "trash", "ls" } } do
+    local loaded = counted(table.unpack(command))
+    ok(loaded.count <= 60, ("%s: %d modules"):format(table.concat(command, " "), loaded.count))
+    none_of(loaded, "compose compose.gather compose.normalize core.schema.check run.execute plan.seed plan.qemu")
+  end
 end)
