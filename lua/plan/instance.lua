@@ -119,7 +119,7 @@ function M.spec(context, service, instance)
     mounts = mounts_of(project, service, facts), cloud_init = service.cloud_init,
     healthcheck = service.healthcheck, stop_grace_ms = service.stop_grace_ms, labels = service.labels,
     console_login = service.console_login, protect = service.protect, depends_on = service.depends_on,
-    ready = service.ready, restart = service.restart,
+    ready = service.ready, restart = service.restart, logging = service.logging,
   }
   guest.fill(spec, service, instance.index, facts.digests)
   spec.hosts_id, spec.instance_id = hosts_id(context, spec.nics), instance_id(context, spec, known)

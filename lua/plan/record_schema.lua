@@ -108,6 +108,7 @@ local function spec_rule(choice)
     ports = list(forward_rule(choice)), mounts = list(mount_rule(choice)), cloud_init = cloud_init, stop_grace_ms = count,
     depends_on = list(record { service = line, condition = line }), labels = map(text),
   }, { generation = id, healthcheck = healthcheck, restart = restart_rule(choice),
+    logging = record({}, { max_bytes = id, max_files = id }),
     protect = flag, console_login = word, hosts_id = word, ready = word, boot = boot,
     cdroms = list(cdrom), rtc = line, domainname = line, environment = map(text), configs = list(grant),
     secrets = list(grant), dns = list(line), dns_search = list(line), dns_options = list(line), sysctls = map(text),

@@ -63,6 +63,24 @@ function M.fold(report)
   return told
 end
 
+-- As a line of a report: what people are shown has been made harmless, so it can be said again.
+local function say(...) return ("holos1 " .. table.concat({ ... }, " ")):gsub("\n", " ") .. "\n" end
+
+--- A short report that comes to the same state.
+---@param told table  as from `fold`
+function M.summary(told)
+  local lines = { say "boot" }
+  if told.state ~= "booting" then lines[2] = say "ready" end
+  if told.step then lines[#lines + 1] = say("step", told.step, told.steps, told.title) end
+  local failed = told.failed
+  if failed then
+    for _, line in ipairs(failed.log) do lines[#lines + 1] = say("log", line) end
+    lines[#lines + 1] = say("failed", failed.step, failed.exit, failed.title)
+  end
+  if told.instance_id then lines[#lines + 1] = say("provisioned", told.instance_id) end
+  return table.concat(lines)
+end
+
 --- Whether a state is at least `goal`.
 function M.reached(told, goal) return goal == "running" or (RANK[told.state] or 0) >= RANK[goal] end
 

@@ -17,12 +17,14 @@ local FILE_MODE = tonumber("600", 8)
 --- Until the guest has reported that its first steps are done; at once for one that reports nothing.
 local function until_provisioned(project, spec, now)
   if gate.tells_nothing(spec) then return end
-  local world, state = project.world, project.state
-  local watch <close> = err.check(spec.name, world.fs.watch())
-  err.check(spec.name, watch:add(state:instance(project.name, spec.name) .. "/report.log", { "modify" }))
-  while not report.reached(observe.report(world, state, project.name, spec.name, now), "provisioned") do
-    task.wait { fd = watch:fileno(), dir = "r" }
-    while watch:try_next() do end
+  local file = project.state:instance(project.name, spec.name) .. "/report.log"
+  while true do
+    local changed = task.event()
+    local watched <close> = err.check(spec.name, project.watch:on(file, { "modify" }, function() changed:fire() end))
+    local told = observe.report(project.world, project.state, project.name, spec.name, now)
+    if report.reached(told, "provisioned") then return end
+    changed:wait()
+    watched:close()
   end
 end
 

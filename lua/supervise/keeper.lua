@@ -4,6 +4,7 @@ local checks = require "holos.supervise.checks"
 local end_ = require "holos.supervise.end"
 local err = require "holos.core.err"
 local guest_ = require "holos.supervise.guest"
+local logs = require "holos.supervise.logs"
 local runtime = require "holos.run.runtime"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
@@ -75,6 +76,7 @@ local function attend(keeper, now, process)
     end,
     function() return until_changed(keeper, now) end,
     function() return "replace", guest:follow() end,
+    function() return "never", logs.run(keeper.project, keeper.entry.spec, now) end,
     function() return "replace", checks.run(keeper.project, keeper.entry.spec, now) end,
   }
   if what == "ended" then end_.settle(keeper, now, guest:ending()) end

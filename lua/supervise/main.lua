@@ -3,6 +3,8 @@
 local err = require "holos.core.err"
 local lock = require "holos.run.lock"
 local project_ = require "holos.supervise.project"
+local record_ = require "holos.run.record"
+local runtime = require "holos.run.runtime"
 local supervisor = require "holos.run.supervisor"
 local task = require "holos.core.task"
 
@@ -19,6 +21,22 @@ local function take_lock(world, state, name)
   if not err.is(held, "ELOCKED") then error(held, 0) end
 end
 
+local function is_alive_or_due(world, state, project, name)
+  local ok, now = pcall(runtime.load, world, state, project, name)
+  if not ok or not now then return false end
+  return now.pid ~= nil or now.restarts ~= nil and now.restarts.next_ms ~= nil
+end
+
+--- Whether there is anything to look after: something that is to run, and runs, has ended unseen, or is to be restarted.
+function M.is_needed(world, state, name)
+  local ok, record = pcall(record_.load, world, state, name)
+  if not ok or not record or not supervisor.is_wanted(record) then return false end
+  for instance, entry in pairs(record.instances) do
+    if entry.desired == "running" and is_alive_or_due(world, state, name, instance) then return true end
+  end
+  return false
+end
+
 --- Looks after one project until nothing of it is wanted, or until it is told to retire.
 ---@return "idle"|"retired"|"another" why  another: it has a supervisor already
 function M.run(world, state, name)
@@ -31,7 +49,7 @@ function M.run(world, state, name)
       why = project_.look_after(world, state, name)
     end
     -- Who came between our last look and the end of our lock has seen that we are there, and relies on us.
-  until why == "retired" or not project_.is_needed(world, state, name)
+  until why == "retired" or not M.is_needed(world, state, name)
   return why
 end
 
@@ -42,7 +60,7 @@ function M.run_all(world, state)
   task.scope(function(scope)
     local running = {}
     local function begin(name)
-      if running[name] or not project_.is_needed(world, state, name) then return end
+      if running[name] or not M.is_needed(world, state, name) then return end
       running[name] = true
       scope:spawn(name, function()
         supervisor.retire(world, state, name) -- one for this project alone makes room

@@ -5,15 +5,15 @@ local err = require "holos.core.err"
 local journal = require "holos.run.journal"
 local keeper_ = require "holos.supervise.keeper"
 local record_ = require "holos.run.record"
-local runtime = require "holos.run.runtime"
 local server = require "holos.supervise.server"
-local supervisor = require "holos.run.supervisor"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
+local watch_ = require "holos.supervise.watch"
 
 local M = {}
 
 local DIRECTORY_MODE = tonumber("700", 8)
+local JOURNAL_BYTES = 4 << 20
 
 local Project = {}
 Project.__index = Project
@@ -21,11 +21,19 @@ Project.__index = Project
 --- A project that nobody looks after yet.
 function M.new(world, state, name)
   return setmetatable({ world = world, state = state, name = name, keepers = {}, listeners = {}, held = {},
-    over = task.event() }, Project)
+    directories = {}, over = task.event() }, Project)
+end
+
+-- A machine that fails for ever writes events for ever.
+local function cap_journal(project)
+  local file = project.state:events(project.name)
+  local stat = project.world.fs.stat(file)
+  if stat and stat.size_bytes > JOURNAL_BYTES then project.world.fs.rename(file, file .. ".1") end
 end
 
 --- Something happened: written down, and told to those who listen.
 function Project:emit(event)
+  cap_journal(self)
   journal.append(self.world, self.state, self.name, event)
   self:publish(event)
 end
@@ -84,41 +92,29 @@ function Project:reload()
   self:review()
 end
 
---- Watches the directory of an instance; one that was replaced is watched anew.
-local function watch_instance(project, watch, watched, name)
-  local id = watch:add(project.state:instance(project.name, name), { "move" })
-  if id then watched[id] = name end
+-- Tells a keeper when its runtime.json is replaced. A directory that took another's place is watched anew.
+local function watch_instance(project, name)
+  local old = project.directories[name]
+  if old then old:close() end
+  project.directories[name] = project.watch:on(project.state:instance(project.name, name), { "move" }, function(file)
+    if (not file or file == "runtime.json") and project.keepers[name] then project.keepers[name]:poke() end
+  end)
 end
 
-local function take_event(project, watch, watched, event)
-  local name = watched[event.id]
-  if event.id == watched.records then
-    if event.name == project.name .. ".json" then project:reload() end
-  elseif event.id == watched.instances then
-    if project.keepers[event.name] then
-      watch_instance(project, watch, watched, event.name)
-      project.keepers[event.name]:poke()
-    end
-  elseif name and event.name == "runtime.json" and project.keepers[name] then
-    project.keepers[name]:poke()
-  end
-end
-
---- Tells keepers of what is written about theirs, for ever.
+-- Files that are replaced tell of everything that commands do.
 local function watch_files(project)
-  local world, state = project.world, project.state
-  local watch <close> = err.check(project.name, world.fs.watch())
-  local watched = {}
-  watched.records = err.check(project.name, watch:add(state:records(), { "move", "delete" }))
-  watched.instances = err.check(project.name, watch:add(state:instances(project.name), { "create", "move" }))
-  for _, entry in ipairs(world.fs.list(state:instances(project.name)) or {}) do
-    watch_instance(project, watch, watched, entry.name)
-  end
+  local state, name = project.state, project.name
+  err.check(name, project.watch:on(state:records(), { "move", "delete" }, function(file)
+    if not file or file == name .. ".json" then project:reload() end
+  end))
+  err.check(name, project.watch:on(state:instances(name), { "create", "move" }, function(instance)
+    if not project.keepers[instance] then return end
+    watch_instance(project, instance)
+    project.keepers[instance]:poke()
+  end))
+  for _, entry in ipairs(project.world.fs.list(state:instances(name)) or {}) do watch_instance(project, entry.name) end
   project:reload()
-  while true do
-    local event = watch:try_next()
-    if event then take_event(project, watch, watched, event) else task.wait { fd = watch:fileno(), dir = "r" } end
-  end
+  project.watch:run()
 end
 
 --- Looks after a project; the caller holds the supervisor's lock.
@@ -127,6 +123,8 @@ function M.look_after(world, state, name)
   local project = M.new(world, state, name)
   err.check("state directory", world.fs.mkdir_all(state:supervisors(), DIRECTORY_MODE))
   err.check("state directory", world.fs.mkdir_all(state:instances(name), DIRECTORY_MODE))
+  local watch <close> = watch_.new(world, name)
+  project.watch = watch
   local listener <close> = server.listen(project)
   return task.scope(function(scope)
     project.scope = scope
@@ -136,22 +134,6 @@ function M.look_after(world, state, name)
     scope:cancel(why)
     return why
   end)
-end
-
-local function is_alive_or_due(world, state, project, name)
-  local ok, now = pcall(runtime.load, world, state, project, name)
-  if not ok or not now then return false end
-  return now.pid ~= nil or now.restarts ~= nil and now.restarts.next_ms ~= nil
-end
-
---- Whether there is anything to look after: something that is to run, and runs, has ended unseen, or is to be restarted.
-function M.is_needed(world, state, name)
-  local ok, record = pcall(record_.load, world, state, name)
-  if not ok or not record or not supervisor.is_wanted(record) then return false end
-  for instance, entry in pairs(record.instances) do
-    if entry.desired == "running" and is_alive_or_due(world, state, name, instance) then return true end
-  end
-  return false
 end
 
 return M

@@ -46,6 +46,8 @@ local function follow(world, directory, name, source, from, write)
   err.check(name, watch:add(file, { "modify" }))
   local rest = ""
   while true do
+    local stat = world.fs.stat(file)
+    if stat and stat.size_bytes < from then from, rest = 0, "" end -- it was put aside
     local chunk = world.fs.read_at(file, from, CHUNK_BYTES) or ""
     if chunk == "" then
       task.wait { fd = watch:fileno(), dir = "r" }

@@ -70,3 +70,10 @@ test("goals are ordered", function()
   ok(report.reached({ state = "provisioned" }, "ready"))
   ok(not report.reached({ state = "failed" }, "ready"))
 end)
+
+test("a summary comes to the state that it was made of", function()
+  local reports = { "", "holos1 boot\n", "holos1 boot\nholos1 ready\n", "holos1 boot\nholos1 ready\nholos1 step 2 5 nginx -t\n",
+    "holos1 boot\nholos1 ready\nholos1 step 1 1 x\nholos1 provisioned i-1234\n",
+    "holos1 boot\nholos1 ready\nholos1 step 3 4 fetch\nholos1 log no \27[31mroute\nholos1 log at all\nholos1 failed 3 7 fetch\n" }
+  for _, text in ipairs(reports) do equal(report.fold(report.summary(report.fold(text))), report.fold(text)) end
+end)

@@ -1,4 +1,4 @@
---- When the machines of a service are started again. Pure.
+--- When the machines of a service are started again, and what is kept of what they say. Pure.
 local M = {}
 
 local OF_CONDITION = { none = "no", ["on-failure"] = "on-failure", any = "always" }
@@ -26,6 +26,14 @@ function M.restart(service)
   end
   if restart.policy == "no" and not restart.on_unhealthy then return nil end
   return restart
+end
+
+--- How much of the console's log is kept; nil for what is usual.
+---@return {max_bytes: integer?, max_files: integer?}?
+function M.logging(service)
+  local options = service.logging and service.logging.options
+  if not options or not (options["max-size"] or options["max-file"]) then return nil end
+  return { max_bytes = options["max-size"], max_files = options["max-file"] }
 end
 
 return M

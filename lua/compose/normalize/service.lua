@@ -92,7 +92,8 @@ function M.make(name, service, context)
     depends_on = make_dependencies(service.depends_on), cloud_init = make_cloud_init(name, service.cloud_init, context),
     stop_grace_ms = service.stop_grace_period, healthcheck = make_healthcheck(service.healthcheck),
     labels = service.labels or {}, protect = service.protect, console_login = service.console_login,
-    restart = life.restart(service), profiles = service.profiles, is_enabled = is_enabled(service.profiles, context.profiles),
+    restart = life.restart(service), logging = life.logging(service),
+    profiles = service.profiles, is_enabled = is_enabled(service.profiles, context.profiles),
   }
   for key, value in next, service do
     local fill = fillers[key]

@@ -1,20 +1,42 @@
 --- services.*.logging and services.*.blkio_config. Data.
-local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 
 local M = {}
 
+-- The console's log is a file of holos; who wants it elsewhere is put off.
+local function put_off_elsewhere(driver, at)
+  if driver ~= "json-file" and driver ~= "local" then at:put_off() end
+  return driver
+end
+
+local function parse_count(value)
+  local count = math.tointeger(tonumber(value))
+  if count and count >= 1 and count <= 100 then return count end
+  return nil, ('expected a number from 1 to 100, got "%s"'):format(tostring(value))
+end
+
+local options = schema.record {
+  { "max-size", schema.size { least_bytes = 4096 }, unit = "bytes",
+    default_text = "16M", meaning = "How large the console's log gets before it is put aside." },
+  { "max-file", schema.parsed { accepts = { text = true, integer = true }, wanted = "a number", parse = parse_count },
+    default_text = "2", meaning = "So many files: the log and those put aside." },
+  { "compress", schema.any {}, class = "ignored", reason = "logs are kept as they are" },
+  { "mode", schema.any {}, class = "ignored", reason = "QEMU writes the log" },
+  { "labels", schema.any {}, class = "ignored", reason = "logs are kept by instance" },
+  { "tag", schema.any {}, class = "ignored", reason = "logs are kept by instance" },
+}
+
 local KEPT = { ["json-file"] = true, ["local"] = true, none = true, journald = true, syslog = true }
 
 M.logging = schema.record {
-  { "driver", schema.parsed {
+  { "driver", schema.either { text = schema.parsed {
       accepts = { text = true }, wanted = "a log driver", values = { "json-file", "local", "none", "journald", "syslog" },
       parse = function(value)
         if KEPT[value] then return value end
         return nil, ('log driver "%s" is not for VMs'):format(value), "one of local, journald, syslog, none"
       end,
-    }, meaning = "Where the console's output goes." },
-  { "options", rules.pairs, meaning = "max-size, max-file." },
+    }, canonical = put_off_elsewhere }, meaning = "Where the console's output goes." },
+  { "options", options, meaning = "How much is kept." },
 }
 
 local limits = schema.list { of = schema.record {

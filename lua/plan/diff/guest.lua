@@ -50,6 +50,11 @@ local function extra_host_words(hosts)
   return words(table_.map(hosts or {}, function(host) return host.name .. "=" .. host.address end))
 end
 
+local function logging_words(logging)
+  if not logging then return "default" end
+  return ("%s, %d files"):format(bytes(logging.max_bytes), logging.max_files or 2)
+end
+
 local function restart_words(restart)
   if not restart then return "no" end
   local shown = restart.policy .. (restart.max_attempts and ":" .. restart.max_attempts or "")
@@ -76,6 +81,7 @@ M.FIELDS = {
   { name = "shm_size", key = "shm_size", get = function(s) return s.shm_size_bytes end, show = bytes },
   { name = "command", key = "command", get = function(s) return s.app end, tell = tell_app },
   { name = "extra_hosts", key = "extra_hosts", get = function(s) return s.extra_hosts end, show = extra_host_words },
+  { name = "logging", key = "logging", get = function(s) return s.logging end, show = logging_words },
   { name = "restart", key = "restart", at = { "restart" }, get = function(s) return s.restart end, show = restart_words },
   { name = "cpus", class = "live", key = "cpus", at = { "vm", "cpu_quota" },
     get = function(s) return s.vm.cpu_quota end, show = text },
