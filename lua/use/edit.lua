@@ -65,6 +65,10 @@ function M.editor(world)
     local value = world.host.env(name)
     if not named and value and value:find("%S") then named, variable = value, name end
   end
+  if not named and not world.tty.is_terminal(0) then
+    err.raise { message = "there is no terminal for " .. M.DEFAULT_EDITOR, code = "ENOTTY",
+      hint = "EDITOR names a program that needs none" }
+  end
   local words, message = command.split(named or M.DEFAULT_EDITOR)
   if not words then err.raise { message = ("%s: %s"):format(variable, message), code = "EINVAL" } end
   local program, why = world.qemu.find(words[1])

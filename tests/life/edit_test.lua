@@ -96,6 +96,8 @@ test("edit: an editor that fails, one that is not there, quotes that do not clos
   has(stack:expect({ "edit" }, 1).stderr, "VISUAL: no-such-editor: not found in PATH\n  name your editor: export EDITOR=nano")
   stack.env = { "PATH=/usr/bin:/bin", "EDITOR=true 'x" }
   has(stack:expect({ "edit" }, 1).stderr, "EDITOR: the ' in column 6 of the text is never closed")
+  stack.env = { "PATH=/usr/bin:/bin", "EDITOR= " }
+  has(stack:expect({ "edit" }, 1).stderr, "there is no terminal for vi\n  EDITOR names a program that needs none")
   equal(#copies(stack), 1)
 end)
 
