@@ -55,7 +55,7 @@ function M.load_options(world, found, options)
     end,
     name = M.given_name(options) or variables.project_name, compat = options.compat, named = options.arguments,
     profiles = environment.profiles(variables.lookup, first, options),
-    stat = M.looker(world), list = function(directory) return M.names_in(world, directory) end,
+    stat = M.looker(world), list = M.lister(world),
     read = function(name) return files.read(named, name) end,
     env_file = function(entry) return environment.of_service(of_services, entry, variables.lookup, warnings) end,
     show = function(name) return environment.shown(world, name) end,
@@ -92,9 +92,22 @@ function M.image_bytes(world, name, format)
   return (world.qcow2.info(name) or {}).virtual_bytes
 end
 
---- What is in a directory; nothing where that cannot be told.
-function M.names_in(world, directory)
-  return table_.map(world.fs.list(directory) or {}, function(entry) return entry.name end)
+-- What is looked through for what somebody may have meant: comparing names is slow, and a thousand mistakes have one cause.
+local MOST_NAMES, MOST_LOOKS = 200, 20
+
+--- function(directory) → the names in it, the first of very many; none where that cannot be told, or was asked too often.
+function M.lister(world)
+  local known, looks = {}, 0
+  return function(directory)
+    looks = looks + 1
+    if looks > MOST_LOOKS then return {} end
+    if not known[directory] then
+      local entries = world.fs.list(directory) or {}
+      known[directory] = table_.map(table.move(entries, 1, math.min(#entries, MOST_NAMES), 1, {}),
+        function(entry) return entry.name end)
+    end
+    return known[directory]
+  end
 end
 
 --- function(path) → the type of what lies there, "file", "directory", …; nil when there is nothing. Many services share

@@ -128,3 +128,17 @@ test("include and extends: their files, and the .env beside them", function()
   local stderr = holos(directory, { "validate" }).stderr
   ok(stderr:find("holos.yaml:1:11: include[1].env_file: sub/.env:1:3: ", 1, true) == 1, stderr)
 end)
+
+test("names to suggest are read once, not without end, and not again and again", function()
+  local project, calls = require "holos.use.project", 0
+  local list = project.lister { fs = { list = function(directory)
+    calls = calls + 1
+    local entries = {}
+    for i = 1, directory == "/many" and 5000 or 3 do entries[i] = { name = "n" .. i } end
+    return entries
+  end } }
+  equal({ list("/few"), list("/few"), calls }, { { "n1", "n2", "n3" }, { "n1", "n2", "n3" }, 1 })
+  ok(#list("/many") <= 200)
+  for _ = 1, 100 do list("/few") end
+  equal({ list("/few"), list("/many") }, { {}, {} })
+end)

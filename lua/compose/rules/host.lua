@@ -29,12 +29,8 @@ function M.check_plain(project, report)
   end
 end
 
--- The names in a directory that a finding may suggest.
-local function names_beside(file, facts)
-  local names = {}
-  for _, name in ipairs(facts.list and facts.list(path.parent(file)) or {}) do names[#names + 1] = name end
-  return names
-end
+-- The names in a file's directory that a finding may suggest.
+local function names_beside(file, facts) return facts.list and facts.list(path.parent(file)) or {} end
 
 -- The near one of some names in the directory of a file, as the file would write it.
 local function nearest(file, names, project)

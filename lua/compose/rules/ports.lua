@@ -94,12 +94,17 @@ local function rival(claims, claim)
   end
 end
 
--- The first number, from one on, that leaves room for a claim and that nothing in the project takes.
-local function free_number(project, claim, from)
+-- Every number that something in the project takes.
+local function taken_numbers(project)
   local taken = {}
   each_fixed(project, function(port, service)
     for number = port.host, port.host + service.replicas - 1 do taken[number] = true end
   end)
+  return taken
+end
+
+-- The first number, from one on, that leaves room for a claim.
+local function free_number(taken, claim, from)
   local run = 0
   for number = from, LAST_PORT do
     run = taken[number] and 0 or run + 1
@@ -108,13 +113,13 @@ local function free_number(project, claim, from)
 end
 
 -- What users of several files do not expect: their lists add up.
-local function advice(project, claim, other)
+local function advice(taken, claim, other)
   local _, _, file = document.position(claim.mark)
   local _, _, other_file = document.position(other.mark)
   if claim.keys[2] == other.keys[2] and file ~= other_file then
     return "ports of several files add up; ports: !override [...] replaces those below"
   end
-  local free = free_number(project, claim, math.max(claim.port.host, other.port.host))
+  local free = free_number(taken, claim, math.max(claim.port.host, other.port.host))
   local why = other.replicas > 1 and "replicas take the following ports; " or ""
   return free and ("%swrite another one: %d is free"):format(why, free) or why .. "write another one"
 end
@@ -122,13 +127,13 @@ end
 --- A port of the host belongs to one instance. Among two claims the later one in the file is reported.
 function M.check_repeated(project, report, facts)
   if not any_twice(project) then return end
-  local by_number = {}
+  local by_number, taken = {}, taken_numbers(project)
   for _, claim in ipairs(in_file_order(project, facts)) do
     each_number(by_number, claim.port, claim.replicas, function(number, claims)
       local other = rival(claims, claim)
       claims[#claims + 1] = claim
       if not other then return false end
-      report(claim.keys, describe(number, claim, other, facts), advice(project, claim, other))
+      report(claim.keys, describe(number, claim, other, facts), advice(taken, claim, other))
       return true
     end)
   end
