@@ -1,8 +1,9 @@
 --- What several commands share: options, words about plans and instances. Pure but for `talk`.
+local lazy = require "holos.core.lazy"
 local out = require "holos.command.out"
-local ports_ = require "holos.plan.ports"
+local ports_ = lazy "holos.plan.ports"
 local project = require "holos.use.project"
-local render = require "holos.plan.render"
+local render = lazy "holos.plan.render"
 local table_ = require "holos.core.table"
 local units = require "holos.core.units"
 

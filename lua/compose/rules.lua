@@ -21,7 +21,8 @@ local storage = lazy "holos.compose.rules.storage"
 local M = {}
 
 --- All checks in their order: {name, module, function's name, parts of services …}. Called by name, so that each can be
---- overridden where it is. A check that names parts is about them, and is left out where no service has any.
+--- overridden where it is. A check that names parts is about them, and is left out where no service has any ("volumes" are
+--- those of the project).
 function M.list()
   return {
     { "names that clash", names, "check_clashes" },
@@ -45,7 +46,7 @@ function M.list()
     { "guests without a way in", access, "check_way_in", "network_mode" },
     { "the host closed to guests", access, "check_host_access", "host_access" },
     { "undeclared volumes", storage, "check_declared", "mounts" },
-    { "volumes kept under one name", storage, "check_names" },
+    { "volumes kept under one name", storage, "check_names", "volumes" },
     { "volumes with several writers", storage, "check_writers", "mounts" },
     { "targets mounted twice", storage, "check_targets", "mounts" },
     { "undeclared configs and secrets", grants, "check_declared", "configs", "secrets" },
@@ -64,6 +65,7 @@ function M.list()
 end
 
 local function any_has(project, part)
+  if part == "volumes" then return next(project.volumes) ~= nil end
   local order, services = project.order, project.services
   for position = 1, #order do
     local value = services[order[position]][part]

@@ -5,7 +5,7 @@ local environment = require "holos.use.environment"
 local err = require "holos.core.err"
 local files = require "holos.use.files"
 local record = lazy "holos.run.record"
-local select_ = require "holos.use.select"
+local select_ = lazy "holos.use.select"
 local state_ = require "holos.run.state"
 local table_ = require "holos.core.table"
 local text_ = require "holos.core.text"
@@ -48,7 +48,8 @@ function M.load_options(world, found, options)
   local texts, named = files.texts(noting(world, reads, "compose file"), found), noting(world, reads, "named in the compose files")
   variables.reads = reads
   local warnings = variables.warnings
-  return { replicas = select_.counts(options.scale), files = texts, directory = environment.directory(world, first, options),
+  return { files = texts, replicas = options.scale and select_.counts(options.scale),
+    directory = environment.directory(world, first, options),
     environment = world.host.environ(), lookup = variables.lookup, parse = world.yaml.parse,
     lookup_for = function(directory, env_files, around)
       return environment.included(of_project, directory, env_files, around, warnings)

@@ -1,5 +1,6 @@
 --- What a command line is about: services and instances, the user's answers for them. Pure.
-local consent = require "holos.plan.consent"
+local lazy = require "holos.core.lazy"
+local consent = lazy "holos.plan.consent"
 local err = require "holos.core.err"
 
 local M = {}

@@ -45,9 +45,17 @@ local function instances_of(project)
   return instances
 end
 
+local function any_port(project)
+  for _, name in ipairs(project.order) do
+    if #project.services[name].ports > 0 then return true end
+  end
+  return false
+end
+
 --- Ports that other projects want too.
 ---@return string[] warnings
 function M.port_warnings(context)
+  if not any_port(context.project) then return {} end
   local records = record_.all(context.world, context.state)
   records[context.name] = nil
   if not next(records) then return {} end

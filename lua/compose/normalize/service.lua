@@ -4,7 +4,7 @@
 -- the keys that the service has: most of a hundred keys are in no file.
 local lazy = require "holos.core.lazy"
 local cloud_init_schema = lazy "holos.compose.schema.cloud_init"
-local health = require "holos.compose.health"
+local health = lazy "holos.compose.health"
 local life = require "holos.compose.normalize.life"
 local machine = require "holos.compose.normalize.machine"
 local network = require "holos.compose.normalize.network"
@@ -65,7 +65,7 @@ local function make_cloud_init(name, cloud_init, context)
 end
 
 local function make_healthcheck(check)
-  if not health.is_wanted(check) then return nil end
+  if not check or not health.is_wanted(check) then return nil end
   return {
     test = check.test, interval_ms = check.interval, timeout_ms = check.timeout, retries = check.retries,
     start_period_ms = check.start_period, start_interval_ms = check.start_interval,

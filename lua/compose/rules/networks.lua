@@ -65,17 +65,20 @@ end
 
 --- Subnets that files name do not overlap each other, nor what every guest has for its way out.
 function M.check_subnets(project, report)
+  local named = tables.filter(tables.keys(project.networks), function(key) return project.networks[key].subnet end)
+  if #named == 0 then return end
   local known = { { subnet = address.network(address.USER_NETWORK), text = address.USER_NETWORK,
     key = "the card to the outside" } }
-  for key, network in tables.sorted_pairs(project.networks) do
-    local subnet = network.subnet and address.network(network.subnet)
+  for _, key in ipairs(named) do
+    local text_ = project.networks[key].subnet
+    local subnet = address.network(text_)
     for _, other in ipairs(subnet and known or {}) do
       if address.overlap(subnet, other.subnet) then
         report({ "networks", key, "ipam", "config", 1, "subnet" },
-          ("%s overlaps %s, the subnet of %s"):format(network.subnet, other.text, other.key))
+          ("%s overlaps %s, the subnet of %s"):format(text_, other.text, other.key))
       end
     end
-    if subnet then known[#known + 1] = { subnet = subnet, text = network.subnet, key = key } end
+    if subnet then known[#known + 1] = { subnet = subnet, text = text_, key = key } end
   end
 end
 
