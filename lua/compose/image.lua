@@ -35,6 +35,9 @@ function M.is_path(text)
   return text:find("^%.?%.?/") ~= nil or text:find("^~/") ~= nil or DISK_EXTENSIONS[extension(text)] ~= nil
 end
 
+local IN_A_MACHINE = "name a cloud image (`holos init -o -` says where one is to be had), and install the program in it:\n"
+  .. "image: ./debian.qcow2\ncloud_init: %s"
+
 local function check_name(text)
   local name, tag = text:match("^([^:@]+):?([%w._-]*)")
   if CATALOGUE[name] then
@@ -43,10 +46,7 @@ local function check_name(text)
       ("fetch its cloud image, and name the file: ./%s.qcow2"):format(file)
   end
   local holds = PACKAGES[(name or text):match("[^/]+$")]
-  local hint = holds
-    and ("name a cloud image, and install the program in it:\nimage: ./debian.qcow2\ncloud_init: {packages: [%s]}"):format(holds)
-    or "name a cloud image, and install the program in it:\nimage: ./debian.qcow2\n"
-      .. "cloud_init: {packages: [...], runcmd: [...]}"
+  local hint = IN_A_MACHINE:format(holds and ("{packages: [%s]}"):format(holds) or "{packages: [...], runcmd: [...]}")
   return ('"%s" is a container image; a virtual machine starts from a disk image'):format(text),
     hint .. ('\n(a file of this name is written "./%s")'):format(text)
 end
