@@ -82,6 +82,13 @@ end
 --- Asks a supervisor to go. Who comes after it waits for its lock.
 function M.retire(world, state, project) M.ask(world, state, project, { op = "retire" }, RETIRE_MS) end
 
+-- On a full disk a supervisor cannot write who it is; then it says so when asked.
+local function is_ours(world, state, project, note)
+  if note:find(M.note(world), 1, true) then return true end
+  local hello = note == "" and M.ask(world, state, project, { op = "hello" })
+  return hello and hello.build == world.build.id
+end
+
 local function environment(world)
   local list = {}
   for name, value in pairs(world.host.environ()) do
@@ -114,7 +121,7 @@ end
 ---@return boolean started
 function M.start(world, state, project)
   local note = holder(world, state, project)
-  if note and note:find(M.note(world), 1, true) then return false end
+  if note and is_ours(world, state, project, note) then return false end
   if note then M.retire(world, state, project) end
   start(world, state, project)
   return true

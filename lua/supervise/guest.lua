@@ -8,6 +8,8 @@ local M = {}
 
 --- A monitor that does not answer is tried again, first after this time, then each time after twice as long.
 local AGAIN_MS, AGAIN_MOST_MS, GREETING_MS = 1000, 60000, 30000
+--- A disk with less room is full; how often one is looked at that has paused a guest.
+M.ROOM_BYTES, M.LOOK_MS = 64 << 20, 5000
 local EVENTS = { "STOP", "RESUME", "RESET", "GUEST_PANICKED", "WATCHDOG", "BLOCK_IO_ERROR" }
 
 local Guest = {}
@@ -40,13 +42,32 @@ local function on_halt(guest, halt)
   end
 end
 
+local function is_disk_full(guest)
+  local space = guest.project.world.fs.space(guest.project.state:instance(guest.project.name, guest.spec.name))
+  return space ~= nil and space.free_bytes < M.ROOM_BYTES
+end
+
+--- The next event. A guest that was paused because the disk was full is let go on once there is room; nothing tells of that,
+--- so it is looked for.
+local function next_event(guest, session, halt)
+  if not (halt and halt.step == "free space" and is_disk_full(guest)) then return session:next_event().event end
+  repeat
+    local ok, event = pcall(session.next_event, session, M.LOOK_MS)
+    if ok then return event.event end
+    if not err.is(event, "ETIMEDOUT") then error(event, 0) end
+  until not is_disk_full(guest)
+  monitor.resume(session)
+  return session:next_event().event
+end
+
 local function listen(guest, session)
   session:subscribe(EVENTS)
   while true do
-    local why = on_halt(guest, monitor.halt(session))
+    local halt = monitor.halt(session)
+    local why = on_halt(guest, halt)
     if why then return why end
     repeat
-      local event = session:next_event().event
+      local event = next_event(guest, session, halt)
       if event == "RESET" then tell(guest, { type = "instance.reset" }) end
     until event ~= "RESET"
   end

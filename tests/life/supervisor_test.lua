@@ -106,6 +106,35 @@ test("on-failure:2 gives up after two attempts, and says so", function()
   equal(runtime_of(stack, "web-0").restarts, nil)
 end)
 
+test("a panicked guest is started again where a policy says so, and left to be looked at where none does", function()
+  local stack <close> = stack_of("on-failure", { "halt_after_ms=400", "halt=guest-panicked" })
+  stack:expect { "up", "-d" }
+  local before = stack:ps()
+  stack:eventually("web-0 is started again", function() return runs_anew(stack, "web-0", before["web-0"].pid) end)
+  fake_qemu.set(stack.qemu, {})
+  equal({ events(stack, "instance.exited")[1].how, events(stack, "instance.halted")[1].state }, { "panicked", "panicked" })
+  stack:eventually("it serves", function() return stack:ps()["web-0"].status == "provisioned" end)
+  local row = stack:ps()["db-0"]
+  equal({ row.status, row.pid }, { "panicked: its kernel has given up", before["db-0"].pid })
+end)
+
+test("a guest that a full disk has paused goes on when there is room again", function()
+  if require("sys.host").uid() ~= 0 then skip "only root can mount a small file system" end
+  local stack = stack_of("always", { "web-0: halt_after_ms=400" })
+  assert(fs.mkdir_all(stack.state, 448))
+  if run_tool({ "mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", stack.state }).status ~= 0 then skip "no tmpfs" end
+  local _unmounted <close> = setmetatable({}, { __close = function()
+    stack:close()
+    run_tool({ "umount", stack.state })
+  end })
+  stack:expect { "up", "-d" }
+  stack:eventually("it is paused", function() return stack:ps()["web-0"].state == "io-error" end)
+  local pid = stack:ps()["web-0"].pid
+  equal(run_tool({ "mount", "-o", "remount,size=512m", stack.state }).status, 0)
+  stack:eventually("it goes on", function() return stack:ps()["web-0"].status == "provisioned" end)
+  equal({ stack:ps()["web-0"].pid, #events(stack, "instance.resumed") }, { pid, 1 })
+end)
+
 test("a launch that fails is another failure; stop ends a pause before a restart", function()
   local stack <close> = stack_of("always")
   stack:expect { "up" }
