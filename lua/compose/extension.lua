@@ -41,6 +41,12 @@ local function report(state, container, key, keys, message)
     message = message }
 end
 
+local function path_in(keys)
+  local inner = { table.unpack(keys) }
+  inner[#inner + 1] = KEY
+  return inner
+end
+
 -- What is to be passed over, where it may be said; nil after a report.
 local function sound_ignore(state, own, keys)
   local ignored = own.ignore
@@ -57,8 +63,9 @@ local function apply(state, tags, container, keys, rule)
   if not is_map(own) then
     return report(state, container, KEY, keys, ("expected a mapping, got %s"):format(schema.show(own)))
   end
+  if own[KEY] ~= nil then report(state, own, KEY, path_in(keys), "stands inside of itself") end
   local ignored = sound_ignore(state, own, keys)
-  own.ignore = nil
+  own.ignore, own[KEY] = nil, nil
   lay(merge.begin(state, tags, base_keys), container, own, rule)
   if ignored then container[KEY] = { ignore = ignored } end
 end

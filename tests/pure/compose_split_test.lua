@@ -115,3 +115,28 @@ test("a service that only extends another is the same service", function()
     equal(comparable(compose.load_files { ["holos.yaml"] = over, ["a.yaml"] = text }), project_of(text))
   end
 end)
+
+-- Some keys of each service go to its x-holos, and some of what was beside them says something else to docker compose.
+local function move_to_extension(tree)
+  for _, service in pairs(tree.services or {}) do
+    local own = {}
+    for _, key in ipairs(tables.keys(service)) do
+      if math.random(2) == 1 then own[key], service[key] = service[key], nil end
+    end
+    if own.image then service.image = "postgres:16" end
+    if next(own) then service["x-holos"] = own end
+  end
+  return tree
+end
+
+test("a service whose keys stand in x-holos is the same service, in whatever file", function()
+  for _, name in ipairs(NAMES) do
+    local project = project_of(text_of(name))
+    math.randomseed(#name)
+    for _ = 1, 20 do
+      equal(project_of(write(move_to_extension(tree_of(name)))), project)
+      local below, above = split(tree_of(name))
+      equal(project_of(write(move_to_extension(below or {})), write(move_to_extension(above or {}))), project)
+    end
+  end
+end)
