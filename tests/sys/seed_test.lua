@@ -146,6 +146,46 @@ for _, shell in ipairs(SHELLS) do
     equal(hash.sha256(guest:read "dev/vdc"), hash.sha256(("\0"):rep(4 * MIB)))
   end)
 
+  test("a volume at several places is mounted once, and its places are parts of that, with " .. shell.name, function()
+    local guest = guest_with(shell)
+    local whole = guest:path "run/holos/volumes/vol-data"
+    local function mount(target, more)
+      local made = { kind = "volume", volume = "data", serial = "vol-data", target = guest:path(target) }
+      for key, value in pairs(more) do made[key] = value end
+      return made
+    end
+    local spec = commands { "true" }
+    spec.mounts = { mount("srv/ro", { read_only = true }), mount("srv/rw", { read_only = false }),
+      mount("srv/part", { read_only = false, subpath = "a/b" }) }
+    guest:add_disk("vdd", "vol-data", 8 * MIB)
+    assert(fs.mkdir_all(whole .. "/lost+found", 493))
+    guest:insert(spec)
+    guest:run "boot.sh"
+    ok(guest:read("called"):find(("mount -o rw %s %s\n"):format(guest:path "dev/vdd", whole), 1, true), guest:read "called")
+    ok(not guest:read("called"):find("bind", 1, true))
+    equal(run_tool({ "e2fsck", "-fn", guest:path "dev/vdd" }).status, 0)
+    ok(guest:report()[2]:find("the volume vol-data is not mounted", 1, true))
+    guest:write("called", "")
+    guest:write("proc/mounts", ("%s %s ext4 rw 0 0\n"):format(guest:path "dev/vdd", whole))
+    guest:run "boot.sh"
+    equal(guest:report(), { "boot", "ready" })
+    local places = ("mount -o bind W R/ro\nmount -o remount,bind,ro R/ro\nmount -o bind W R/rw\nmount -o bind W/a/b R/part\n")
+      :gsub("[WR]", { W = whole, R = guest:path "srv" })
+    equal(guest:read("called"):match("mount .*\nmount [^\n]*\n"), places)
+    ok(fs.stat(whole .. "/a/b").type == "directory")
+  end)
+
+  test("a volume that is only read is mounted so, at several places too, with " .. shell.name, function()
+    local guest = guest_with(shell)
+    local spec = with_volume(guest, true)
+    spec.mounts[2] = { kind = "volume", volume = "data", serial = "vol-data", target = "/b", read_only = true, subpath = "x" }
+    guest:add_disk("vdd", "vol-data", MIB, { [0] = "x" })
+    guest:insert(spec)
+    guest:run "boot.sh"
+    local called = guest:read "called"
+    ok(called:find(("mount -o ro %s "):format(guest:path "dev/vdd"), 1, true) and not called:find("-o rw", 1, true), called)
+  end)
+
   test("nothing that holds a byte is ever formatted, with " .. shell.name, function()
     local size = 3 * MIB
     local marks = { [0] = "\1", [510] = "\85\170", [4086] = "SWAPSPACE2", [MIB - 1] = "x", [size - MIB] = "y",

@@ -40,6 +40,7 @@ services:
       - data:/etc/acpi
       - /srv/scratch
       - {type: volume, source: parts, target: /srv/part, volume: {subpath: a/b}}
+      - parts:/srv/whole:ro
       - {type: bind, source: ./made, target: /srv/made, bind: {create_host_path: true}}
     ports: ["18400-18420:80", "0:5353/udp"]
   db:
@@ -120,7 +121,7 @@ test("two guests in two networks, one of them with everything", function()
     config = "stat -c '%a %U' /etc/app/conf; cat /etc/app/conf", secrets = "stat -c '%a %U' /run/secrets/pin /etc/app/pin",
     secret = "cat /run/secrets/pin /etc/app/pin", memory = "grep -e secrets -e /etc/app /proc/mounts | cut -d ' ' -f 3",
     sizes = "df -k /dev/shm /srv/tmp | awk 'NR > 1 { print $2 }'", filled = "ls /etc/acpi; grep -c ' /etc/acpi ext4 ' /proc/mounts",
-    part = "touch /srv/part/x && ls /run/holos/volumes/*/a/b",
+    part = "touch /srv/part/x && ls /srv/whole/a/b && touch /srv/whole/y 2>/dev/null || echo refused",
     scratch = "grep -c ' /srv/scratch ext4 ' /proc/mounts", made = "touch /srv/made/here && echo yes || echo no",
     others = "ping -c 3 -w 10 postgres >/dev/null && ping -c 3 -w 10 the-db >/dev/null && echo reached",
     forbidden = "su -s /bin/sh nobody -c 'cat /run/secrets/pin' 2>/dev/null || echo refused",
@@ -132,7 +133,7 @@ test("two guests in two networks, one of them with everything", function()
     parameter = "777", environment = "it's `id` 100%| /tmp", who = "uid=65534(nobody) gid=65534(nogroup) groups=65534(nogroup)",
     said = "GREETING=it's `id` 100% 100", config = "440 root answer = 42",
     secrets = "400 root 400 nobody", secret = SECRET .. SECRET, memory = "ramfs ramfs", sizes = "32768 1024",
-    filled = "PWRF 1", part = "x", scratch = "1", others = "reached", forbidden = "refused",
+    filled = "PWRF 1", part = "x refused", scratch = "1", others = "reached", forbidden = "refused",
   })
   ok(fs.stat(stack.directory .. "/made").type == "directory")
 

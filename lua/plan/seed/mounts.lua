@@ -44,18 +44,18 @@ holos_fill_volume() {
     umount "$holos_filled" && return "$holos_fill_status"
 }
 
-# holos_mount_whole DISK TARGET ro|rw fill|leave
-holos_mount_whole() {
-    if [ -n "$holos_new" ] && [ "$4" = fill ] && [ -n "$(ls -A "$2")" ]; then holos_fill_volume "$1" "$2" || return 1; fi
+# holos_mount_disk DISK TARGET ro|rw [FROM]: a disk that has just been made is filled from that directory.
+holos_mount_disk() {
+    if [ -n "$holos_new" ] && [ -n "${4-}" ] && [ -n "$(ls -A "$4" 2>/dev/null)" ]; then holos_fill_volume "$1" "$4" || return 1; fi
     mount -o "$3" "$1" "$2" || return 1
     if [ -e "$2/.holos-filling" ]; then
-        umount "$2" && holos_fill_volume "$1" "$2" && mount -o "$3" "$1" "$2" || return 1
+        umount "$2" && holos_fill_volume "$1" "${4:-$2}" && mount -o "$3" "$1" "$2" || return 1
     fi
     # Databases want an empty directory.
     [ -z "$holos_new" ] || rmdir "$2/lost+found"
 }
 
-# holos_mount_volume SERIAL TARGET ro|rw fill|leave [DIRECTORY]: a directory of the volume instead of the whole.
+# holos_mount_volume SERIAL TARGET ro|rw [FROM]
 holos_mount_volume() {
     holos_new=
     if holos_is_mounted "$2"; then return 0; fi
@@ -65,14 +65,20 @@ holos_mount_volume() {
         holos_make_ext4 "$holos_disk" || return 1
         holos_new=yes
     fi
-    (holos_enter "$2") || return 1
-    if [ -z "${5-}" ]; then
-        holos_mount_whole "$holos_disk" "$2" "$3" "$4"
-        return
+    (holos_enter "$2") && holos_mount_disk "$holos_disk" "$2" "$3" "${4-}"
+}
+
+# holos_mount_part SERIAL TARGET ro|rw DIRECTORY: a directory of a volume that is mounted as a whole, "." for all of it.
+# The kernel takes one disk at two places only when both are read-only or neither is.
+holos_mount_part() {
+    if holos_is_mounted "$2"; then return 0; fi
+    holos_part_of=/run/holos/volumes/$1
+    if ! holos_is_mounted "$holos_part_of"; then
+        echo "the volume $1 is not mounted"
+        return 1
     fi
-    holos_whole=/run/holos/volumes/$1
-    if ! holos_is_mounted "$holos_whole"; then mkdir -p "$holos_whole" && mount -o rw "$holos_disk" "$holos_whole" || return 1; fi
-    mkdir -p "$holos_whole/$5" && mount -o bind "$holos_whole/$5" "$2" || return 1
+    if [ "$4" != . ]; then holos_part_of=$holos_part_of/$4; fi
+    (holos_enter "$holos_part_of") && (holos_enter "$2") && mount -o bind "$holos_part_of" "$2" || return 1
     [ "$3" = rw ] || mount -o remount,bind,ro "$2"
 }
 ]]
@@ -92,7 +98,6 @@ holos_mount_share() {
     esac
 }
 ]]
-
 
 local TMPFS = [[
 
@@ -114,25 +119,54 @@ local function tmpfs_options(mount)
   return table.concat(options, ",")
 end
 
-local function volume_line(mount, mode)
-  local fill = not mount.nocopy and not mount.read_only and not mount.subpath and "fill" or "leave"
-  return library.attempt("mount volume " .. mount.volume, "holos_mount_volume", mount.serial, mount.target, mode, fill,
-    mount.subpath)
+local function is_filled(mount) return not mount.nocopy and not mount.read_only and not mount.subpath end
+
+local function mode_of(mount) return mount.read_only and "ro" or "rw" end
+
+-- What is mounted of each volume, by serial number: how often, whether anything of it is written to, and the first place
+-- that a new one is filled from.
+local function disks_of(spec)
+  local disks = {}
+  for _, mount in ipairs(spec.mounts) do
+    if mount.kind == "volume" then
+      local disk = disks[mount.serial] or { count = 0, mode = "ro" }
+      disks[mount.serial] = disk
+      disk.count, disk.is_split = disk.count + 1, disk.count > 0 or mount.subpath ~= nil
+      if not mount.read_only then disk.mode = "rw" end
+      if is_filled(mount) then disk.from = disk.from or mount.target end
+    end
+  end
+  return disks
+end
+
+local function volume_lines(mount, disk, lines)
+  local title = "mount volume " .. mount.volume
+  if not disk.is_split then
+    lines[#lines + 1] = library.attempt(title, "holos_mount_volume", mount.serial, mount.target, disk.mode, disk.from)
+    return
+  end
+  if not disk.is_mounted then
+    disk.is_mounted = true
+    lines[#lines + 1] = library.attempt(title, "holos_mount_volume", mount.serial, "/run/holos/volumes/" .. mount.serial,
+      disk.mode, disk.from)
+  end
+  lines[#lines + 1] = library.attempt(title, "holos_mount_part", mount.serial, mount.target, mode_of(mount),
+    mount.subpath or ".")
 end
 
 --- The lines of boot.sh, in the order of the file.
 ---@return string[]
 function M.lines(spec)
-  local lines = {}
-  for position, mount in ipairs(spec.mounts) do
-    local mode = mount.read_only and "ro" or "rw"
+  local lines, disks = {}, disks_of(spec)
+  for _, mount in ipairs(spec.mounts) do
     if mount.kind == "volume" then
-      lines[position] = volume_line(mount, mode)
+      volume_lines(mount, disks[mount.serial], lines)
     elseif mount.kind == "tmpfs" then
-      lines[position] = library.attempt("mount tmpfs " .. mount.target, "holos_mount_tmpfs", mount.target, tmpfs_options(mount))
+      lines[#lines + 1] = library.attempt("mount tmpfs " .. mount.target, "holos_mount_tmpfs", mount.target,
+        tmpfs_options(mount))
     else
-      lines[position] = library.attempt("mount share " .. mount.target, "holos_mount_share", mount.tag, mount.target,
-        mount.driver, mode)
+      lines[#lines + 1] = library.attempt("mount share " .. mount.target, "holos_mount_share", mount.tag, mount.target,
+        mount.driver, mode_of(mount))
     end
   end
   return lines
