@@ -42,6 +42,7 @@ function M.list()
     { "subnets that overlap", networks, "check_subnets" },
     { "subnets that are too small", networks, "check_room" },
     { "Ethernet addresses used twice", networks, "check_cards" },
+    { "names of network cards", networks, "check_card_names" },
     { "aliases that are names of others", networks, "check_aliases" },
     { "guests without a way in", access, "check_way_in", "network_mode" },
     { "the host closed to guests", access, "check_host_access", "host_access" },

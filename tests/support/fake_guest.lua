@@ -12,9 +12,9 @@ M.__index = M
 local PLACES = { "/run/", "/var/lib/", "/var/log/", "/proc/sys/", "/etc/ho", "/etc/environment.d", "/etc/profile",
   "/etc/resolv.conf", "/etc/init.d", "/etc/passwd", "/proc/mounts", "/dev/${", "/dev/shm", "/dev/console" }
 local EXECUTABLE = tonumber("755", 8)
--- Instead of these programs functions run that say so in the file called. Programs on PATH would not do: busybox's
--- shell takes its own.
-local RECORDED = { "mount", "umount", "modprobe", "hostname", "systemctl", "sync", "kill", "poweroff" }
+-- Instead of these programs functions run that say so in the file called, and fail when the file fails has the same line.
+-- Programs on PATH would not do: busybox's shell takes its own.
+local RECORDED = { "mount", "umount", "modprobe", "hostname", "systemctl", "sync", "kill", "poweroff", "ip" }
 
 local function plain_gsub(text, from, to)
   return (text:gsub(from:gsub("%p", "%%%0"), (to:gsub("%%", "%%%%"))))
@@ -33,7 +33,8 @@ end
 function M:recorders()
   local lines = {}
   for i, name in ipairs(RECORDED) do
-    lines[i] = ('%s() { echo "%s $*" >>%s/called; }\n'):format(name, name, self.root)
+    lines[i] = ('NAME() { echo "NAME $*" >>ROOT/called; ! grep -qxF "NAME $*" ROOT/fails 2>/dev/null; }\n')
+      :gsub("%u%u+", { NAME = name, ROOT = self.root })
   end
   return table.concat(lines)
 end

@@ -231,6 +231,21 @@ for _, shell in ipairs(SHELLS) do
     ok(guest:read("called"):find("mount -t ramfs -o mode=755 holos-secrets " .. guest:path "run/secrets", 1, true))
   end)
 
+  test("a card whose new name is taken is up all the same, in " .. shell, function()
+    local guest = guest_with(shell)
+    guest:write("sys/class/net/eth1/address", "52:54:11:00:00:01\n")
+    guest:insert(spec_with { nics = { { kind = "mcast", mac = "52:54:11:00:00:01", address = "10.5.0.3", prefix = 28,
+      interface_name = "lan0" } } })
+    guest:write("fails", "ip link set dev eth1 name lan0\n")
+    guest:run "boot.sh"
+    ok(has(guest:report(), "failed 0 1 card lan0"))
+    ok(guest:read("called"):find("name lan0\nip link set dev eth1 up\n", 1, true), guest:read "called")
+    guest:write("fails", "")
+    guest:run "boot.sh"
+    equal(guest:report(), { "boot", "ready" })
+    ok(guest:read("called"):find("name lan0\nip link set dev lan0 up\n", 1, true), guest:read "called")
+  end)
+
   -- -- kernel, resolver -----------------------------------------------------------------------------------------------
 
   test("kernel parameters are set; one that is not there is told, in " .. shell, function()

@@ -143,6 +143,32 @@ function M.check_cards(project, report)
   end)
 end
 
+-- Linux has the first itself, and the others in paths of its parameters.
+local TAKEN = { lo = true, all = true, default = true }
+
+-- Why a card cannot have a name; nil when it can. Guests without systemd have eth0, eth1 … for the cards themselves.
+local function card_name_problem(name, service, seen)
+  if TAKEN[name] then return name .. " is a name that Linux keeps for itself" end
+  if seen[name] then return ("%s is the name of the card in %s too"):format(name, seen[name]) end
+  local os = service.image and service.image.os
+  if os ~= "systemd" and name:find("^eth%d+$") then
+    return ("%s is what a card of this guest is called by itself"):format(name), "another name, such as lan0"
+  end
+end
+
+--- Names of cards are not taken in the guest.
+function M.check_card_names(project, report)
+  local of_service, seen = nil, nil
+  each_attachment(project, function(attachment, service)
+    if of_service ~= service then of_service, seen = service, {} end
+    local name = attachment.interface_name
+    if not name then return end
+    local problem, hint = card_name_problem(name, service, seen)
+    if problem then report(place(service, attachment, "interface_name"), problem, hint) end
+    seen[name] = attachment.network
+  end)
+end
+
 -- Names of instances and services on a network: name → the service that answers to it.
 local function names_on(project, key)
   local names = {}

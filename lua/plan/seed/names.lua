@@ -37,8 +37,10 @@ holos_name_card() {
         holos_old=${holos_card##*/}
         if [ "$(cat "$holos_card/address")" = "$1" ]; then
             [ "$holos_old" != "$2" ] || return 0
-            ip link set dev "$holos_old" down && ip link set dev "$holos_old" name "$2" && ip link set dev "$2" up
-            return
+            ip link set dev "$holos_old" down || return 1
+            if ip link set dev "$holos_old" name "$2"; then holos_old=$2 holos_named=0; else holos_named=1; fi
+            ip link set dev "$holos_old" up && return "$holos_named"
+            return 1
         fi
     done
     echo "there is no card $1"
