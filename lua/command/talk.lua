@@ -116,7 +116,7 @@ local DOING = {
 }
 
 -- What is only written down.
-local SILENT = { ["instance.settle"] = true, ["ports.close"] = true }
+local SILENT = { ["instance.settle"] = true, ["ports.close"] = true, ["rollout.wait"] = true }
 
 function Talk:show(row, said)
   if row.said == said then return end
@@ -158,7 +158,7 @@ function Talk:failed(row, problem)
 end
 
 function Talk:on_end(action, ok, result, took_ms)
-  if SILENT[action.kind] then return end
+  if SILENT[action.kind] and ok then return end
   local row = self:row(action)
   if not ok then
     if type(result) == "table" and result.code == "ECANCELED" then return end

@@ -4,6 +4,7 @@ local decide = require "holos.plan.reconcile.decide"
 local instance = require "holos.plan.reconcile.instance"
 local live = require "holos.plan.reconcile.live"
 local order = require "holos.plan.reconcile.order"
+local rollout = require "holos.plan.reconcile.rollout"
 local sheet = require "holos.plan.reconcile.sheet"
 local surplus = require "holos.plan.reconcile.surplus"
 local volume = require "holos.plan.reconcile.volume"
@@ -43,16 +44,18 @@ end
 ---  directory: the project's                            consent: the user's answers, nil for none
 ---  managed, declared: services, see reconcile/surplus  renew: see reconcile/decide
 ---  others: the specs of all other instances of the file
+---  rollouts: {[service] = holos.Rollout}, of those that are changed in groups
 ---  no_start: make what is missing and launch nothing   leave_known: recorded instances stay as they are
 ---@return holos.Plan
 function M.make(context)
   local plan, wanted = sheet.new(), {}
-  context.launched, context.gates, context.undo, context.removed = {}, {}, {}, {}
+  context.launched, context.gates, context.undo, context.removed, context.paused = {}, {}, {}, {}, {}
   context.consent = context.consent or consent.none()
   local decisions
   decisions, context.specs = decide_all(context)
   plan.specs = context.specs
   live.close(plan, context, decisions)
+  rollout.group(context, decisions)
   context.volume_ids = volume.plan(plan, context)
   for _, decision in ipairs(decisions) do
     wanted[decision.spec.name] = true
@@ -61,6 +64,7 @@ function M.make(context)
   for _, decision in ipairs(decisions) do
     if decision.intent then order.finish(plan, context, decision.spec) end
   end
+  rollout.tolerate(plan, context)
   surplus.plan(plan, context, wanted)
   tell_others(plan, context)
   return plan

@@ -34,13 +34,19 @@ local function set_of(words)
   return set
 end
 
+local function rollouts_of(project)
+  local rollouts = {}
+  for name, service in pairs(project.services) do rollouts[name] = service.update_config end
+  return rollouts
+end
+
 -- The plan of what is wanted, from all that was looked at.
 local function plan_of(context, words, at)
   local world, state, project = context.world, context.state, context.project
   local options, services = context.options, select_.services(project, words, context.options)
   return up.make {
     specs = table_.filter(at.wanted.specs, function(spec) return services[spec.service] end), record = at.record,
-    others = table_.filter(at.wanted.specs, function(spec) return not services[spec.service] end),
+    rollouts = rollouts_of(project), others = table_.filter(at.wanted.specs, function(spec) return not services[spec.service] end),
     observed = at.observed, volumes = project.volumes, where = where_of(project), describe = render.describe,
     directory = project.directory, goal = options.goal, consent = select_.consent(context, at.record, words),
     managed = options.leave_known and set_of(words) or services,

@@ -159,6 +159,8 @@ local function several(wanted, before, more, volumes)
   return reconcile.text(reconcile.plan { wanted = wanted, recorded = recorded, seen = seen, more = more, volumes = volumes })
 end
 
+local function three(changes) return { spec("web-0", changes), spec("web-1", changes), spec("web-2", changes) } end
+
 local SEVERAL = {
   { "a first up", { spec("db-0", DB), spec("web-0", NEEDS_DB), spec("web-1", NEEDS_DB) }, {} },
   { "one more", { spec("web-0", { hosts_id = "2-b" }), spec("web-1", { hosts_id = "2-b" }) }, { spec "web-0" } },
@@ -183,6 +185,15 @@ local SEVERAL = {
     { spec "web-0", spec "web-1", spec "db-0" } },
   { "a port goes from one to the other", { spec "web-0", spec("api-0", { ports = PORT }) },
     { spec("web-0", { ports = PORT }), spec "api-0" } },
+  { "in groups of one", three { ["vm.memory_mib"] = 1024 }, three(),
+    { rollouts = { web = { parallelism = 1, delay_ms = 5000, failure_action = "pause" } } } },
+  { "in groups of two, whatever fails", three { ["vm.memory_mib"] = 1024 }, three(),
+    { rollouts = { web = { parallelism = 2, delay_ms = 0, failure_action = "continue" } } } },
+  { "recreated in groups of one, detached", three(), three(), { goal = "running",
+    rollouts = { web = { parallelism = 1, delay_ms = 0, failure_action = "pause" } },
+    consent = consent.read({ force_recreate = true }, {}, {}) } },
+  { "all at once", three { ["vm.memory_mib"] = 1024 }, three(),
+    { rollouts = { web = { parallelism = 0, delay_ms = 0, failure_action = "pause" } } } },
   { "start of one replica", { spec "web-0" }, { spec "web-0", spec "web-1" }, { managed = false, declared = false } },
 }
 

@@ -27,7 +27,14 @@ for _, key in ipairs { "command", "entrypoint", "working_dir", "user", "group_ad
   fillers[key] = app
 end
 
+-- The defaults are Swarm's.
+local function update_of(update)
+  return { parallelism = update.parallelism or 1, delay_ms = update.delay or 0,
+    failure_action = update.failure_action or "pause" }
+end
+
 function fillers.deploy(made, deploy, context, service)
+  made.update_config = deploy.update_config and update_of(deploy.update_config)
   local limits = deploy.resources and deploy.resources.limits
   if limits and limits.pids then app(made, nil, context, service) end
 end

@@ -3,6 +3,7 @@ local device = require "holos.compose.schema.device"
 local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
+local tables = require "holos.core.table"
 
 local SWARM = "it is for several hosts"
 
@@ -15,13 +16,31 @@ local mode = schema.parsed {
   end,
 }
 
-local function update(default)
+-- One of some words, of which some have no effect so far.
+local function word(values, later, hint)
+  return schema.either {
+    text = schema.parsed {
+      accepts = { text = true }, wanted = "one of " .. table.concat(values, ", "), values = values, later_values = later,
+      parse = function(value)
+        if tables.index_of(values, value) then return value end
+        return nil, ('expected one of "%s", got "%s"'):format(table.concat(values, '", "'), value)
+      end,
+    },
+    canonical = function(value, at)
+      if tables.index_of(later, value) then at:put_off(hint) end
+      return value
+    end,
+  }
+end
+
+local function update(class)
   return schema.record {
-    { "parallelism", schema.integer { least = 0 }, meaning = "So many instances at a time; 0: all." },
-    { "delay", schema.duration {}, unit = "ms", meaning = "Time between two groups." },
-    { "failure_action", schema.choice { values = { "continue", "pause", "rollback" } },
-      meaning = "What follows when one fails." },
-    { "monitor", schema.duration {}, unit = "ms", meaning = "So long one is watched for failure." },
+    { "parallelism", schema.integer { least = 0 }, default_text = "1", meaning = "So many instances at a time; 0: all." },
+    { "delay", schema.duration {}, unit = "ms", default_text = "0s", meaning = "Time between two groups." },
+    { "failure_action", word({ "continue", "pause", "rollback" }, { "rollback" },
+        "a new disk that does not serve makes room for the old one by itself"), default_text = "pause",
+      meaning = "What follows when one fails: the next ones, or nothing more." },
+    { "monitor", schema.duration {}, unit = "ms", class = class, meaning = "So long one is watched for failure." },
     { "max_failure_ratio", schema.parsed {
         accepts = { text = true, integer = true, number = true }, wanted = "a number from 0 to 1",
         parse = function(value)
@@ -29,9 +48,9 @@ local function update(default)
           if number and number >= 0 and number <= 1 then return number end
           return nil, ('expected a number from 0 to 1, got "%s"'):format(tostring(value))
         end,
-      }, meaning = "So many may fail." },
-    { "order", schema.choice { values = { "stop-first", "start-first" } }, default_text = default,
-      meaning = "Whether the old one ends before the new one starts." },
+      }, class = class, meaning = "So many may fail." },
+    { "order", word({ "stop-first", "start-first" }, { "start-first" }, "two machines cannot have one disk"),
+      default_text = "stop-first", meaning = "Whether the old one ends before the new one starts." },
   }
 end
 
@@ -73,8 +92,9 @@ return schema.record {
     meaning = "As replicas of the service." },
   { "resources", resources, meaning = "CPUs and memory." },
   { "restart_policy", restart_policy, change = "live", meaning = "What happens when a machine ends; counts before restart." },
-  { "update_config", update "stop-first", class = "later", change = "live", meaning = "How instances are replaced." },
-  { "rollback_config", update "stop-first", class = "later", change = "live", meaning = "How a replacement is taken back." },
+  { "update_config", update "later", change = "live",
+    meaning = "How instances of one service are stopped and started anew: in groups, each waited for before the next." },
+  { "rollback_config", update(nil), class = "later", change = "live", meaning = "How a replacement is taken back." },
   { "labels", rules.pairs, class = "ignored", reason = "they are of a Swarm service; write labels: in the service" },
   { "placement", placement, meaning = "Nothing: there is one host." },
   { "endpoint_mode", rules.line, class = "ignored", reason = SWARM },

@@ -2,6 +2,7 @@
 local diff = require "holos.plan.diff"
 local live = require "holos.plan.reconcile.live"
 local order = require "holos.plan.reconcile.order"
+local rollout = require "holos.plan.reconcile.rollout"
 local sheet = require "holos.plan.reconcile.sheet"
 local table_ = require "holos.core.table"
 
@@ -47,6 +48,7 @@ local function recreate(plan, context, decision)
   local waits = order.prerequisites(plan, context, spec)
   local because = #decision.grave > 0 and sheet.change_text(decision.grave)
     or decision.is_pending and "as it was begun before" or "as it was asked for"
+  rollout.wait_turn(plan, context, spec, waits)
   sheet.row(plan, "~", spec.name, ("recreate   %s   (new disk; the old one goes to the trash)"):format(because),
     sheet.where_of(context, spec, decision.grave))
   if seen.running then waits = order.stop(plan, spec, waits, because) end
@@ -85,6 +87,7 @@ local function restart(plan, context, decision)
   local spec, seen = decision.spec, context.observed.instances[decision.spec.name]
   local waits = order.prerequisites(plan, context, spec)
   local text = cause_of(decision, seen)
+  rollout.wait_turn(plan, context, spec, waits)
   if seen.running then waits = order.stop(plan, spec, waits, text) end
   grow_if_larger(plan, context, spec, waits.after)
   restart_row(plan, context, decision, seen.running, text)

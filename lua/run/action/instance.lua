@@ -13,7 +13,11 @@ local M = {}
 
 local RESUME_MS = 5000
 
-local function spec_of(job, action) return job.record.instances[action.instance].spec end
+-- As long as the old disk stands in its place, a machine that is to be recreated is what it was.
+local function spec_of(job, action)
+  local entry = job.record.instances[action.instance]
+  return entry.replaced and not entry.replaced.is_moved and entry.replaced.spec or entry.spec
+end
 
 -- What confines every VM is looked at once for all that a job launches.
 local function confinement_of(world, job)

@@ -1,0 +1,74 @@
+-- Rolling changes and other hardware, on the stand-in for QEMU.
+local fake_qemu = require "tests.support.fake_qemu"
+local fs = require "sys.fs"
+local json = require "sys.json"
+local stack_ = require "tests.support.stack"
+
+local function yaml(update, memory_mb)
+  return ([[
+name: roll
+services:
+  web:
+    {image: ./image.qcow2, image_os: plain, vm: {memory_mb: %d}, stop_grace_period: 1s,
+     deploy: {replicas: 3, update_config: {%s}}}
+]]):format(memory_mb, update)
+end
+
+local function pids(stack)
+  local list = {}
+  for name, row in pairs(stack:ps()) do list[name] = row.pid end
+  return list
+end
+
+--- What happened to instances, in its order, from the n-th event on: "stopped web-0".
+local function events(stack, from)
+  local list, count = {}, 0
+  for line in assert(fs.read(stack.state .. "/events/roll.jsonl", { max_bytes = 1 << 20 })):gmatch("[^\n]+") do
+    local event = assert(json.decode(line, {}))
+    local what = event.type:match("^instance%.(%a+ed)$")
+    if what then
+      count = count + 1
+      if count > from then list[#list + 1] = what .. " " .. event.instance end
+    end
+  end
+  return list, count
+end
+
+test("one after the other: each serves before the next is stopped", function()
+  local stack <close> = stack_.on_fake(yaml("parallelism: 1, delay: 50ms", 512), { "report_delay_ms=50" })
+  stack:expect { "up" }
+  local _, before = events(stack, 0)
+  stack:write(yaml("parallelism: 1, delay: 50ms", 768))
+  stack:expect { "up", "-d" }
+  equal((events(stack, before)), { "stopped web-0", "launched web-0", "stopped web-1", "launched web-1", "stopped web-2",
+    "launched web-2" })
+  equal(stack:ps()["web-2"].memory_mib, 768)
+end)
+
+test("the first failure leaves the others as they were; continue goes on with them", function()
+  local stack <close> = stack_.on_fake(yaml("parallelism: 1", 512))
+  stack:expect { "up" }
+  local before = pids(stack)
+  stack:write(yaml("parallelism: 1", 768))
+  fake_qemu.set(stack.qemu, { "web-0: fail=no such machine" })
+  stack:expect({ "up" }, 1)
+  local paused = pids(stack)
+  equal({ paused["web-0"], paused["web-1"], paused["web-2"] }, { nil, before["web-1"], before["web-2"] })
+
+  stack:write(yaml("parallelism: 1, failure_action: continue", 768))
+  stack:expect({ "up" }, 1)
+  local went_on = stack:ps()
+  equal({ went_on["web-0"].running, went_on["web-1"].memory_mib, went_on["web-2"].memory_mib }, { false, 768, 768 })
+  ok(went_on["web-1"].pid ~= before["web-1"] and went_on["web-2"].pid ~= before["web-2"])
+  fake_qemu.set(stack.qemu, {})
+  stack:expect { "up" }
+  equal(#stack:pids(), 3)
+end)
+
+test("what cannot be had is refused", function()
+  local stack <close> = stack_.on_fake(yaml("failure_action: rollback, order: start-first", 512))
+  local refused = stack:expect({ "up" }, 2)
+  for _, key in ipairs { "failure_action: not available yet", "order: not available yet" } do
+    ok(refused.stderr:find(key, 1, true), refused.stderr)
+  end
+end)
