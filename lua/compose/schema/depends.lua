@@ -1,14 +1,13 @@
 --- services.*.depends_on. Data.
 local depends = require "holos.compose.depends"
-local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 
 local COMPLETED = "completed"
-local LATER = pending["depends_on.completed"] and { "service_completed_successfully", COMPLETED } or nil
+local LATER = { "service_completed_successfully", COMPLETED }
 
 local function put_off_completed(condition, at)
-  if condition == COMPLETED and LATER then at:put_off() end
+  if condition == COMPLETED then at:put_off() end
   return condition
 end
 
@@ -22,9 +21,9 @@ local dependency = schema.record {
     meaning = "What to wait for: service_started, service_ready (it answers), service_provisioned (its first steps are "
       .. "done), service_healthy, service_completed_successfully (it switched itself off); absent: healthy where there is "
       .. "a check, else started." },
-  { "restart", schema.boolean {}, class = pending.class "depends_on.restart", idle = false, default_text = "false", change = "live",
+  { "restart", schema.boolean {}, class = "later", idle = false, default_text = "false", change = "live",
     meaning = "Restart with the dependency when holos restarts that." },
-  { "required", schema.boolean {}, class = pending.class "depends_on.required", idle = true, default_text = "true", change = "live",
+  { "required", schema.boolean {}, default_text = "true", change = "live",
     meaning = "false: start also when the dependency is missing or fails; up tells of the failure at its end." },
 }
 

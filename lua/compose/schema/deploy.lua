@@ -1,6 +1,5 @@
 --- services.*.deploy. Data.
 local device = require "holos.compose.schema.device"
-local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
@@ -61,7 +60,7 @@ local resources = schema.record {
       { "cpus", rules.cpus, change = "restart", same_as = "vm.vcpu", meaning = "As cpus of the service." },
       { "memory", schema.size { least_bytes = 64 << 20 }, unit = "bytes", change = "restart", same_as = "vm.memory_mb",
         meaning = "Memory of each instance." },
-      { "pids", schema.integer { least = -1 }, class = pending.class "pids_limit", change = "restart",
+      { "pids", schema.integer { least = -1 }, change = "restart",
         meaning = "As pids_limit of the service." },
     }, meaning = "What an instance may use." },
   { "reservations", schema.record {

@@ -1,6 +1,5 @@
 --- services.*.healthcheck: is the guest doing its work? Data.
 local health = require "holos.compose.health"
-local pending = require "holos.compose.schema.pending"
 local schema = require "holos.core.schema"
 
 local function parse_test(value)
@@ -32,7 +31,7 @@ return schema.record({
     meaning = "So many failures in a row make the instance unhealthy." },
   { "start_period", schema.duration {}, default = 0, unit = "ms", change = "live",
     meaning = "For so long after the start failures do not count." },
-  { "start_interval", schema.duration { least_ms = 100 }, class = pending.class "healthcheck.start_interval", unit = "ms",
+  { "start_interval", schema.duration { least_ms = 100 }, unit = "ms",
     change = "live", default = 5000, meaning = "Time between two checks during the start period." },
   { "disable", schema.boolean {}, default = false, change = "live", meaning = "No check." },
 }, { hint = "write healthcheck: {test: COMMAND}" })

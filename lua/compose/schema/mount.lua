@@ -1,5 +1,4 @@
 --- services.*.volumes[]. Data.
-local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 local volumes = require "holos.compose.volumes"
@@ -9,7 +8,7 @@ local M = {}
 local IDLE = "a share belongs to one guest, and the host knows no labels of containers"
 
 local bind = schema.record {
-  { "create_host_path", schema.boolean {}, class = pending.class "volumes.create_host_path", idle = false, change = "restart",
+  { "create_host_path", schema.boolean {}, change = "restart",
     default_text = "false", meaning = "Make the directory when it is not there. Docker does so unasked; here a source that "
       .. "is not there is an error, as it is mostly a spelling mistake." },
   { "propagation", rules.line, class = "ignored", reason = "a guest has mounts of its own" },
@@ -22,7 +21,7 @@ local volume = schema.record {
   { "nocopy", schema.boolean {}, change = "restart",
     meaning = "Do not fill a new volume with what the image has at the target." },
   { "subpath", schema.parsed { accepts = { text = true }, parse = function(text) return volumes.subpath(text) end },
-    class = pending.class "volumes.subpath", change = "restart", meaning = "Directory in the volume to mount." },
+    change = "restart", meaning = "Directory in the volume to mount." },
   { "labels", rules.pairs, change = "live", meaning = "For readers; labels of the volume stand at top level." },
 }
 
@@ -79,14 +78,12 @@ local long = schema.record({
   end,
 })
 
--- Tells of options without a meaning, and of mounts that nobody makes so far.
+-- Tells of options without a meaning.
 local function finish(mount, at)
   for _, option in ipairs(mount.idle or {}) do
     at:warn(('the option "%s" has no effect: %s'):format(option, IDLE))
   end
   mount.idle = nil
-  if mount.anonymous and pending["volumes.anonymous"] then at:put_off("give it a name, and declare that under volumes:") end
-  if mount.kind == "tmpfs" and pending.tmpfs then at:put_off() end
   return mount
 end
 

@@ -1,6 +1,5 @@
 --- services.*.ports[] and services.*.expose[]. Data.
 local entries = require "holos.compose.entries"
-local pending = require "holos.compose.schema.pending"
 local ports = require "holos.compose.ports"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
@@ -34,11 +33,6 @@ local short = schema.parsed {
   parse = function(value) return ports.parse(value) end,
 }
 
-local function put_off_pools(made, at)
-  if pending["ports.pool"] and made[1].host_to then at:put_off("publish on one port, or on any free one") end
-  return made
-end
-
 -- Docker takes the same mapping twice for one, and files that are put together often have one twice.
 local function name_of(port)
   if port.host == 0 then return nil end
@@ -49,7 +43,7 @@ end
 M.list = schema.list {
   hint = 'write a list, whose items begin with "- ": - "8080:80"',
   of = schema.either {
-    text = short, integer = short, map = long, hint = 'for example "8080:80"', canonical = put_off_pools, form = "port",
+    text = short, integer = short, map = long, hint = 'for example "8080:80"', form = "port",
   },
   canonical = function(list, at) return entries.distinct(entries.flatten(list, at, "ports"), at, "ports", name_of) end,
 }

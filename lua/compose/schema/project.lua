@@ -1,5 +1,4 @@
 --- The whole file. Data.
-local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 local service = require "holos.compose.schema.service"
@@ -27,7 +26,7 @@ return schema.record {
   { "name", project_name, change = "recreate", default_text = "the directory's", meaning = "Name of the project." },
   { "services", schema.map { of = service, key = rules.label, empty = empty }, required = true,
     hint = "a file has at least one service", meaning = "The machines." },
-  { "networks", networks, class = pending.class "networks",
+  { "networks", networks,
     meaning = "Networks that services are in; all are in \"default\" when they name none." },
   { "volumes", schema.map { of = volume, key = rules.name, empty = empty }, default = {},
     meaning = "Disks that outlive their instances." },

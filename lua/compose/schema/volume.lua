@@ -1,5 +1,4 @@
 --- volumes.*: named disks that outlive their instances. Data.
-local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 
@@ -18,7 +17,7 @@ return schema.record({
     meaning = "Size of the disk, which grows sparsely. Only new volumes take it." },
   { "name", rules.name, change = "restart", default_text = "the key",
     meaning = "Name under which it is kept, in the project's own volumes. Another name is another volume: the old one stays." },
-  { "external", external, class = pending.class "volume.external", idle = false, change = "recreate",
+  { "external", external, class = "later", idle = false, change = "recreate",
     reason = "leave the line out: the project keeps the volume, and only down -v takes it", default_text = "false",
     meaning = "It exists already: up makes none, and down leaves it." },
   { "labels", rules.pairs, change = "live", meaning = "Words of your own, for filters and scripts." },

@@ -1,7 +1,6 @@
 --- Keys of services that say when it starts and ends, and what is known of it. Data.
 local lazy = require "holos.core.lazy"
 local machine = lazy "holos.compose.machine"
-local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 
@@ -40,7 +39,7 @@ local READY_IMAGE = "name a ready image, and provision with cloud_init"
 return { title = "Its life",
   { "depends_on", depends_on, change = "live", meaning = "Services that must be there first: a list, or {NAME: {condition}}." },
   { "healthcheck", healthcheck, meaning = "Tells whether the guest does its work." },
-  { "ready", schema.choice { values = { "running", "ready", "provisioned" } }, class = pending.class "ready", own = true,
+  { "ready", schema.choice { values = { "running", "ready", "provisioned" } }, own = true,
     change = "live", default_text = "provisioned", meaning = "What up waits for where there is no health check." },
   { "stop_grace_period", schema.duration {}, default = 30000, unit = "ms", change = "live",
     meaning = "Time a guest has to power off before it is switched off." },

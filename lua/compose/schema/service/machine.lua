@@ -1,6 +1,5 @@
 --- Keys of services that say what machine it is. Data.
 local image = require "holos.compose.image"
-local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 local vm = require "holos.compose.schema.vm"
@@ -36,7 +35,7 @@ return { title = "The machine",
   { "image_os", schema.choice { values = { "systemd", "openrc", "plain" } }, default = "systemd", change = "recreate",
     own = true,
     meaning = "What runs in the guest: cloud-init on systemd or OpenRC, or plain: a guest without cloud-init." },
-  { "platform", boot "platform", class = pending.class "platform", change = "recreate", default_text = "this host's",
+  { "platform", boot "platform", change = "recreate", default_text = "this host's",
     meaning = "linux/amd64 or linux/arm64: what the image is for." },
   { "replicas", instances, default_text = "1", change = "live", own = true,
     meaning = "Number of instances, called web-0, web-1, …; adding or removing some never touches the others. 0: none, and "
@@ -57,13 +56,13 @@ return { title = "The machine",
       { "size", schema.size { least_bytes = 1 << 20 }, unit = "bytes", change = "restart",
         same_as = "vm.disk_size", meaning = "The same as vm.disk_size." },
     }, change = "restart", same_as = "vm.disk_size", meaning = "The root disk." },
-  { "boot", boot "boot", class = pending.class "boot", change = "restart", own = true,
+  { "boot", boot "boot", change = "restart", own = true,
     meaning = "Start a Linux kernel of this host directly, or choose the firmware." },
-  { "cdrom", boot "cdrom", class = pending.class "cdrom", change = "restart", own = true,
+  { "cdrom", boot "cdrom", change = "restart", own = true,
     meaning = "ISO images in CD-ROM drives: a path, {path, boot_index}, or a list of them." },
-  { "iso", rules.host_path, class = pending.class "iso", change = "restart", own = true,
+  { "iso", rules.host_path, change = "restart", own = true,
     meaning = "An ISO image that the machine starts from, before its root disk; after it where that has no image yet." },
-  { "rtc", boot "rtc", class = pending.class "rtc", change = "restart", own = true, default_text = "utc",
+  { "rtc", boot "rtc", change = "restart", own = true, default_text = "utc",
     meaning = "What the machine's clock shows at its start: utc, localtime, or a time." },
   { "devices", device "devices", class = "later", change = "restart",
     reason = "QEMU options can be given in vm.extra_args", meaning = "Devices of the host for the guest." },

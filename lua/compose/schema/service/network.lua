@@ -1,7 +1,6 @@
 --- Keys of services that say how it is reached, and by which names. Data.
 local lazy = require "holos.core.lazy"
 local machine = lazy "holos.compose.machine"
-local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
@@ -28,25 +27,25 @@ return { title = "Networks and names",
       .. "ports; a range of the host for one port of the guest is a pool, from which each replica takes a free one." },
   { "expose", port "exposed", change = "live", meaning = "Ports that the guest serves, for readers: services reach every "
       .. "port of each other." },
-  { "networks", network "attached", class = pending.class "networks", change = "restart", default_text = "default",
+  { "networks", network "attached", change = "restart", default_text = "default",
     meaning = "Networks it is in, by the names of the top level; one network card each." },
-  { "network_mode", network "mode", class = pending.class "network_mode", change = "restart",
+  { "network_mode", network "mode", change = "restart",
     meaning = "none: no network card at all. bridge and default mean what is there without this line." },
-  { "mac_address", network "mac", class = pending.class "mac_address", change = "restart",
+  { "mac_address", network "mac", change = "restart",
     default_text = "made from the names", meaning = "Ethernet address of the first card in a network." },
-  { "hostname", hostname, class = pending.class "hostname", change = "restart", default_text = "the instance's name",
+  { "hostname", hostname, change = "restart", default_text = "the instance's name",
     meaning = "The guest's name of itself; replicas get -0, -1, … behind it." },
-  { "domainname", hostname, class = pending.class "domainname", change = "restart", meaning = "The guest's domain." },
+  { "domainname", hostname, change = "restart", meaning = "The guest's domain." },
   { "container_name", schema.text { pattern = "[%w][%w_.-]+", most = 63, wanted = "a name" },
-    class = pending.class "container_name", change = "recreate", default_text = "the service's name and a number",
+    change = "recreate", default_text = "the service's name and a number",
     meaning = "Name of the one instance." },
-  { "dns", addresses, class = pending.class "dns", change = "restart", default_text = "the host's",
+  { "dns", addresses, change = "restart", default_text = "the host's",
     meaning = "Name servers." },
-  { "dns_search", rules.texts, class = pending.class "dns_search", change = "restart", meaning = "Domains to search." },
-  { "dns_opt", rules.texts, class = pending.class "dns_opt", change = "restart", meaning = "Options of the resolver." },
-  { "extra_hosts", extra_hosts, class = pending.class "extra_hosts", change = "live",
+  { "dns_search", rules.texts, change = "restart", meaning = "Domains to search." },
+  { "dns_opt", rules.texts, change = "restart", meaning = "Options of the resolver." },
+  { "extra_hosts", extra_hosts, change = "live",
     meaning = "Lines for /etc/hosts: NAME=ADDRESS or {NAME: ADDRESS}; the address host-gateway is the host." },
-  { "host_access", schema.choice { values = { "allow", "deny" } }, class = pending.class "host_access", own = true,
+  { "host_access", schema.choice { values = { "allow", "deny" } }, own = true,
     change = "restart", default_text = "allow; deny where all networks are internal",
     meaning = "Whether the guest reaches services on the host's loopback, by 10.0.2.2." },
   { "links", schema.list { of = schema.text { pattern = "[%w][%w_.-]*:?[%w_.-]*", wanted = "SERVICE or SERVICE:ALIAS" } },

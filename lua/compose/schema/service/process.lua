@@ -1,5 +1,4 @@
 --- Keys of services that say what runs in the guest. Data.
-local pending = require "holos.compose.schema.pending"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 
@@ -38,30 +37,30 @@ local signal = schema.parsed {
 }
 
 return { title = "What runs in it",
-  { "command", process "command", class = pending.class "command", change = "restart",
+  { "command", process "command", change = "restart",
     meaning = "The program that the machine is for, run as the unit holos-app: text, which is split into words without a "
       .. "shell, or a list of words." },
-  { "entrypoint", process "command", class = pending.class "entrypoint", change = "restart",
+  { "entrypoint", process "command", change = "restart",
     meaning = "Words in front of those of command." },
-  { "working_dir", rules.guest_path, class = pending.class "working_dir", change = "restart", default_text = "/",
+  { "working_dir", rules.guest_path, change = "restart", default_text = "/",
     meaning = "Directory the program starts in." },
-  { "user", rules.user, class = pending.class "user", change = "restart", default_text = "root",
+  { "user", rules.user, change = "restart", default_text = "root",
     meaning = "Who the program runs as: USER or USER:GROUP, by name or number. Who logs in is cloud_init.user." },
-  { "group_add", schema.list { of = group }, class = pending.class "group_add", change = "restart",
+  { "group_add", schema.list { of = group }, change = "restart",
     meaning = "Further groups of the program." },
-  { "environment", rules.environment, class = pending.class "environment", change = "restart",
+  { "environment", rules.environment, change = "restart",
     meaning = "Variables for the program and for exec; a name without a value takes it from the project's environment." },
-  { "env_file", env_file, class = pending.class "env_file", change = "restart",
+  { "env_file", env_file, change = "restart",
     meaning = "Files with variables, below those of environment: a path, {path, required, format}, or a list of them." },
-  { "ulimits", process "ulimits", class = pending.class "ulimits", change = "restart",
+  { "ulimits", process "ulimits", change = "restart",
     meaning = "Limits of the program: {nofile: 1024} or {nofile: {soft: 1024, hard: 2048}}." },
-  { "pids_limit", schema.integer { least = -1 }, class = pending.class "pids_limit", change = "restart",
+  { "pids_limit", schema.integer { least = -1 }, change = "restart",
     meaning = "How many processes the program may have; -1: no limit." },
-  { "stop_signal", signal, class = pending.class "stop_signal", change = "restart", default_text = "SIGTERM",
+  { "stop_signal", signal, change = "restart", default_text = "SIGTERM",
     meaning = "Signal that ends the program." },
-  { "sysctls", process "sysctls", class = pending.class "sysctls", change = "restart",
+  { "sysctls", process "sysctls", change = "restart",
     meaning = "Kernel parameters of the guest, all of them." },
-  { "shm_size", schema.size { least_bytes = 4096 }, class = pending.class "shm_size", unit = "bytes", change = "restart",
+  { "shm_size", schema.size { least_bytes = 4096 }, unit = "bytes", change = "restart",
     default_text = "half of the guest's memory", meaning = "Size of /dev/shm." },
   { "post_start", process "hooks", class = "later", change = "live",
     reason = "cloud_init.runcmd runs at the end of the first start", meaning = "Commands run in the guest once it is up." },

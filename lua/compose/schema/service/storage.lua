@@ -1,5 +1,4 @@
 --- Keys of services that say what is mounted. Data.
-local pending = require "holos.compose.schema.pending"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
 
@@ -14,9 +13,9 @@ return { title = "Disks, directories and files",
     meaning = "Mounts: [SOURCE:]TARGET[:ro]. A source that starts with \".\", \"/\" or \"~\" is a directory of the host, "
       .. "any other the name of a volume; without a source it is a disk of the instance's own." },
   { "tmpfs", schema.lazy(function() return require "holos.compose.schema.tmpfs" end),
-    class = pending.class "tmpfs", change = "restart", meaning = "File systems in memory: TARGET[:size=64m,mode=1777,noexec]." },
-  { "configs", grant "configs", class = pending.class "configs", change = "restart",
+    change = "restart", meaning = "File systems in memory: TARGET[:size=64m,mode=1777,noexec]." },
+  { "configs", grant "configs", change = "restart",
     meaning = "Files from configs at top level: a name, or {source, target, uid, gid, mode}." },
-  { "secrets", grant "secrets", class = pending.class "secrets", change = "restart",
+  { "secrets", grant "secrets", change = "restart",
     meaning = "Files from secrets at top level, in memory only: a name, or {source, target, uid, gid, mode}." },
 }
