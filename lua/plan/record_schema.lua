@@ -124,7 +124,8 @@ M.launchable = spec_rule(closed)
 local replaced = record({ spec = M.spec, batch = line }, { is_moved = flag, is_put_back = flag, was_running = flag })
 
 local entry = record({ spec = M.spec, desired = word },
-  { leased = map(port), disk_made = flag, kept = M.spec, provision_runs = count, replaced = replaced })
+  { leased = map(port), disk_made = flag, kept = M.spec, provision_runs = count, replaced = replaced,
+    anonymous = list(volume_name) })
 
 local volume = record({}, { size_bytes = id, made = flag, desired = word })
 

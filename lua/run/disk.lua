@@ -5,6 +5,7 @@ local keys = require "holos.run.keys"
 local path = require "holos.core.path"
 local disks = require "holos.plan.qemu.disks"
 local seed = require "holos.plan.seed"
+local table_ = require "holos.core.table"
 
 local M = {}
 
@@ -59,14 +60,25 @@ function M.create_sources(world, spec)
   end
 end
 
+local function refuse_lost(spec, mount)
+  err.raise { message = ("%s: the disk of %s was made and is gone"):format(spec.name, mount.target), code = "ELOST", exit = 3,
+    hint = ("put it back, or have the machine made anew: holos up --recreate=%s"):format(spec.service) }
+end
+
 --- The disks of volumes without a name, when they are not there yet.
-function M.create_anonymous(world, state, spec)
+---@param made string[]  volumes whose disks were made before: they are not papered over
+---@return string[]? made  those of this spec
+function M.create_anonymous(world, state, spec, made)
+  local names = table_.list {}
   for _, mount in ipairs(spec.mounts) do
     local file = mount.anonymous and path.join(state:instance(spec.project, spec.name), disks.anonymous_file(mount))
+    if file then names[#names + 1] = mount.volume end
     if file and not world.fs.lstat(file) then
+      if table_.index_of(made, mount.volume) then refuse_lost(spec, mount) end
       err.check(spec.name, world.qcow2.create(file, { size_bytes = mount.size_bytes or disks.ANONYMOUS_BYTES, mode = FILE_MODE }))
     end
   end
+  return names[1] and names or nil
 end
 
 --- The instance's own copy of the firmware variables, made once.

@@ -122,7 +122,8 @@ end
 
 --- Launches an instance that does not run. The caller holds its lock.
 ---@param launching table  {state, spec, hosts and leased (of the record), uid, program, confinement, firmware, virtiofsd,
----                        restarts (holos.Restarts, to be remembered), warn(text),
+---                        restarts (holos.Restarts, to be remembered), anonymous (volumes whose disks were made before;
+---                        then those that are there), warn(text),
 ---                        on_ports(ports): told what QEMU listens on, also when the launch fails after that}
 ---@return table runtime  as in runtime.json, with `ports`
 function M.start(world, launching)
@@ -136,7 +137,7 @@ function M.start(world, launching)
   stop.end_shares(world, runtime.load(world, state, spec.project, spec.name))
   disk.require_same_base(world, spec)
   disk.create_sources(world, spec)
-  disk.create_anonymous(world, state, spec)
+  launching.anonymous = disk.create_anonymous(world, state, spec, launching.anonymous or {})
   disk.write_seed(world, state, spec, launching.hosts)
   if spec.vm.uefi then disk.create_uefi_vars(world, state, spec, launching.firmware) end
   launching.ports = ports.wanted(spec, launching.leased)

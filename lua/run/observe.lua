@@ -1,6 +1,8 @@
 --- What is: instances of a record and their processes, guests, reports, disks. Effects: reads; asks monitors.
+local disks = require "holos.plan.qemu.disks"
 local err = require "holos.core.err"
 local monitor = require "holos.run.monitor"
+local path = require "holos.core.path"
 local report = require "holos.plan.report"
 local runstate = require "holos.plan.runstate"
 local runtime = require "holos.run.runtime"
@@ -65,9 +67,18 @@ local function running(world, state, project, name, now)
     applied = runtime.applied(state, project, name, now), is_cut = not runtime.is_proven(now) }
 end
 
+-- The disk of a volume without a name that was made and is gone: "volume web-1a2b3c4d"; nil when all are there.
+local function lost_disk(world, state, record, name)
+  for _, volume in ipairs(record.instances[name].anonymous or {}) do
+    local file = disks.anonymous_file { volume = volume }
+    if not world.fs.lstat(path.join(state:instance(record.name, name), file)) then return "volume " .. volume end
+  end
+end
+
 --- One instance of a record.
 ---@return {running: boolean, state: string, text: string, runtime: table?, report: table?, disk: boolean,
----         disk_bytes: integer?, halt: holos.Halt? (why its guest does not run), applied: table? (the spec it was
+---         disk_bytes: integer?, lost: string? (another disk, that is gone),
+---         halt: holos.Halt? (why its guest does not run), applied: table? (the spec it was
 ---         launched with), is_cut: boolean? (its launch was)}
 function M.instance(world, state, record, name)
   local now, why = runtime.load(world, state, record.name, name)
@@ -81,6 +92,7 @@ function M.instance(world, state, record, name)
     seen = { running = false, state = text:match("^%a+"), text = text, runtime = now }
   end
   seen.disk, seen.disk_bytes = info ~= nil, info and info.virtual_bytes
+  seen.lost = seen.disk and lost_disk(world, state, record, name) or nil
   return seen
 end
 

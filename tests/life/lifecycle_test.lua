@@ -311,3 +311,24 @@ test("what starts without a dependency that is not required runs, and the failur
     equal((stack:ps()["web-0"] or {}).running or false, running, required)
   end
 end)
+
+test("the disk of a volume without a name is not made again when it is gone", function()
+  local stack <close> = stack_.on_fake((OPTIONAL:gsub("REQUIRED", "false"):gsub("plain, stop", "plain, volumes: [/data], stop")))
+  stack:expect { "up" }
+  local directory = stack.state .. "/instances/pair/cache-0/"
+  local name
+  for _, entry in ipairs(fs.list(directory)) do name = entry.name:match("^volume%-.*%.qcow2$") or name end
+  stack:expect { "stop" }
+  assert(fs.rename(directory .. name, stack.directory .. "/kept"))
+  local refused = stack:expect({ "up" }, 3)
+  local volume = name:match("^volume%-(.*)%.qcow2$")
+  ok(refused.stderr:find(("cache-0: volume %s: made → gone"):format(volume), 1, true), refused.stderr)
+  ok(stack:expect({ "start" }, 3).stderr:find(volume, 1, true))
+  ok(not fs.lstat(directory .. name))
+  assert(fs.rename(stack.directory .. "/kept", directory .. name))
+  stack:expect { "up" }
+  stack:expect { "stop" }
+  assert(fs.remove(directory .. name))
+  stack:expect { "up", "--recreate=cache" }
+  ok(fs.lstat(directory .. name))
+end)

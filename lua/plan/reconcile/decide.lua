@@ -96,7 +96,7 @@ end
 
 local function of_recorded(context, at, spec)
   at.grave = diff.grave(diff.changes(at.recorded, spec))
-  if not at.seen.disk then return without_disk(context, at, spec) end
+  if not at.seen.disk or at.seen.lost then return without_disk(context, at, spec) end
   if context.leave_known then return leave(at, spec) end
   if consent.is_forced(context.consent, spec) then
     if at.recorded.protect then return { kind = "protected", spec = spec, changes = {}, grave = at.grave } end

@@ -25,11 +25,12 @@ end
 --- A disk that was made and is gone is a loss to be told, not to be papered over with a new one; a restore that was cut
 --- off leaves it in the trash.
 local function lost(plan, context, decision)
-  local spec = decision.spec
-  local batch = context.batch_of(spec.name)
+  local spec, other = decision.spec, context.observed.instances[decision.spec.name].lost
+  local batch = not other and context.batch_of(spec.name)
   local cure = batch and ("the trash holds one of %s: holos trash restore %s %s"):format(spec.name, spec.project, batch)
+    or other and ("put it back, or have the machine made anew: holos up --recreate=%s"):format(spec.service)
   sheet.refuse(plan, { instance = spec.name, cure = cure, where = context.where("services." .. spec.service),
-    change = { name = "root disk", class = "recreate", from = "made", to = "gone" } })
+    change = { name = other or "root disk", class = "recreate", from = "made", to = "gone" } })
 end
 
 local function protected(plan, context, decision)

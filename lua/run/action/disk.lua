@@ -18,7 +18,8 @@ end
 
 M["disk.create"] = function(world, job, action)
   disk.create_root(world, job.state, spec_of(job, action))
-  job.record.instances[action.instance].disk_made = true
+  local entry = job.record.instances[action.instance]
+  entry.disk_made, entry.anonymous = true, nil
   return "created"
 end
 

@@ -38,10 +38,11 @@ M["instance.launch"] = function(world, job, action)
   local launching = { state = job.state, spec = spec, hosts = job.record.hosts, leased = entry.leased or {},
     uid = job.record.leases.uid, program = job.facts.qemu.program, confinement = confinement_of(world, job),
     firmware = job.facts.firmware, virtiofsd = job.facts.virtiofsd, warn = job.warn, claimed = job.claimed,
-    restarts = job.restarts }
+    restarts = job.restarts, anonymous = entry.anonymous }
   function launching.on_ports(got) entry.leased = got[1] and runtime.leased(launching.spec, got) or entry.leased end
   if not process then
     known = launch.start(world, launching)
+    entry.anonymous = launching.anonymous
     tell(world, job, known)
   elseif not runtime.is_proven(known) then
     launching.spec = runtime.applied(job.state, job.record.name, action.instance, known) or spec
