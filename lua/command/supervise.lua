@@ -3,6 +3,9 @@ local err = require "holos.core.err"
 local main = require "holos.supervise.main"
 local state = require "holos.use.state"
 
+-- It lives long, so it collects soon.
+local PAUSE_PERCENT = 110
+
 local M = {
   summary = "look after a project's instances until none is to run: restarts, health checks (up starts it)",
   arguments = { { name = "PROJECT", optional = true, help = "its name" } },
@@ -10,6 +13,8 @@ local M = {
 }
 
 function M.run(world, options)
+  collectgarbage() -- from now on as usual: commands that end soon collect nothing before they have a few MiB
+  collectgarbage("setpause", PAUSE_PERCENT)
   local located, name = state.locate(world, options), options.arguments[1] or options.project_name
   if options.all then return main.run_all(world, located) end
   if not name then err.raise { message = "which project?", exit = 64, hint = "holos supervise PROJECT, or --all" } end

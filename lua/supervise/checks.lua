@@ -53,10 +53,9 @@ local function check(project, spec, now)
   return { begun_ms = now_ms, ended_ms = now_ms, ok = false, text = result.message }
 end
 
---- Checks for ever; ends only when the guest is unhealthy and is to be started anew, and says why.
+--- Checks a guest that has a check, for ever; ends only when the guest is unhealthy and is to be started anew, and says why.
 ---@return {how: string, text: string, cause: "unhealthy"}
 function M.run(project, spec, now)
-  if not spec.healthcheck then task.event():wait() end
   until_provisioned(project, spec, now)
   local seen = health.adopt(spec.healthcheck, now.health, task.now_ms())
   while true do

@@ -41,7 +41,8 @@ end
 --- What `status` tells of it.
 function Keeper:status()
   local now = self.now or {}
-  return { desired = self.entry.desired, live = self.is_live or false, pid = now.pid, health = now.health, exit = now.exit,
+  return { desired = self.entry.desired, live = self.is_live or false,
+    listens = self.is_live and self.guest ~= nil and self.guest.session ~= nil, pid = now.pid, health = now.health, exit = now.exit,
     restarts = now.restarts }
 end
 
@@ -69,7 +70,8 @@ end
 --- It runs: until it has ended, has to be replaced, or is another launch.
 local function attend(keeper, now, process)
   local guest <close> = guest_.new(keeper.project, keeper.entry.spec, now)
-  local what, why = task.race {
+  keeper.guest = guest
+  local matters = {
     function()
       task.wait { process = process }
       return "ended"
@@ -77,8 +79,11 @@ local function attend(keeper, now, process)
     function() return until_changed(keeper, now) end,
     function() return "replace", guest:follow() end,
     function() return "never", logs.run(keeper.project, keeper.entry.spec, now) end,
-    function() return "replace", checks.run(keeper.project, keeper.entry.spec, now) end,
   }
+  if keeper.entry.spec.healthcheck then
+    matters[#matters + 1] = function() return "replace", checks.run(keeper.project, keeper.entry.spec, now) end
+  end
+  local what, why = task.race(matters)
   if what == "ended" then end_.settle(keeper, now, guest:ending()) end
   if what == "replace" then end_.replace(keeper, now, why) end
 end
@@ -97,6 +102,7 @@ end
 local function turn(keeper)
   local project = keeper.project
   local now = runtime.load(project.world, project.state, project.name, keeper.name)
+  if now then now.spec = nil end -- most of it, and nothing that is looked at while it runs
   local process <close> = runtime.process(project.world, now)
   keeper.now, keeper.is_live, keeper.has_news = now, process ~= nil, false
   if process then

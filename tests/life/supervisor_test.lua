@@ -51,6 +51,39 @@ local function runs_anew(stack, name, pid)
   return now.pid and now.pid ~= pid and now.is_proven and proc.identity(now.pid) ~= nil
 end
 
+--- A connection to the supervisor of pair: request{op=…} → answer, event() → the next event of a type.
+local function client_of(stack)
+  local supervisor, state = require "holos.run.supervisor", require "holos.run.state"
+  local world = require "holos.run.world"
+  local lines = assert(supervisor.connect(world, state.locate(world, { state_dir = stack.state }), "pair"))
+  local client = setmetatable({}, { __close = function() lines:close() end })
+  local function read() return task.within(10000, function() return json.decode(assert(lines:next()), {}) end) end
+  function client.request(fields)
+    lines:write(json.encode(fields, {}))
+    return read()
+  end
+  function client.event(kind)
+    while true do
+      local event = read().event
+      if event.type == kind then return event end
+    end
+  end
+  return client
+end
+
+--- Waits until the supervisor listens to all that runs: only then it knows why one ends.
+local function listened(stack)
+  supervisor_of(stack)
+  stack:eventually("it listens", function()
+    local client <close> = client_of(stack)
+    for _, instance in pairs(client.request({ op = "status" }).instances) do
+      if instance.live and not instance.listens then return false end
+    end
+    return true
+  end)
+  return stack:ps()
+end
+
 test("up starts one supervisor, a second up none, stop ends it", function()
   local stack <close> = stack_of()
   stack:expect { "up" }
@@ -70,7 +103,7 @@ end)
 test("a killed QEMU comes back with its disk, its ports and its addresses; one without a policy stays ended", function()
   local stack <close> = stack_of()
   stack:expect { "up" }
-  local before = stack:ps()
+  local before = listened(stack)
   kill(before["web-0"].pid)
   kill(before["db-0"].pid)
   stack:eventually("web-0 runs again", function() return runs_anew(stack, "web-0", before["web-0"].pid) end)
@@ -83,7 +116,7 @@ test("a killed QEMU comes back with its disk, its ports and its addresses; one w
 end)
 
 test("a guest that powers off by itself has not failed", function()
-  local stack <close> = stack_of("on-failure", { "exit_after_ms=700", "reason=guest-shutdown" })
+  local stack <close> = stack_of("on-failure", { "exit_after_ms=2000", "reason=guest-shutdown" })
   stack:expect { "up", "-d" }
   stack:eventually("both have ended", function() return #events(stack, "instance.exited") == 2 end)
   equal(stack:ps()["web-0"].status, "exited (powered off)")
@@ -94,7 +127,7 @@ test("a guest that powers off by itself has not failed", function()
 end)
 
 test("on-failure:2 gives up after two attempts, and says so", function()
-  local stack <close> = stack_of('"on-failure:2"', { "web-0: exit_after_ms=300", "web-0: reason=guest-panic" })
+  local stack <close> = stack_of('"on-failure:2"', { "web-0: exit_after_ms=1000", "web-0: reason=guest-panic" })
   stack:expect { "up", "-d" }
   stack:eventually("it gives up", function() return (runtime_of(stack, "web-0").restarts or {}).gave_up end)
   equal(stack:ps()["web-0"].status, "exited (panicked, gave up after 2 restarts)")
@@ -196,26 +229,6 @@ test("of many supervisors that are started at once one stays", function()
 end)
 
 local HOLD_MS = 400 -- longer than the pause before a first restart
-
---- A connection to the supervisor of pair: request{op=…} → answer, event() → the next event of a type.
-local function client_of(stack)
-  local supervisor, state = require "holos.run.supervisor", require "holos.run.state"
-  local world = require "holos.run.world"
-  local lines = assert(supervisor.connect(world, state.locate(world, { state_dir = stack.state }), "pair"))
-  local client = setmetatable({}, { __close = function() lines:close() end })
-  local function read() return task.within(10000, function() return json.decode(assert(lines:next()), {}) end) end
-  function client.request(fields)
-    lines:write(json.encode(fields, {}))
-    return read()
-  end
-  function client.event(kind)
-    while true do
-      local event = read().event
-      if event.type == kind then return event end
-    end
-  end
-  return client
-end
 
 test("its socket: hello, status, events, instances that are held, and requests that it does not know", function()
   local stack <close> = stack_of()
