@@ -25,9 +25,9 @@ local FOREIGN = {
   [".vmdk"] = true, [".vdi"] = true, [".vhd"] = true, [".vhdx"] = true, [".ova"] = true, [".box"] = true,
 }
 
--- ".qcow2" of "a/b.QCOW2"; "" without one.
+-- ".qcow2" of "a/b.QCOW2"; "" without one. From the end: a pattern without "^" is tried at every position.
 local function extension(text)
-  return (text:match("[^/.](%.%w+)$") or ""):lower()
+  return (text:match("^.*[^/.](%.%w+)$") or ""):lower()
 end
 
 --- Whether a text is meant as a path: by its start, or by the extension of a disk image.
