@@ -6,7 +6,7 @@ local err = require "holos.core.err"
 local help = lazy "holos.command.help"
 local list = require "holos.command.list"
 local out = require "holos.command.out"
-local task = require "holos.core.task"
+local task = lazy "holos.core.task"
 local world = require "holos.run.world"
 
 local M = {}
@@ -41,7 +41,8 @@ local function parse(name, command, words)
     usage = function() return help.usage(name, command) end })
 end
 
---- Runs a command inside a scheduler that Ctrl-C and SIGTERM cancel; `bare` ones bring a scheduler of their own.
+--- Runs a command inside a scheduler that Ctrl-C and SIGTERM cancel; `bare` ones bring one of their own, or
+--- need none.
 function M.dispatch(command, options)
   if command.bare then return command.run(world, options) end
   local signals <close> = err.check("signals", world.proc.signals { "INT", "TERM", "HUP", "WINCH" })

@@ -9,6 +9,7 @@ local M = {
   summary = "show this help, or that of a command",
   arguments = { { name = "COMMAND", optional = true, help = "a command", complete = list.names() } },
   options = {},
+  bare = true, -- nothing is waited for
 }
 
 --- The overview of all commands, as lines.

@@ -5,6 +5,7 @@ local M = {
   summary = "print the licences of everything that is linked into this binary",
   arguments = {},
   options = { { "--short", help = "names only" } },
+  bare = true, -- nothing is waited for
 }
 
 function M.run(world, options)

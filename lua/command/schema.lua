@@ -7,6 +7,7 @@ local M = {
   summary = "print the JSON Schema of holos.yaml, for editors",
   arguments = {},
   options = {},
+  bare = true, -- nothing is waited for
 }
 
 local INDENT = 2

@@ -5,7 +5,7 @@ local ports_ = lazy "holos.plan.ports"
 local project = require "holos.use.project"
 local render = lazy "holos.plan.render"
 local table_ = require "holos.core.table"
-local units = require "holos.core.units"
+local units = lazy "holos.core.units"
 
 local M = {}
 

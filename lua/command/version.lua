@@ -5,6 +5,7 @@ local M = {
   summary = "show the version, and what the binary is made of",
   arguments = {},
   options = { { "--short", help = "the number only" } },
+  bare = true, -- nothing is waited for
 }
 
 function M.run(world, options)

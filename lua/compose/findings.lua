@@ -2,9 +2,10 @@
 --
 -- While stages run, a finding is {mark, path, message, hint}; what leaves here is {file, line, column, path, message,
 -- hint}.
+local lazy = require "holos.core.lazy"
 local document = require "holos.compose.document"
 local err = require "holos.core.err"
-local text = require "holos.core.text"
+local text = lazy "holos.core.text"
 
 local M = {}
 

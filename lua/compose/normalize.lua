@@ -1,7 +1,8 @@
 --- A checked tree to the project that the rest of holos works with. Pure.
 --
 -- Nothing is decided here but names: defaults are in the schema, and the checks across services are in compose.rules.
-local dag = require "holos.core.dag"
+local lazy = require "holos.core.lazy"
+local dag = lazy "holos.core.dag"
 local marks_ = require "holos.compose.marks"
 local network = require "holos.compose.normalize.network"
 local path = require "holos.core.path"
@@ -30,13 +31,16 @@ end
 -- Those that are enabled: dependencies first, then by name. Where there is a cycle the order is by name, and a rule
 -- reports the cycle.
 local function make_order(services)
-  local names, needs = {}, {}
+  local names, needs, none = {}, {}, {}
   for _, name in ipairs(tables.keys(services)) do
-    if services[name].is_enabled then
-      names[#names + 1], needs[name] = name, dependency_names(services[name])
+    local service = services[name]
+    if service.is_enabled then
+      names[#names + 1] = name
+      if next(service.depends_on) then needs[name] = dependency_names(service) end
     end
   end
-  return tables.list(dag.order(names, function(name) return needs[name] end) or names)
+  local order = next(needs) and dag.order(names, function(name) return needs[name] or none end)
+  return tables.list(order or names)
 end
 
 local function in_file_order(a, b)

@@ -3,8 +3,9 @@
 -- YAML 1.2.2, section 10.3.2 ("core schema"), with one rule of ours: a number that would not survive stays the text
 -- that was written. That is `0644` (octal for some readers, decimal for others), integers beyond 64 bits, 1e999, .inf
 -- and .nan.
+local lazy = require "holos.core.lazy"
 local json = require "holos.core.json"
-local text_ = require "holos.core.text"
+local text_ = lazy "holos.core.text"
 
 local M = {}
 

@@ -5,9 +5,10 @@
 --- (ms; a bare number is seconds), size (bytes), choice; an option without `value` is a flag. With `bare = TEXT` the value
 --- may be left out, which stands for that text; it is then given behind "=" only. An argument: { name =, optional =,
 --- repeated =, rest =, choices = }.
+local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
-local text = require "holos.core.text"
-local units = require "holos.core.units"
+local text = lazy "holos.core.text"
+local units = lazy "holos.core.units"
 
 local M = {}
 

@@ -2,8 +2,9 @@
 ---
 --- A *filter* may give a value, which replaces the payload; a *veto* may give M.veto(reason), which refuses what was
 --- about to happen; a *notice* is only told. Handlers run in the order in which they came.
+local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
-local text = require "holos.core.text"
+local text = lazy "holos.core.text"
 
 local M = {}
 

@@ -1,8 +1,9 @@
 --- Replaces exported functions of modules. It works because every exported function is called through its module table.
 --- Pure but for the module tables that it changes.
+local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
 local table_ = require "holos.core.table"
-local text = require "holos.core.text"
+local text = lazy "holos.core.text"
 
 local M = {}
 

@@ -18,7 +18,7 @@ local relay = require "holos.core.task.relay"
 local scopes = require "holos.core.task.scope"
 local sources = require "holos.core.task.sources"
 local sync = lazy "holos.core.task.sync"
-local units = require "holos.core.units"
+local units = lazy "holos.core.units"
 
 local M = {}
 

@@ -3,9 +3,10 @@
 -- A guest reads everything its base image shows. An image that takes its contents from elsewhere, by a backing file or
 -- an external data file, would therefore show a file of this host to the guest.
 
+local lazy = require "holos.core.lazy"
 local path = require "holos.core.path"
-local text = require "holos.core.text"
-local units = require "holos.core.units"
+local text = lazy "holos.core.text"
+local units = lazy "holos.core.units"
 
 local M = {}
 

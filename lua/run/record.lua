@@ -5,7 +5,7 @@ local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
 local record_schema = lazy "holos.plan.record_schema"
 local table_ = require "holos.core.table"
-local units = require "holos.core.units"
+local units = lazy "holos.core.units"
 
 local M = {}
 

@@ -8,7 +8,7 @@ local record = lazy "holos.run.record"
 local select_ = lazy "holos.use.select"
 local state_ = require "holos.run.state"
 local table_ = require "holos.core.table"
-local text_ = require "holos.core.text"
+local text_ = lazy "holos.core.text"
 
 local M = {}
 

@@ -1,11 +1,14 @@
 --- Numbers that several keys can say: instances, CPUs, memory, disk, processes. Pure.
 --
 -- Each has a list of places; those that are written must agree.
-local units = require "holos.core.units"
+local lazy = require "holos.core.lazy"
+local units = lazy "holos.core.units"
 
 local M = {}
 
 local function same(value) return value end
+
+local function show_bytes(bytes) return units.format_bytes(bytes) end
 
 local function mib(bytes) return (bytes + (1 << 20) - 1) >> 20 end
 
@@ -17,11 +20,11 @@ M.places = {
   vcpu = { { "vm", "vcpu" }, { "cpu_count" }, { "cpus" }, { "deploy", "resources", "limits", "cpus" }, get = math.ceil,
     show = tostring },
   memory = { { "vm", "memory_mb" }, { "vm", "memory" }, { "memory" }, { "mem_limit" },
-    { "deploy", "resources", "limits", "memory" }, get = mib, show = units.format_bytes },
-  disk = { { "vm", "disk_size" }, { "vm", "disk" }, { "storage_opt", "size" }, get = same, show = units.format_bytes },
+    { "deploy", "resources", "limits", "memory" }, get = mib, show = show_bytes },
+  disk = { { "vm", "disk_size" }, { "vm", "disk" }, { "storage_opt", "size" }, get = same, show = show_bytes },
   pids = { { "pids_limit" }, { "deploy", "resources", "limits", "pids" }, get = same, show = tostring },
   reservation = { { "mem_reservation" }, { "deploy", "resources", "reservations", "memory" }, get = mib,
-    show = units.format_bytes },
+    show = show_bytes },
 }
 
 local function value_at(service, place, get)

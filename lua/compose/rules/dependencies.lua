@@ -1,7 +1,8 @@
 --- Checks of depends_on. Pure.
+local lazy = require "holos.core.lazy"
 local dag = require "holos.core.dag"
 local tables = require "holos.core.table"
-local text = require "holos.core.text"
+local text = lazy "holos.core.text"
 
 local M = {}
 

@@ -1,6 +1,7 @@
 --- Checks of configs and secrets. Pure.
+local lazy = require "holos.core.lazy"
 local tables = require "holos.core.table"
-local text = require "holos.core.text"
+local text = lazy "holos.core.text"
 
 local M = {}
 

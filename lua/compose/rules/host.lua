@@ -3,7 +3,7 @@ local lazy = require "holos.core.lazy"
 local image_ = lazy "holos.compose.image"
 local path = require "holos.core.path"
 local tables = require "holos.core.table"
-local text = require "holos.core.text"
+local text = lazy "holos.core.text"
 local units = lazy "holos.core.units"
 local volumes = lazy "holos.compose.volumes"
 

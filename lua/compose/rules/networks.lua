@@ -2,7 +2,7 @@
 local lazy = require "holos.core.lazy"
 local address = lazy "holos.core.address"
 local tables = require "holos.core.table"
-local text = require "holos.core.text"
+local text = lazy "holos.core.text"
 
 local M = {}
 

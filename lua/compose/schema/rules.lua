@@ -4,7 +4,7 @@ local json = require "holos.core.json"
 local permissions = lazy "holos.compose.permissions"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
-local text_ = require "holos.core.text"
+local text_ = lazy "holos.core.text"
 
 local M = {}
 

@@ -7,8 +7,8 @@ local hints = lazy "holos.core.schema.hints"
 local json = require "holos.core.json"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
-local text = require "holos.core.text"
-local units = require "holos.core.units"
+local text = lazy "holos.core.text"
+local units = lazy "holos.core.units"
 local walk = require "holos.core.schema.walk"
 
 local M = {}
