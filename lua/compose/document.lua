@@ -123,16 +123,17 @@ end
 -- Reports a key; what stands behind it is read, and dropped.
 local function refuse_key(builder, marks, key, mark, index)
   local path, depth = builder.path, builder.depth
-  path[depth] = type(key) == "string" and key
+  path[depth], builder.expected = type(key) == "string" and key, index
+  local value, following = read(builder, index, builder.heads[index])
   if path[depth] then
     local line, column = M.position(marks[key])
-    report(builder, mark, ("this key is already in line %d, column %d"):format(line, column), "keep one of them")
+    report(builder, mark, ("this key is already in line %d, column %d"):format(line, column),
+      type(value) == "table" and "put all that belongs to it under one of them" or "keep one of them")
   else
     report(builder, mark, shown_key(key), type(key) ~= "table" and "put it in quotes" or nil)
   end
   path[depth] = false
-  builder.expected = index
-  return select(2, read(builder, index, builder.heads[index]))
+  return following
 end
 
 -- The value of `<<`; the one of a second `<<` is dropped.

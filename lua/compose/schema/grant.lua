@@ -70,7 +70,7 @@ local function sources(extra, what)
   }
   for _, field in ipairs(extra) do list[#list + 1] = field end
   return schema.record(list, { canonical = check_sources, is_private = what == "secrets",
-    hint = "write {file: PATH} or {environment: VARIABLE}" })
+    hint = "its text stands elsewhere: write {file: PATH}, or {environment: VARIABLE} for a variable, which .env may set" })
 end
 
 M.config = sources({

@@ -34,4 +34,4 @@ return schema.record({
   { "start_interval", schema.duration { least_ms = 100 }, unit = "ms",
     change = "live", default = 5000, meaning = "Time between two checks during the start period." },
   { "disable", schema.boolean {}, default = false, change = "live", meaning = "No check." },
-}, { hint = "write healthcheck: {test: COMMAND}" })
+}, { hint = 'write healthcheck: {test: "COMMAND"}' })
