@@ -71,6 +71,7 @@ M.FIELDS = {
   { name = "disk", key = "vm.disk_size", get = function(s) return s.disk_bytes end,
     show = units.format_bytes },
   { name = "machine", key = "vm.machine", get = function(s) return s.vm.machine end },
+  { name = "argv generation", key = "vm.machine", get = function(s) return s.generation end },
   { name = "cpu model", key = "vm.cpu_model", get = function(s) return s.vm.cpu_model end },
   { name = "accelerator", key = "vm.accel", get = function(s) return s.vm.accel end },
   { name = "uefi", key = "vm.uefi", get = function(s) return s.vm.uefi end },

@@ -101,20 +101,21 @@ end
 
 --- The spec of one instance.
 ---@param context table  {project, record, facts, leases, instances, hosts, accel = {auto=…, kvm=…, tcg=…},
----                       first_parts = {} by service and hosts_ids = {} by networks, filled here}
+---                       first_parts = {} by service and hosts_ids = {} by networks, filled here; renewed}
 ---@param instance table  one of M.list
 function M.spec(context, service, instance)
   local project, facts, name = context.project, context.facts, instance.name
   local known = context.record.instances[name]
   local recorded = known and known.spec
+  local pinned = not context.renewed[service.name] and recorded or nil
   local image, base_bytes = image_of(service, facts)
   local spec = {
-    generation = recorded and recorded.generation or M.GENERATION,
+    generation = pinned and pinned.generation or M.GENERATION,
     project = project.name, service = service.name, index = instance.index, name = name,
     uuid = recorded and recorded.uuid or identity.uuid(facts.sha256, project.name, name),
     user = service.cloud_init.user or M.default_user(image.os), image = image,
     disk_bytes = machine.disk_bytes(service.vm.disk_bytes, base_bytes),
-    vm = machine.vm(context, service, recorded), boot = machine.boot(service), cdroms = machine.cdroms(service),
+    vm = machine.vm(context, service, pinned), boot = machine.boot(service), cdroms = machine.cdroms(service),
     rtc = service.rtc, nics = network.nics(context, service, name), ports = ports.of_instance(service, instance.index),
     mounts = mounts_of(project, service, facts), cloud_init = service.cloud_init,
     healthcheck = service.healthcheck, stop_grace_ms = service.stop_grace_ms, labels = service.labels,
@@ -183,12 +184,13 @@ local function app_warnings(project)
 end
 
 --- All specs of a project in start order, with the leases they rest on.
+---@param renewed table<string, boolean>?  services whose machines get the hardware of today
 ---@return table? result  {specs, leases, hosts, warnings}
 ---@return table? findings  {message, hint}[] when the host cannot run it
-function M.specs(project, record, facts)
+function M.specs(project, record, facts, renewed)
   local findings, warnings = {}, {}
   local context = { project = project, record = record, facts = facts, instances = M.list(project, record),
-    first_parts = {}, hosts_ids = {}, accel = machine.accelerators(project, facts, findings, warnings) }
+    renewed = renewed or {}, first_parts = {}, hosts_ids = {}, accel = machine.accelerators(project, facts, findings, warnings) }
   name_findings(context.instances, record, findings)
   rename_warnings(project, context.instances, warnings)
   for _, name in ipairs(project.order) do

@@ -46,10 +46,11 @@ end
 ---  others: the specs of all other instances of the file
 ---  rollouts: {[service] = holos.Rollout}, of those that are changed in groups
 ---  no_start: make what is missing and launch nothing   leave_known: recorded instances stay as they are
+---  renews: but for their hardware
 ---@return holos.Plan
 function M.make(context)
   local plan, wanted = sheet.new(), {}
-  context.launched, context.gates, context.undo, context.removed, context.paused = {}, {}, {}, {}, {}
+  for _, field in ipairs { "launched", "gates", "undo", "removed", "paused", "untouched" } do context[field] = {} end
   context.consent = context.consent or consent.none()
   local decisions
   decisions, context.specs = decide_all(context)
@@ -62,7 +63,7 @@ function M.make(context)
     instance.carry_out(plan, context, decision)
   end
   for _, decision in ipairs(decisions) do
-    if decision.intent then order.finish(plan, context, decision.spec) end
+    if decision.intent and not context.untouched[decision.spec.name] then order.finish(plan, context, decision.spec) end
   end
   rollout.tolerate(plan, context)
   surplus.plan(plan, context, wanted)

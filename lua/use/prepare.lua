@@ -45,26 +45,30 @@ local function plan_of(context, words, at)
   local world, state, project = context.world, context.state, context.project
   local options, services = context.options, select_.services(project, words, context.options)
   return up.make {
-    specs = table_.filter(at.wanted.specs, function(spec) return services[spec.service] end), record = at.record,
+    specs = table_.filter(at.wanted.specs, function(spec)
+      return services[spec.service] and (not options.renews or at.record.instances[spec.name])
+    end), record = at.record,
     rollouts = rollouts_of(project), others = table_.filter(at.wanted.specs, function(spec) return not services[spec.service] end),
     observed = at.observed, volumes = project.volumes, where = where_of(project), describe = render.describe,
     directory = project.directory, goal = options.goal, consent = select_.consent(context, at.record, words),
     managed = options.leave_known and set_of(words) or services,
     declared = (#words == 0 or options.remove_orphans) and project.services or nil,
+    renews = options.renews,
     remove_orphans = options.remove_orphans, no_start = options.no_start, leave_known = options.leave_known,
     renew = function(spec, runs) return instance.id(at.facts.sha256, spec, runs) end,
     batch_of = function(name) return trash.batch_of(world, state, context.name, name) end }
 end
 
 --- What each instance is to be, from the file, the record and the host; raises all reasons why it cannot be.
+---@param renewed table<string, boolean>?  services whose machines get the hardware of today
 ---@return table prepared  {record, wanted = of plan/instance, facts, contents}
-function M.specs(context)
+function M.specs(context, renewed)
   local world, state, project = context.world, context.state, context.project
   local record = recorded.of(context)
   local facts, findings, contents = facts_.gather(world, state, project, context.lookup)
   host_findings(findings)
   validate.require_images(project, facts.images)
-  local wanted, refusals = instance.specs(project, record, facts)
+  local wanted, refusals = instance.specs(project, record, facts, renewed)
   host_findings(refusals or {})
   return { record = record, wanted = wanted, facts = facts, contents = contents }
 end
@@ -74,7 +78,8 @@ end
 ---@return table prepared  {plan, specs, facts, record, observed, leases, hosts, contents}
 function M.make(context, words)
   available.demand(context.project)
-  local at = M.specs(context)
+  local options = context.options
+  local at = M.specs(context, options.renews and select_.services(context.project, words, options) or nil)
   at.observed = observe.project(context.world, context.state, at.record)
   leases.recall_seen(at.record, at.observed.instances)
   local plan = plan_of(context, words, at)

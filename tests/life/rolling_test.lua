@@ -72,3 +72,37 @@ test("what cannot be had is refused", function()
     ok(refused.stderr:find(key, 1, true), refused.stderr)
   end
 end)
+
+--- A stand-in that offers a newer machine.
+local function upgrade_qemu(stack)
+  local bytes = assert(fs.read(stack.qemu, { max_bytes = 64 << 20 }))
+  local newer, count = bytes:gsub("pc%-q35%-7%.2", "pc-q35-9.9")
+  ok(count > 0, "the stand-in names its machine")
+  assert(fs.write_atomic(stack.qemu, newer, { mode = tonumber("755", 8) }))
+end
+
+local function machines(stack)
+  local record = assert(json.decode(assert(fs.read(stack.state .. "/projects/roll.json", { max_bytes = 1 << 20 })), {}))
+  local list = {}
+  for name, entry in pairs(record.instances) do list[name] = entry.spec.vm.machine:match("[%d.]+$") end
+  return list
+end
+
+test("machines keep their hardware when QEMU is upgraded, until they are told to take the new one; nothing else changes", function()
+  local stack <close> = stack_.on_fake(yaml("parallelism: 1", 512))
+  stack:expect { "up" }
+  local before = pids(stack)
+  upgrade_qemu(stack)
+  ok(stack:expect({ "up" }).stderr:find("up to date", 1, true))
+  stack:expect { "stop", "web-2" }
+  stack:write(yaml("parallelism: 1", 768))
+  local planned = stack:expect({ "upgrade-hardware", "--dry-run" }).stdout
+  ok(planned:find("~ web-0  restart   machine pc-q35-7.2 → pc-q35-9.9", 1, true), planned)
+  stack:expect { "upgrade-hardware" }
+  local after = stack:ps()
+  equal(machines(stack), { ["web-0"] = "9.9", ["web-1"] = "9.9", ["web-2"] = "9.9" })
+  equal({ after["web-0"].memory_mib, after["web-2"].running, after["web-0"].pid ~= before["web-0"] }, { 512, false, true })
+  ok(stack:expect({ "upgrade-hardware" }).stderr:find("up to date", 1, true))
+  stack:expect { "up" }
+  equal({ stack:ps()["web-2"].memory_mib, machines(stack)["web-2"] }, { 768, "9.9" })
+end)

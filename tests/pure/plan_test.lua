@@ -280,7 +280,8 @@ end)
 
 test("a change of every field there is can be shown", function()
   local recorded = spec("a-0")
-  local changed = spec("a-0", { image = { path = "/other.raw", format = "raw", os = "openrc" }, disk_bytes = 1 << 31,
+  local changed = spec("a-0", { generation = 2,
+    image = { path = "/other.raw", format = "raw", os = "openrc" }, disk_bytes = 1 << 31,
     ports = { { host_ip = "127.0.0.1", host = 1, guest = 2, protocol = "tcp" } },
     mounts = { { kind = "bind", source = "/a", target = "/b", read_only = true } }, nics = { {}, { address = "10.10.0.2" } },
     hosts_id = "2-b", healthcheck = { test = { "CMD", "true" } }, stop_grace_ms = 1, labels = { a = "b" }, protect = true,

@@ -18,6 +18,7 @@ local M = {}
 ---@field needs_restart boolean?  though no field asks for it
 ---@field is_pending boolean?  a recreation that was begun before
 
+local HARDWARE = { "machine", "machine_wanted", "cpu_model", "cpu_model_wanted" }
 local EVERYTHING = { "reprovision", "keep", "recreate" }
 
 local function new(spec, replaced)
@@ -88,8 +89,13 @@ local function without_disk(context, at, spec)
 end
 
 --- As it is recorded, but for the names of the others: what was decided on it stays decided.
-local function leave(at, spec)
+---@param renews boolean?  but for its hardware, too
+local function leave(at, spec, renews)
   local same = table_.copy(at.recorded)
+  if renews then
+    same.generation = spec.generation
+    for _, key in ipairs(HARDWARE) do same.vm[key] = spec.vm[key] end
+  end
   same.hosts_id, at.grave = spec.hosts_id, {}
   return go(at, same, nil, { kept = at.entry.kept })
 end
@@ -97,7 +103,7 @@ end
 local function of_recorded(context, at, spec)
   at.grave = diff.grave(diff.changes(at.recorded, spec))
   if not at.seen.disk or at.seen.lost then return without_disk(context, at, spec) end
-  if context.leave_known then return leave(at, spec) end
+  if context.leave_known then return leave(at, spec, context.renews) end
   if consent.is_forced(context.consent, spec) then
     if at.recorded.protect then return { kind = "protected", spec = spec, changes = {}, grave = at.grave } end
     return recreate(spec, at.recorded, at.seen, at.grave)

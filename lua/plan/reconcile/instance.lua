@@ -116,6 +116,14 @@ local function leave(plan, decision, seen)
   end
 end
 
+--- A machine that does not run gets its hardware when it is started, and nobody starts it now.
+local function note(plan, context, decision)
+  decision.intent.desired, context.untouched[decision.spec.name] = "stopped", true
+  if #decision.changes == 0 then return end
+  sheet.row(plan, "~", decision.spec.name, "at its next start   " .. sheet.change_text(decision.changes),
+    sheet.where_of(context, decision.spec, decision.changes))
+end
+
 local function go(plan, context, decision)
   local spec, seen = decision.spec, context.observed.instances[decision.spec.name]
   if decision.verb == "keep" then
@@ -123,6 +131,7 @@ local function go(plan, context, decision)
       where = sheet.where_of(context, spec, decision.grave) }
   end
   if context.no_start then return leave(plan, decision, seen) end
+  if context.renews and not seen.running then return note(plan, context, decision) end
   if needs_restart(decision, seen) then return restart(plan, context, decision) end
   if seen.halt and seen.halt.cure == "resume" and not seen.is_cut then
     resume(plan, context, spec, seen.text)
