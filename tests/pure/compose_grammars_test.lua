@@ -121,3 +121,13 @@ test("tags force a type, or are refused", function()
     "the tag !!python/name:os.system has no meaning here")
   equal(select(2, scalar.tagged("x", "!mine")), "the tag !mine has no meaning here")
 end)
+
+test("a path in short form is held against the same rules as in a mapping", function()
+  local compose = require "tests.support.compose"
+  if not compose.has_yaml then skip "this Lua has no sys.yaml" end
+  for _, form in ipairs { 'cdrom: ["a\\nb.iso"]', 'cdrom: {path: "a\\nb.iso"}', 'env_file: "a\\tb"', 'env_file: [{path: "a\\tb"}]' } do
+    local told = compose.complaints("services: {a: {image: ./a.qcow2, " .. form .. "}}")
+    ok(told:find("the path has a control character", 1, true), form .. ": " .. told)
+  end
+  ok(compose.complaints 'services: {a: {image: ./a.qcow2, cdrom: [""]}}':find("is empty", 1, true))
+end)

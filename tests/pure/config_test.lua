@@ -122,21 +122,19 @@ end)
 local SEED = tonumber(files.environment "HOLOS_TEST_SEED" or 20261121)
 local ROUNDS = files.environment "HOLOS_TESTS" == "all" and 1000 or 40
 
--- Loads a text; nil when it is explained what is wrong with it.
-local function loaded(text, what)
-  local fine, state = pcall(compose.run, text, OPTIONS)
+-- Loads texts; nil when it is explained what is wrong with them.
+local function loaded(texts, options, what)
+  local fine, state = pcall(compose.run, texts, options)
   if fine then return state end
   if not err.is(state) then error(what .. ": " .. tostring(state), 0) end
   ok(#state.findings > 0, what)
   for _, finding in ipairs(state.findings) do ok(finding.line and finding.message, what) end
 end
 
-local function check_mutation(source, number)
-  math.randomseed(SEED + number)
-  local text = mutate.text(source)
-  local what = ("mutation %d of seed %d:\n%s"):format(number, SEED, text)
+-- Whether damaged texts are right; then their model has to load again.
+local function check_mutation(texts, options, what)
   local started = os.clock()
-  local state = loaded(text, what)
+  local state = loaded(texts, options, what)
   if state then check_again(state, what) end
   local seconds = os.clock() - started
   ok(seconds < MOST_SECONDS, ("%.1f s: %s"):format(seconds, what))
@@ -145,9 +143,15 @@ end
 
 local right, wrong = 0, 0
 
+local function count(is_right)
+  if is_right then right = right + 1 else wrong = wrong + 1 end
+end
+
 local function check_mutations(source, first)
   for number = first + 1, first + ROUNDS do
-    if check_mutation(source, number) then right = right + 1 else wrong = wrong + 1 end
+    math.randomseed(SEED + number)
+    local text = mutate.text(source)
+    count(check_mutation(text, OPTIONS, ("mutation %d of seed %d:\n%s"):format(number, SEED, text)))
   end
 end
 
@@ -161,7 +165,48 @@ test(("%d mutations of a file with every key, seed %d"):format(ROUNDS, SEED), fu
   check_mutations(read("config/whole"):gsub("include:\n[^\n]*\n", ""):gsub("    extends:[^\n]*\n", ""), 0)
 end)
 
-test("some mutations are right, most are not", function() ok(right > 10 and wrong > right, right .. " and " .. wrong) end)
+-- Files that reach into each other.
+local SEVERAL = {
+  ["holos.yaml"] = [==[
+name: several
+include: [sub/db.yaml, {path: [more.yaml], env_file: x.env}]
+services:
+  web: &web
+    extends: {file: sub/base.yaml, service: web}
+    ports: ["8080:80", {target: 443, published: 8443}]
+    environment: [A=1, B, "C=${X:-y}$$"]
+    depends_on: [db]
+  other: {extends: web, ports: !override ["81:81"], command: !reset , <<: {labels: {a: b}}}
+---
+services: {web: {volumes: ["data:/data", "./www:/srv:ro"], extra_hosts: {a: [1.2.3.4]}}}
+]==],
+  ["over.yaml"] = [==[
+services:
+  web: {depends_on: {db: {condition: service_healthy}}, environment: {A: 2, C: }, volumes: ["data:/data:ro"]}
+  other: !override {image: ./b.qcow2, cloud_init: {runcmd: [a, [b]], write_files: [{path: /x, content: "y\nz"}]}}
+volumes: {data: {size: 1G}}
+networks: {n: {ipam: {config: [{subnet: 10.0.0.0/24}]}}}
+]==],
+  ["sub/db.yaml"] = "services: {db: {image: ./db.qcow2, healthcheck: {test: [CMD, a]}, volumes: ['./x:/x']}}\n",
+  ["sub/base.yaml"] = "services:\n  web: {extends: base, dns: 1.1.1.1, tmpfs: /run}\n  base: {image: ./a.qcow2, dns: [2.2.2.2]}\n",
+  ["more.yaml"] = "services: {more: {image: ./m.qcow2, networks: [n]}}\nnetworks: {n: {}}\n",
+}
+
+test(("%d mutations of files that reach into each other, seed %d"):format(ROUNDS, SEED), function()
+  local options = { profiles = { "*" }, names = { "holos.yaml", "over.yaml" } }
+  ok(check_mutation(SEVERAL, options, "whole"))
+  for number = 1, ROUNDS do
+    math.randomseed(SEED - number)
+    local names, texts = tables.keys(SEVERAL), tables.copy(SEVERAL)
+    local name = names[math.random(#names)]
+    texts[name] = mutate.text(texts[name])
+    count(check_mutation(texts, options, ("mutation %d of %s of seed %d:\n%s"):format(number, name, SEED, texts[name])))
+  end
+end)
+
+test("some mutations are right, most are not", function()
+  ok(right > 10 and wrong > right, right .. " are right and " .. wrong .. " are wrong")
+end)
 
 -- -- variables ---------------------------------------------------------------------------------------------------------------
 

@@ -124,7 +124,7 @@ end
 
 -- In 1.29 a test that is laid over `disable: true` counts; in v2 it has to say `disable: false`.
 function keys.healthcheck(role)
-  if role == "over" and chance(30) then return { disable = true } end
+  if role == "over" and chance(60) then return { disable = true } end
   return { test = pick { "curl -f http://localhost", tables.list { "CMD", "curl", "x" }, tables.list { "CMD-SHELL", "a || b" } },
     interval = pick { "30s", "1m30s" }, timeout = chance(50) and "5s" or nil, retries = chance(50) and math.random(9) or nil,
     start_period = chance(50) and "1m" or nil }

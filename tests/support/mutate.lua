@@ -38,7 +38,26 @@ local function swap_words(text)
   end))
 end
 
-local MUTATIONS = { cut, insert, swap_lines, swap_words }
+local function drop_line(text)
+  local count, target = select(2, text:gsub("\n", "")), 0
+  local dropped = math.random(math.max(count, 1))
+  return (text:gsub("[^\n]*\n", function()
+    target = target + 1
+    return target == dropped and "" or nil
+  end))
+end
+
+-- Another digit for one of them.
+local function change_digit(text)
+  local count, at = select(2, text:gsub("%d", "")), 0
+  local target = math.random(math.max(count, 1))
+  return (text:gsub("%d", function()
+    at = at + 1
+    return at == target and tostring(math.random(0, 9)) or nil
+  end))
+end
+
+local MUTATIONS = { cut, insert, swap_lines, swap_words, drop_line, change_digit }
 
 --- The text with one to three changes; math.random decides.
 function M.text(text)

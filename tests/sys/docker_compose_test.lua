@@ -11,7 +11,8 @@ if files.environment "HOLOS_TESTS" ~= "all" then skip "only with HOLOS_TESTS=all
 
 -- The interpreter that Debian's docker-compose names.
 local PYTHON = "/usr/bin/python3"
-local SEED = tonumber(files.environment "HOLOS_TEST_SEED" or 20261121)
+local USUAL = 20261121
+local SEED = tonumber(files.environment "HOLOS_TEST_SEED" or USUAL)
 local CASES = 250
 
 -- Runs docker-compose's own main once for each line of input, in one process: starting it takes most of its time. Command
@@ -125,6 +126,6 @@ test(("%d invented files of seed %d mean the same to docker-compose"):format(CAS
       equal(meaning.ours(assert(json.decode(result.stdout)), note), theirs, what)
     end
   end
-  for name in pairs(meaning.INTENDED) do ok(met[name], name .. " was never met") end
+  for name in pairs(meaning.INTENDED) do ok(met[name] or SEED ~= USUAL, name .. " was never met") end
   ok(compared >= 200, compared .. " were compared")
 end)

@@ -33,13 +33,7 @@ local cdrom = schema.record {
     meaning = "Place in the order that firmware starts from: the smallest first, the root disk after all that have one." },
 }
 
-local function from_path(value)
-  return { path = value }
-end
-
-M.cdrom = rules.one_or_more(schema.either {
-  text = schema.parsed { accepts = { text = true }, wanted = "a path", parse = from_path }, map = cdrom,
-})
+M.cdrom = rules.one_or_more(schema.either { text = rules.short_path {}, map = cdrom })
 
 M.rtc = schema.parsed {
   accepts = { text = true }, wanted = 'utc, localtime or a time such as "2026-01-31T12:00:00"',

@@ -16,8 +16,7 @@ local group = schema.parsed {
 }
 
 local env_file = rules.one_or_more(schema.either {
-  text = schema.parsed { accepts = { text = true }, wanted = "a path",
-    parse = function(value) return { path = value, required = true } end },
+  text = rules.short_path { required = true },
   map = schema.record {
     { "path", rules.host_path, required = true, meaning = "The file." },
     { "required", schema.boolean {}, default = true, meaning = "false: it need not be there." },
