@@ -125,7 +125,8 @@ end)
 test("a path in short form is held against the same rules as in a mapping", function()
   local compose = require "tests.support.compose"
   if not compose.has_yaml then skip "this Lua has no sys.yaml" end
-  for _, form in ipairs { 'cdrom: ["a\\nb.iso"]', 'cdrom: {path: "a\\nb.iso"}', 'env_file: "a\\tb"', 'env_file: [{path: "a\\tb"}]' } do
+  for _, form in ipairs { 'cdrom: ["a\\nb.iso"]', 'cdrom: {path: "a\\nb.iso"}', 'env_file: "a\\tb"',
+    'env_file: [{path: "a\\tb"}]' } do
     local told = compose.complaints("services: {a: {image: ./a.qcow2, " .. form .. "}}")
     ok(told:find("the path has a control character", 1, true), form .. ": " .. told)
   end

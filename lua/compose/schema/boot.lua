@@ -2,6 +2,7 @@
 local machine = require "holos.compose.machine"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
+local short_path = require "holos.compose.schema.short_path"
 
 local M = {}
 
@@ -33,7 +34,7 @@ local cdrom = schema.record {
     meaning = "Place in the order that firmware starts from: the smallest first, the root disk after all that have one." },
 }
 
-M.cdrom = rules.one_or_more(schema.either { text = rules.short_path {}, map = cdrom })
+M.cdrom = rules.one_or_more(schema.either { text = short_path.rule {}, map = cdrom })
 
 M.rtc = schema.parsed {
   accepts = { text = true }, wanted = 'utc, localtime or a time such as "2026-01-31T12:00:00"',

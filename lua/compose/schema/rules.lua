@@ -50,18 +50,6 @@ end
 --- A path of the host: relative to the project directory, absolute, or below ~.
 M.host_path = schema.text { wanted = "a path", check = check_path }
 
---- A path that is short for a mapping with `path`; `more` is what that mapping has besides.
-function M.short_path(more)
-  return schema.parsed { accepts = { text = true }, wanted = "a path", parse = function(value)
-    if value == "" then return nil, "is empty; expected a path" end
-    local message, hint = check_path(value)
-    if message then return nil, message, hint end
-    local made = tables.copy(more)
-    made.path = value
-    return made
-  end }
-end
-
 --- A path in the guest.
 M.guest_path = schema.text { pattern = "/.*", wanted = "an absolute path in the guest", check = check_path }
 

@@ -1,6 +1,7 @@
 --- Keys of services that say what runs in the guest. Data.
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
+local short_path = require "holos.compose.schema.short_path"
 
 local function process(name)
   return schema.lazy(function() return require "holos.compose.schema.process" end, name)
@@ -16,7 +17,7 @@ local group = schema.parsed {
 }
 
 local env_file = rules.one_or_more(schema.either {
-  text = rules.short_path { required = true },
+  text = short_path.rule { required = true },
   map = schema.record {
     { "path", rules.host_path, required = true, meaning = "The file." },
     { "required", schema.boolean {}, default = true, meaning = "false: it need not be there." },
