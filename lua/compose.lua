@@ -5,7 +5,7 @@ local check = require "holos.core.schema.check"
 local extension = lazy "holos.compose.extension"
 local findings = require "holos.compose.findings"
 local gather = require "holos.compose.gather"
-local interpolate = require "holos.compose.interpolate"
+local interpolate = lazy "holos.compose.interpolate"
 local marks = require "holos.compose.marks"
 local normalize = require "holos.compose.normalize"
 local path = require "holos.core.path"
@@ -247,7 +247,7 @@ function M.run(options)
     if not without[stage] and M[stage](state) == "stop" then break end
   end
   if #state.findings > 0 then append(state.findings, state.later) end
-  interpolate.settle(state)
+  if state.words then interpolate.settle(state) end
   findings.raise(state.findings, state.files, #state.later > 0 and findings.WITHOUT or nil)
   state.warning_lines = findings.lines(state.warnings, state.files)
   return state

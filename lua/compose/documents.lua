@@ -12,6 +12,11 @@ local function finding(text, index, message)
   return { mark = document.pack(index, line, column), message = what, hint = hint }
 end
 
+--- Whether a text of YAML can hold variables at all; "\x24" in double quotes is a "$" too.
+function M.may_have_variables(text)
+  return (text:find("$", 1, true) or text:find("\\", 1, true) and text:find("\\[xuU]0*24")) ~= nil
+end
+
 --- The documents of a text.
 ---@param parse fun(text: string): table?, string?  sys.yaml.parse
 ---@param index integer  of the file, in every mark

@@ -8,7 +8,7 @@ local documents = require "holos.compose.documents"
 local extension = lazy "holos.compose.extension"
 local extends = lazy "holos.compose.extends"
 local include = lazy "holos.compose.include"
-local interpolate = require "holos.compose.interpolate"
+local interpolate = lazy "holos.compose.interpolate"
 local merge = lazy "holos.compose.merge"
 local normalize = require "holos.compose.normalize"
 local path = require "holos.core.path"
@@ -101,7 +101,7 @@ end
 function M.interpolate(state, fragment)
   if state.options.each_document then state.options.each_document(fragment.tree, fragment.lookup) end
   if (state.options.without or {}).interpolate then return end
-  if interpolate.is_needed(fragment.text) then interpolate.run(state, fragment) end
+  if documents.may_have_variables(fragment.text) then interpolate.run(state, fragment) end
 end
 
 -- Whether a service of a document has a key: most stages are about keys that few files have.
@@ -129,11 +129,19 @@ function M.extend(state, fragment)
   if not fragment.is_alone and any_service_has(fragment.tree, "extends") then extends.apply(state, fragment, M) end
 end
 
+-- What a document calls the project, where that can be a name.
+local function own_name(fragment)
+  local name = fragment.tree.name
+  if type(name) ~= "string" then return nil end
+  if name:find("$", 1, true) then name = interpolate.expanded(name, fragment.lookup) end
+  return name and normalize.is_name(name) and name or nil
+end
+
 -- The name as variables know it: as asked for, or what the last document says, or the directory's.
 local function project_name(state, fragments)
   local name = state.options.name
   for position = #fragments, 1, -1 do
-    name = name or interpolate.own_name(fragments[position].tree, fragments[position].lookup)
+    name = name or own_name(fragments[position])
   end
   return name or normalize.derived_name(state.options.directory)
 end

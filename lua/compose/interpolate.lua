@@ -1,6 +1,5 @@
 --- The stage that replaces variables in the values of one document, in place; keys are never touched. Pure.
 local lazy = require "holos.core.lazy"
-local normalize = require "holos.compose.normalize"
 local schema = require "holos.core.schema"
 local template = lazy "holos.compose.template"
 
@@ -12,17 +11,8 @@ M.most_bytes = 8 << 20
 -- By these names a file may ask for the project's own name, whatever the environment says.
 local PROJECT_NAME = { HOLOS_PROJECT_NAME = true, COMPOSE_PROJECT_NAME = true }
 
---- Whether a text of YAML can hold variables at all; "\x24" in double quotes is a "$" too.
-function M.is_needed(text)
-  return (text:find("$", 1, true) or text:find("\\", 1, true) and text:find("\\[xuU]0*24")) ~= nil
-end
-
---- The name that a document gives the project, or nil. What is wrong with it is said by `run`.
-function M.own_name(tree, lookup)
-  local name = type(tree.name) == "string" and tree.name
-  if name and name:find("$", 1, true) then name = template.expand(name, lookup) end
-  return name and normalize.is_name(name) and name or nil
-end
+--- A text with its variables replaced; nil when that cannot be done, which `run` tells.
+function M.expanded(text, lookup) return (template.expand(text, lookup)) end
 
 local function with_project_name(lookup, project_name)
   return function(name)
@@ -125,11 +115,10 @@ local function explain(finding, blanks)
   finding.hint = finding.hint and reason .. "\n" .. finding.hint or reason
 end
 
---- Once all stages have run: what else was found at a value that could not be made is dropped, and where a variable that
---- is not set left a blank, what was found there says so.
+--- Once all stages have run, and `run` was among them: what else was found at a value that could not be made is dropped,
+--- and where a variable that is not set left a blank, what was found there says so.
 function M.settle(state)
   local words, kept = state.words, {}
-  if not words then return end
   for _, finding in ipairs(state.findings) do
     local blanks = words.blanks[finding.mark]
     if finding.spoils or not words.spoilt[finding.mark] then

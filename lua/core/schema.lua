@@ -3,7 +3,10 @@
 -- A rule is a table {kind = …, …} made by the constructors here; holos.core.schema.check knows what each kind
 -- accepts. One set of rules serves validation, reference pages and the class of a change. Any rule whose final values are
 -- none of the forms that it accepts says by `form` how they are written again; see holos.compose.canonical.
+local lazy = require "holos.core.lazy"
+local fields_ = lazy "holos.core.schema.fields"
 local tables = require "holos.core.table"
+local words = lazy "holos.core.schema.words"
 
 local M = {}
 
@@ -144,112 +147,18 @@ function M.kind_of(value)
   return kind == "number" and math.type(value) == "integer" and "integer" or kind
 end
 
-local SHOWN_BYTES = 60
-
 --- A value as it stands in a message: what was found.
-function M.show(value)
-  local kind = M.kind_of(value)
-  if kind == "text" then
-    local text = #value > SHOWN_BYTES and value:sub(1, SHOWN_BYTES) .. "…" or value
-    return '"' .. text:gsub("[%c\"\\]", { ["\n"] = "\\n", ["\t"] = "\\t", ['"'] = '\\"', ["\\"] = "\\\\" }) .. '"'
-  end
-  if kind == "list" or kind == "map" then return kind == "list" and "a list" or "a mapping" end
-  return kind == "null" and "nothing" or tostring(value)
-end
-
-local function range(rule_here)
-  local least, most = rule_here.least, rule_here.most
-  if least and most then return (" from %d to %d"):format(least, most) end
-  return least and (" of at least %d"):format(least) or most and (" of at most %d"):format(most) or ""
-end
-
-local function quoted_list(values)
-  local shown = {}
-  for position, value in ipairs(values) do shown[position] = '"' .. value .. '"' end
-  return table.concat(shown, ", ")
-end
-
-local NAMES = {
-  text = "text", integer = "a whole number", boolean = "true or false", list = "a list", map = "a mapping",
-}
-
-local function alternatives(accepted)
-  local names = {}
-  for _, kind in ipairs { "text", "integer", "boolean", "list", "map" } do
-    if accepted[kind] then names[#names + 1] = NAMES[kind] end
-  end
-  return table.concat(names, " or ")
-end
-
-local describe = {
-  any = function() return "a value" end,
-  text = function(r) return r.wanted or "text" end,
-  integer = function(r) return "a whole number" .. range(r) end,
-  boolean = function() return "true or false" end,
-  duration = function() return 'a duration such as "90s" or "1m30s"' end,
-  size = function() return 'a size such as "20G"' end,
-  choice = function(r) return r.wanted or "one of " .. quoted_list(r.values) end,
-  list = function() return "a list" end,
-  map = function() return "a mapping" end,
-  record = function() return "a mapping" end,
-  parsed = function(r) return r.wanted or alternatives(r.accepts) end,
-  either = alternatives,
-}
-
-function describe.lazy(r) return M.describe(M.loaded(r)) end
-describe.later, describe.ignored = describe.lazy, describe.lazy
+function M.show(value) return words.show(value) end
 
 --- What a rule wants, in the words of a message: "a whole number from 1 to 288".
-function M.describe(rule_here)
-  return describe[rule_here.kind](rule_here)
-end
+function M.describe(rule_here) return words.describe(rule_here) end
 
 --- The names from the root to a value as one text: services.web.ports[2], volumes["a b"]; list positions count from 1.
 ---@param keys table  texts and integers
-function M.path(keys)
-  local parts = {}
-  for position, key in ipairs(keys) do
-    if math.type(key) == "integer" then
-      parts[position] = ("[%d]"):format(key)
-    elseif key:find("^[%w_<-][%w_<-]*$") then
-      parts[position] = position == 1 and key or "." .. key
-    else
-      parts[position] = "[" .. M.show(key) .. "]"
-    end
-  end
-  return table.concat(parts)
-end
-
--- The rules that lie directly inside of one, with the piece of the path that leads there.
-local function children(rule_here)
-  local inside = {}
-  local function add(piece, child) inside[#inside + 1] = { piece = piece, rule = child } end
-  if rule_here.kind == "list" then add("[]", rule_here.of) end
-  if rule_here.kind == "map" then add(".*", rule_here.of) end
-  for _, kind in ipairs(rule_here.kind == "either" and { "list", "map" } or {}) do
-    if rule_here[kind] then add("", rule_here[kind]) end
-  end
-  return inside
-end
-
-local function collect(rule_here, path, into)
-  rule_here = M.loaded(rule_here)
-  for _, child in ipairs(children(rule_here)) do collect(child.rule, path .. child.piece, into) end
-  for _, field in ipairs(rule_here.fields or {}) do
-    local here = path == "" and field.name or path .. "." .. field.name
-    into[#into + 1] = { path = here, field = field }
-    if field.rule then collect(field.rule, here, into) end
-  end
-  for _, name in ipairs(tables.keys(rule_here.others or {})) do
-    into[#into + 1] = { path = path .. "." .. name, field = rule_here.others[name] }
-  end
-  return into
-end
+function M.path(keys) return words.path(keys) end
 
 --- Every key that the rules know, in their order: {path = "services.*.vm.vcpu", field = holos.Field}. Reference pages
 --- and the class of a change are made from it.
-function M.fields(rule_here)
-  return collect(rule_here, "", {})
-end
+function M.fields(rule_here) return fields_.of(rule_here) end
 
 return M

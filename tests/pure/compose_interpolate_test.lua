@@ -1,7 +1,7 @@
 -- Variables in compose files.
 
 local compose = require "tests.support.compose"
-local interpolate = require "holos.compose.interpolate"
+local documents = require "holos.compose.documents"
 
 if not compose.has_yaml then skip "this Lua has no sys.yaml" end
 
@@ -122,7 +122,7 @@ holos.yaml:5:5: services.web.replicas: expected a whole number from 0 to 253, go
 end)
 
 test("a sign that YAML spells otherwise is a sign", function()
-  equal(interpolate.is_needed("a: b\\n # c"), false)
+  equal(documents.may_have_variables("a: b\\n # c"), false)
   for _, spelling in ipairs { "\\x24", "\\u0024", "\\U00000024" } do
     equal(load(WEB .. ('    labels: {a: "%sA"}\n'):format(spelling), { A = "one" }).services.web.labels.a, "one")
   end
