@@ -1,9 +1,12 @@
 --- Why a VM ended, out of QMP's SHUTDOWN event. Pure.
 local M = {}
 
+--- How an end by the guest's own power-off is called.
+M.POWERED_OFF = "powered off"
+
 --- QAPI's ShutdownCause (qapi/run-state.json): what it is called here, and a sentence for people.
 local CAUSES = {
-  ["guest-shutdown"] = { "powered off", "the guest powered off" },
+  ["guest-shutdown"] = { M.POWERED_OFF, "the guest powered off" },
   ["guest-reset"] = { "powered off", "the guest asked for a reset, which ends this VM" },
   ["guest-panic"] = { "panicked", "the guest's kernel panicked" },
   ["host-qmp-quit"] = { "ended", "holos or another client of its monitor ended it" },

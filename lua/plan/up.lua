@@ -1,6 +1,7 @@
 --- The plan of `up` and `start`: observed and wanted state in, rows to read and a DAG of actions out. Pure.
 local consent = require "holos.plan.consent"
 local decide = require "holos.plan.reconcile.decide"
+local follow = require "holos.plan.reconcile.follow"
 local instance = require "holos.plan.reconcile.instance"
 local live = require "holos.plan.reconcile.live"
 local order = require "holos.plan.reconcile.order"
@@ -55,6 +56,7 @@ function M.make(context)
   local decisions
   decisions, context.specs = decide_all(context)
   plan.specs = context.specs
+  follow.mark(context, decisions, instance.needs_restart)
   live.close(plan, context, decisions)
   rollout.group(context, decisions)
   context.volume_ids = volume.plan(plan, context)

@@ -6,6 +6,7 @@ local health = require "holos.run.health"
 local observe = require "holos.run.observe"
 local report = require "holos.plan.report"
 local runtime = require "holos.run.runtime"
+local shutdown = require "holos.plan.shutdown"
 local task = require "holos.core.task"
 
 local M = {}
@@ -46,9 +47,27 @@ local function ended(world, waiting, now, reason)
   guard.raise_ended(world, waiting, reason)
 end
 
+--- Writes down how an instance ended that was waited for, unless its supervisor has done so.
+local function note_end(world, waiting, now, how)
+  runtime.update(world, waiting.state, waiting.spec.project, waiting.spec.name, now, function(other)
+    other.exit, other.pid = how, nil
+  end)
+end
+
+--- Waits until a machine has switched itself off; raises when it ends otherwise.
+local function complete(world, waiting, now)
+  local spec = waiting.spec
+  local reason = guard.until_ended(world, waiting, now)
+  local fresh = runtime.load(world, waiting.state, spec.project, spec.name)
+  local how = reason and shutdown.explain(reason) or fresh and fresh.exit
+  if how ~= shutdown.POWERED_OFF then guard.raise_ended(world, waiting, reason) end
+  note_end(world, waiting, now, how)
+end
+
 local function reach_guarded(world, waiting)
   local spec = waiting.spec
   local now = waiting.runtime or runtime.load(world, waiting.state, spec.project, spec.name)
+  if now and waiting.goal == "completed" then return complete(world, waiting, now) end
   if not now then guard.raise_ended(world, waiting) end
   if waiting.goal ~= "healthy" and is_reported(world, waiting, now) then return end
   task.race {

@@ -147,9 +147,9 @@ end)
 
 test("values that have no effect so far are put off, and the reference pages say which", function()
   local docs = reference.compose(project_schema)
-  for value, text in pairs { service_completed_successfully = "services: {b: {image: ./a.qcow2}, a: {image: ./a.qcow2, "
-      .. "depends_on: {b: {condition: %s}}}}", completed = "services: {b: {image: ./a.qcow2}, a: {image: ./a.qcow2, "
-      .. "depends_on: {b: {condition: %s}}}}", bridge = "services: {a: {image: ./a.qcow2}}\nnetworks: {n: {driver: %s}}",
+  for value, text in pairs { journald = "services: {a: {image: ./a.qcow2, logging: {driver: %s}}}",
+    none = "services: {a: {image: ./a.qcow2, logging: {driver: %s}}}",
+    bridge = "services: {a: {image: ./a.qcow2}}\nnetworks: {n: {driver: %s}}",
     macvtap = "services: {a: {image: ./a.qcow2}}\nnetworks: {n: {driver: %s}}",
     private = "services: {a: {image: ./a.qcow2}}\nnetworks: {n: {driver: %s}}" } do
     equal(#compose.load(text:format(value)).not_yet, 1)

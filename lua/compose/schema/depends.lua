@@ -3,25 +3,15 @@ local depends = require "holos.compose.depends"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 
-local COMPLETED = "completed"
-local LATER = { "service_completed_successfully", COMPLETED }
-
-local function put_off_completed(condition, at)
-  if condition == COMPLETED then at:put_off() end
-  return condition
-end
-
 local dependency = schema.record {
-  { "condition", schema.either {
-      text = schema.parsed {
-        accepts = { text = true }, wanted = "a condition", values = depends.words, later_values = LATER,
-        parse = function(value) return depends.parse_condition(value) end,
-      }, canonical = put_off_completed, form = "condition",
+  { "condition", schema.parsed {
+      accepts = { text = true }, wanted = "a condition", values = depends.words,
+      parse = function(value) return depends.parse_condition(value) end, form = "condition",
     }, default = "auto", change = "live",
     meaning = "What to wait for: service_started, service_ready (it answers), service_provisioned (its first steps are "
       .. "done), service_healthy, service_completed_successfully (it switched itself off); absent: healthy where there is "
       .. "a check, else started." },
-  { "restart", schema.boolean {}, class = "later", idle = false, default_text = "false", change = "live",
+  { "restart", schema.boolean {}, default_text = "false", change = "live",
     meaning = "Restart with the dependency when holos restarts that." },
   { "required", schema.boolean {}, default_text = "true", change = "live",
     meaning = "false: start also when the dependency is missing or fails; up tells of the failure at its end." },

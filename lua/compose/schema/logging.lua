@@ -31,6 +31,7 @@ local KEPT = { ["json-file"] = true, ["local"] = true, none = true, journald = t
 M.logging = schema.record {
   { "driver", schema.either { text = schema.parsed {
       accepts = { text = true }, wanted = "a log driver", values = { "json-file", "local", "none", "journald", "syslog" },
+      later_values = { "none", "journald", "syslog" },
       parse = function(value)
         if KEPT[value] then return value end
         return nil, ('log driver "%s" is not for VMs'):format(value), "one of local, journald, syslog, none"

@@ -16,6 +16,8 @@ local M = {}
 ---@field answers string[]? that would settle a question
 ---@field verb    "reprovision"|"keep"|nil  what the user has decided
 ---@field needs_restart boolean?  though no field asks for it
+---@field follows string?  the service that it depends on and is restarted with, see reconcile/follow
+---@field is_done boolean?  it was to switch itself off, and has
 ---@field is_pending boolean?  a recreation that was begun before
 
 local HARDWARE = { "machine", "machine_wanted", "cpu_model", "cpu_model_wanted" }

@@ -81,6 +81,7 @@ local function cause_of(decision, seen)
   elseif decision.needs_restart then
     causes[#causes + 1] = "its first steps run again"
   end
+  if decision.follows then causes[#causes + 1] = decision.follows .. " is restarted" end
   return table.concat(causes, "; ")
 end
 
@@ -102,16 +103,18 @@ local function resume(plan, context, spec, text)
     instance = spec.name, after = {}, because = text })
 end
 
-local function needs_restart(decision, seen)
+--- Whether a machine has to be launched for a decision to keep its disk, anew or at all.
+function M.needs_restart(decision, seen)
+  if decision.is_done then return false end
   local gravest = diff.gravest(decision.changes)
-  return not seen.running or decision.needs_restart or gravest ~= nil and gravest ~= "live"
+  return decision.follows ~= nil or not seen.running or decision.needs_restart or gravest ~= nil and gravest ~= "live"
     or seen.halt and seen.halt.cure == "restart"
 end
 
 --- Where nothing is to be started, nothing that runs is stopped either.
 local function leave(plan, decision, seen)
   decision.intent.desired = seen.running and "running" or "stopped"
-  if seen.running and needs_restart(decision, seen) then
+  if seen.running and M.needs_restart(decision, seen) then
     sheet.warn(plan, decision.spec.name .. " runs on as it is; its changes wait for its next start")
   end
 end
@@ -132,7 +135,7 @@ local function go(plan, context, decision)
   end
   if context.no_start then return leave(plan, decision, seen) end
   if context.renews and not seen.running then return note(plan, context, decision) end
-  if needs_restart(decision, seen) then return restart(plan, context, decision) end
+  if M.needs_restart(decision, seen) then return restart(plan, context, decision) end
   if seen.halt and seen.halt.cure == "resume" and not seen.is_cut then
     resume(plan, context, spec, seen.text)
   elseif seen.is_cut then
