@@ -82,7 +82,7 @@ test("every variable arrives as it is", function()
 end)
 
 test("values that no file of variables can hold are nowhere that all can read", function()
-  local wanted = { argv = { "sh", "-c", WITNESS }, user = "man:games", working_dir = "/usr/share",
+  local wanted = { argv = { "sh", "-c", WITNESS }, user = "man:games", group_add = { "dialout", "24" }, working_dir = "/usr/share",
     ulimits = { nofile = { soft = 100, hard = 200 } } }
   local spec = spec_with(wanted, { ["spring.datasource.password"] = "hunter2", ["-u"] = "A", A = "kept" })
   local text = unit.text(spec)
@@ -92,6 +92,7 @@ test("values that no file of variables can hold are nowhere that all can read", 
     ok(("\0" .. out.environ):find("\0" .. line .. "\0", 1, true), line)
   end
   ok(out.id:find("uid=6(man) gid=60(games)", 1, true), out.id)
+  ok(out.id:find("20(dialout)", 1, true) and out.id:find("24(cdrom)", 1, true), out.id)
   equal(out.pwd, "/usr/share\n")
   ok(out.limits:find("Max open files%s+100%s+200"), out.limits)
 end)

@@ -22,15 +22,17 @@ holos_restore_resolver() {
     rm -f "$holos_kept.ours" && rm -f "$holos_kept"
 }
 
-# Lines of ours win over lines of that kind that are there; without servers of ours those that DHCP gave stay.
+# Lines of ours win over lines of that kind that are there; without servers of ours those that DHCP gave stay. A link can
+# lead to a file that this boot has not made yet: then the servers are those of the last one.
 holos_write_resolver() {
-    holos_restore_resolver || return 1
     holos_resolver=/run/holos/resolv.conf
+    cat /etc/resolv.conf >"$holos_resolver.last" 2>/dev/null
+    holos_restore_resolver || return 1
     cat "$holos_here/resolver" >"$holos_resolver" || return 1
     for holos_word in nameserver search options; do
         grep -q "^$holos_word " "$holos_resolver" || grep "^$holos_word " /etc/resolv.conf >>"$holos_resolver" 2>/dev/null
     done
-    if ! grep -q '^nameserver ' "$holos_resolver"; then
+    if ! grep -q '^nameserver ' "$holos_resolver" && ! grep '^nameserver ' "$holos_resolver.last" >>"$holos_resolver"; then
         echo "/etc/resolv.conf names no server to add to"
         return 1
     fi
