@@ -64,3 +64,13 @@ test("the schema is one, and tells right files from wrong ones", function()
     ok((line .. " "):find(" " .. WRONG[name] .. " ", 1, true), name .. ": " .. line)
   end
 end)
+
+test("canonical models are right by the schema", function()
+  require_judge()
+  local texts, names = {}, { "whole", "bare", "part", "explain", "templates" }
+  for _, name in ipairs(RIGHT) do names[#names + 1] = name end
+  for position, name in ipairs(names) do
+    texts[position] = assert(files.read(("%s/golden/config/%s.txt"):format(files.directory, name)))
+  end
+  for position, line in ipairs(judge(texts)) do equal(line, "0", names[position]) end
+end)
