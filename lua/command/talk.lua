@@ -70,7 +70,7 @@ end
 function Talk:draw()
   if not self.live then return end
   local width, height = self.world.tty.size(2)
-  width, height = width or DEFAULT_COLUMNS, height or DEFAULT_LINES
+  if not width then width, height = DEFAULT_COLUMNS, DEFAULT_LINES end
   local rows, hidden = fitting(self.rows, math.max(2, height - 2))
   local cells = {}
   for i, row in ipairs(rows) do cells[i] = row_cells(row) end

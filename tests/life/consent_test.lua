@@ -5,6 +5,7 @@ local fs = require "sys.fs"
 local json = require "sys.json"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
+local typist = require "tests.support.typist"
 
 local TWO = [[
 name: pair
@@ -165,10 +166,31 @@ test("protect refuses a new disk, whoever asks for it", function()
   stack:expect { "up" }
 end)
 
-test("start of one replica leaves its stopped siblings alone", function()
+test("A1: start of one replica leaves its stopped siblings alone", function()
   local stack <close> = started()
   stack:expect { "stop" }
   stack:expect { "start", "web-0" }
   equal(#stack:pids(), 1)
   ok(fs.stat(stack.state .. "/instances/pair/web-1/root.qcow2"))
+end)
+
+--- `holos up` on a terminal, with what is typed at its questions.
+local function up_at_terminal(stack, words, answers)
+  return typist.run(words, answers, { directory = stack.directory, env = stack:environment() })
+end
+
+test("on a terminal it is a question; what is no answer changes nothing, -y asks nothing", function()
+  local stack <close> = started()
+  local before = pids(stack)
+  stack:write(WITH_STEP)
+  local shown = up_at_terminal(stack, { "up" }, { "web? [p/k/c", "\n" })
+  ok(shown:find("run the changed steps on the present disks", 1, true) and shown:find("status 3", 1, true), shown)
+  ok(up_at_terminal(stack, { "up", "-y" }, {}):find("status 3", 1, true))
+  equal(pids(stack), before)
+  ok(up_at_terminal(stack, { "up" }, { "web? [p/k/c", "k\n" }):find("status 0", 1, true))
+  equal(pids(stack), before)
+  stack:write(WITH_IMAGE)
+  shown = up_at_terminal(stack, { "up" }, { "db? [k/c", "recreate\n" })
+  ok(shown:find("status 0", 1, true), shown)
+  equal({ backing(stack, "db-0"), #disks_in_trash(stack, "db-0"), pids(stack)["web-0"] }, { "other.qcow2", 1, before["web-0"] })
 end)

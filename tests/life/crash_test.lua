@@ -221,6 +221,17 @@ test("up --recreate is killed as it puts the old disk back: the next command fin
   end, { 1 })
 end, SWEEP)
 
+test("scale is killed as it enters each call that changes something: the next one gives what it was to give", function()
+  local ONE = { "scale", "-d", "web=1" }
+  sweep({ "scale", "-d", "web=3" }, function(stack) stack:expect { "up", "-d" } end, function(stack, where, round)
+    local words = round % 2 == 0 and { "scale", "-d", "web=3" } or ONE
+    local again = stack:run(words)
+    local wanted = { "pair/db-0", "pair/web-0", table.unpack(words == ONE and {} or { "pair/web-1", "pair/web-2" }) }
+    equal({ again.status, running(stack) }, { 0, wanted }, where .. again.stderr)
+    require_recovery(stack, where)
+  end)
+end, SWEEP)
+
 test("up that changes ports of what runs is killed as it enters each call that changes something: the next up finishes it",
   function()
     sweep({ "up", "--detach" }, function(stack)
