@@ -72,7 +72,28 @@ function M.replace(keeper, known, why)
     ran_ms = task.now_ms() - known.start_time * TICK_MS })
 end
 
---- Starts an instance whose time has come. A launch that fails counts as another failure.
+-- Launches, or goes on with a launch. One that fails counts as another failure.
+local function launch(keeper, now, record, restarts)
+  local project = keeper.project
+  local ok, problem = xpcall(relaunch.run, err.trace, project, record, keeper.name, restarts)
+  if ok or problem.can_go_on then return project:publish { type = "instance.launched", instance = keeper.name } end
+  if not err.is_failure(problem) then error(problem, 0) end
+  local failed = runtime.load(project.world, project.state, project.name, keeper.name) or now
+  failed.restarts = restarts
+  note_end(keeper, failed, { how = "launch failed", text = problem.message, cause = "failure", ran_ms = 0 })
+end
+
+--- Sees the launch of a running instance to its end when whoever began it was killed; who is still at it has its lock.
+---@return boolean finished  false when there was nothing to do
+function M.finish_launch(keeper, known)
+  local _held <close> = take_lock(keeper)
+  local now, record = unchanged(keeper, known)
+  if not now or runtime.is_proven(now) then return now ~= nil end
+  launch(keeper, now, record, now.restarts)
+  return true
+end
+
+--- Starts an instance whose time has come.
 function M.start_again(keeper)
   local project = keeper.project
   local _held <close> = take_lock(keeper)
@@ -80,12 +101,7 @@ function M.start_again(keeper)
   if not now or not now.restarts or not now.restarts.next_ms then return end
   local restarts = restart.begun(now.restarts)
   project:emit { type = "instance.restarting", instance = keeper.name, attempt = restarts.row }
-  local ok, problem = xpcall(relaunch.run, err.trace, project, record, keeper.name, restarts)
-  if ok or problem.can_go_on then return project:publish { type = "instance.launched", instance = keeper.name } end
-  if not err.is_failure(problem) then error(problem, 0) end
-  local failed = runtime.load(project.world, project.state, project.name, keeper.name) or now
-  failed.restarts = restarts
-  note_end(keeper, failed, { how = "launch failed", text = problem.message, cause = "failure", ran_ms = 0 })
+  launch(keeper, now, record, restarts)
 end
 
 return M

@@ -99,6 +99,13 @@ local function rest(keeper)
   if is_due and not keeper.project:is_held(keeper.name) then end_.start_again(keeper) end
 end
 
+-- Whether a launch may have been cut off. Each one is looked at once: a guest may halt before it proves anything.
+local function is_cut(keeper, now)
+  if runtime.is_proven(now) or keeper.entry.desired ~= "running" or keeper.looked_at == now.pid then return false end
+  keeper.looked_at = now.pid
+  return true
+end
+
 local function turn(keeper)
   local project = keeper.project
   local now = runtime.load(project.world, project.state, project.name, keeper.name)
@@ -106,6 +113,7 @@ local function turn(keeper)
   local process <close> = runtime.process(project.world, now)
   keeper.now, keeper.is_live, keeper.has_news = now, process ~= nil, false
   if process then
+    if is_cut(keeper, now) and end_.finish_launch(keeper, now) then return end
     keeper.is_busy = false
     project:review()
     attend(keeper, now, process)

@@ -1,5 +1,6 @@
 --- A project in a directory of its own with a state directory of its own, driven through the real command line.
 
+local err = require "holos.core.err"
 local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local qcow2 = require "sys.qcow2"
@@ -127,7 +128,9 @@ function Stack.eventually(_, what, done, timeout_ms)
   local ok_, problem = pcall(task.within, timeout_ms or 20000, function()
     while not done() do task.wait { at_ms = task.now_ms() + 20 } end
   end)
-  if not ok_ then error(("%s: %s"):format(what, tostring(problem)), 2) end
+  if ok_ then return end
+  if not err.is(problem, "ETIMEDOUT") then error(problem, 0) end
+  error(("%s: %s"):format(what, tostring(problem)), 2)
 end
 
 -- Nothing is to run any more, so every supervisor ends by itself.

@@ -36,7 +36,11 @@ test("up, ps, exec, down of a real guest in a bare read-only tree start QEMU and
   equal(result.status, 0, result.stderr)
   ok(result.stdout:find("provisioned, up", 1, true) and result.stdout:find("\n42\n1\n", 1, true), result.stdout)
   equal(#tree:qemus(), 0)
-  -- Once a shell, four times what goes into the tree; QEMU once more to ask what it can do.
-  equal(starts_in(trace), { [tool.find "sh"] = 1, [tool.find "env"] = 4, [tool.find(who == "root" and "chroot" or "unshare")] = 4,
+  -- Once a shell, four times what goes into the tree; QEMU once more to ask what it can do. holos is also its supervisor, of
+  -- which ps starts another that ends at once when it comes before the first has its lock.
+  local starts = starts_in(trace)
+  ok(starts["/holos"] == 5 or starts["/holos"] == 6, starts["/holos"])
+  starts["/holos"] = 4
+  equal(starts, { [tool.find "sh"] = 1, [tool.find "env"] = 4, [tool.find(who == "root" and "chroot" or "unshare")] = 4,
     ["/holos"] = 4, [bare_tree.QEMU] = 2 })
 end, { timeout_ms = 400000 })

@@ -1,0 +1,92 @@
+-- The supervisor is killed as it does anything that can be seen from outside, while it starts a machine again: the next
+-- command starts another, which finishes that; there is never a second QEMU on a disk.
+local files = require "tests.support.files"
+local fs = require "sys.fs"
+local host = require "sys.host"
+local json = require "sys.json"
+local proc = require "sys.proc"
+local stack_ = require "tests.support.stack"
+local task = require "holos.core.task"
+local tool = require "tests.support.tool"
+
+local YAML = [[
+name: pair
+services:
+  db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
+  web:
+    image: ./image.qcow2
+    image_os: plain
+    stop_grace_period: 2s
+    deploy: {restart_policy: {condition: any, delay: 20ms}}
+]]
+
+local IS_FULL = files.environment("HOLOS_TESTS") == "all"
+local CALLS = { "renameat", "flock", "clone", "?fork", "bind", "connect", "sendto", "unlinkat", "sendmsg" }
+local SOME, STEP = IS_FULL and #CALLS or 3, IS_FULL and 1 or 5
+local MOST = 200
+
+local function kill(pid)
+  local identity = proc.identity(pid)
+  local process <close> = identity and proc.open(pid, identity.start_time)
+  if not process then return end
+  process:signal "KILL"
+  task.wait { process = process }
+end
+
+local function runtime_of(stack)
+  return assert(json.decode(assert(fs.read(stack.state .. "/instances/pair/web-0/runtime.json")), {}))
+end
+
+local function runs_anew(stack, before)
+  local now = runtime_of(stack)
+  return now.pid and now.pid ~= before and now.is_proven and proc.identity(now.pid) ~= nil
+end
+
+--- How many live QEMUs the stack has, recorded or not.
+local function count_qemus(stack)
+  local count, program = 0, fs.realpath(stack.qemu)
+  for _, entry in ipairs(fs.list("/proc")) do
+    local pid = math.tointeger(tonumber(entry.name))
+    if pid and fs.readlink("/proc/" .. pid .. "/exe") == program and proc.identity(pid) then count = count + 1 end
+  end
+  return count
+end
+
+--- Lets a supervisor start web-0 again, which is killed as it enters `call` for the n-th time; false when it got through.
+local function cut(stack, before, call, n)
+  local was_cut = false
+  task.race {
+    function()
+      local result = tool.run({ "strace", "-o", "/dev/null", "-e", "trace=" .. call, "-e",
+        ("inject=%s:signal=KILL:when=%d"):format(call, n), host.executable(), "supervise", "pair" },
+        { directory = stack.directory, env = stack:environment() })
+      if result.stderr:find("strace:", 1, true) then skip("strace cannot inject here: " .. result.stderr) end
+      equal(result.signal, "KILL", result.stderr)
+      was_cut = true
+    end,
+    function() stack:eventually("web-0 runs again", function() return runs_anew(stack, before) end, 60000) end,
+  }
+  return was_cut
+end
+
+test("killed at any call while it starts a machine again, a supervisor leaves nothing that the next does not finish", function()
+  if not tool.find "strace" then skip "strace is not installed" end
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up" }
+  local rounds, db = 0, stack:ps()["db-0"].pid
+  for position = 1, SOME do
+    for n = 1, MOST, STEP do
+      for _, pid in ipairs(stack:supervisors()) do kill(pid) end
+      local before = runtime_of(stack).pid
+      kill(before)
+      local was_cut = cut(stack, before, CALLS[position], n)
+      stack:expect { "ps" }
+      local where = ("killed at %s number %d"):format(CALLS[position], n)
+      stack:eventually(where .. ": web-0 runs again", function() return runs_anew(stack, before) end)
+      equal({ count_qemus(stack), stack:ps()["db-0"].pid }, { 2, db }, where)
+      if not was_cut then break end
+      rounds = rounds + 1
+    end
+  end
+  ok(rounds >= (IS_FULL and 20 or 2), ("it was cut %d times"):format(rounds))
+end, { timeout_ms = 900000 })
