@@ -44,7 +44,7 @@ test("up, a second up, stop, start, down: processes, disks and ports as promised
   equal(#stack:pids(), 3)
 end)
 
-test("start of one service touches nothing else, and a changed file never destroys", function()
+test("A3: start of one service touches nothing else, and a changed file never destroys", function()
   local stack <close> = stack_of(TWO)
   stack:expect { "up" }
   local before = stack:ps()

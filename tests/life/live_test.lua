@@ -54,6 +54,20 @@ test("ports are published and given up while the machine runs", function()
   equal({ is_open(second), stack:ps()["web-0"].ports }, { false, {} })
 end)
 
+test("B22: ports that nobody chose stay over stop and start, a change that restarts, and a new disk", function()
+  local stack <close> = stack_.on_fake(yaml '"0:80", "0:53/udp"')
+  stack:expect { "up" }
+  local before = ports_of(stack:ps()["web-0"])
+  stack:expect { "stop" }
+  stack:expect { "start" }
+  equal(ports_of(stack:ps()["web-0"]), before)
+  stack:write((yaml('"0:80", "0:53/udp"'):gsub("web: {", "web: {vm: {memory_mb: 768}, ")))
+  stack:expect { "up" }
+  equal(ports_of(stack:ps()["web-0"]), before)
+  stack:expect { "up", "--force-recreate" }
+  equal(ports_of(stack:ps()["web-0"]), before)
+end)
+
 test("a port that is taken is refused before anything changes; one that another machine gives up can be had at once", function()
   local stack <close> = stack_.on_fake(yaml() .. "  api: {image: ./image.qcow2, image_os: plain, stop_grace_period: 1s}\n")
   stack:expect { "up" }

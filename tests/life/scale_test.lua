@@ -26,7 +26,7 @@ local function trashed(stack, name)
   return #files.below(stack.state .. "/trash", "/" .. name:gsub("%-", "%%-") .. "/root%.qcow2$")
 end
 
-test("scale up and down touches no sibling; surplus disks go to the trash; what changed in the file meanwhile waits for up",
+test("B23: scale up and down touches no sibling; surplus disks go to the trash; what changed in the file meanwhile waits for up",
   function()
     local stack <close> = started()
     local before = pids(stack)

@@ -42,8 +42,17 @@ local function answers_for(grave, is_protected)
   return answers
 end
 
+-- The id of a guest that does not run its first steps again: the one it has, however a new one would be made.
+local function same_guest(at, spec)
+  if at.recorded.instance_id == spec.instance_id then return spec end
+  local same = table_.copy(spec)
+  same.instance_id = at.recorded.instance_id
+  return same
+end
+
 --- The machine goes on with its disk, as `spec` says.
 local function go(at, spec, verb, more)
+  spec = verb == "reprovision" and spec or same_guest(at, spec)
   local seen, applied = at.seen, at.seen.applied or at.recorded
   local intent = more or {}
   intent.spec, intent.replaced = spec, at.replaced
@@ -142,6 +151,12 @@ function M.of(context, spec)
   return decision
 end
 
+-- The first steps were to run again, that did not come about, and it is not wanted any more: what runs is what is wanted.
+local function was_not_begun(entry, seen, spec)
+  local runs = seen.running and seen.applied
+  return runs and #diff.grave(diff.changes(entry.spec, spec)) > 0 and #diff.grave(diff.changes(seen.applied, spec)) == 0
+end
+
 --- The same of an instance that is recorded.
 function M.of_known(context, spec, entry, seen)
   local at = { entry = entry, seen = seen, recorded = entry.spec, replaced = entry.replaced }
@@ -150,6 +165,8 @@ function M.of_known(context, spec, entry, seen)
       intent = { spec = spec, is_new_disk = true, replaced = entry.replaced } }
   elseif entry.replaced and not entry.replaced.is_moved then
     at.recorded, at.replaced = entry.replaced.spec, nil
+  elseif was_not_begun(entry, seen, spec) then
+    at.recorded = seen.applied
   end
   return of_recorded(context, at, spec)
 end
