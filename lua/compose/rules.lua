@@ -13,16 +13,17 @@ local grants = lazy "holos.compose.rules.grants"
 local health = lazy "holos.compose.rules.health"
 local host = require "holos.compose.rules.host"
 local names = require "holos.compose.rules.names"
-local networks = require "holos.compose.rules.networks"
+local networks = lazy "holos.compose.rules.networks"
 local ports = lazy "holos.compose.rules.ports"
 local process = lazy "holos.compose.rules.process"
+local sources = lazy "holos.compose.rules.sources"
 local storage = lazy "holos.compose.rules.storage"
 
 local M = {}
 
 --- All checks in their order: {name, module, function's name, parts of services …}. Called by name, so that each can be
---- overridden where it is. A check that names parts is about them, and is left out where no service has any ("volumes" are
---- those of the project).
+--- overridden where it is. A check that names parts is about them, and is left out where there are none; they are keys of
+--- services, or of PARTS.
 function M.list()
   return {
     { "names that clash", names, "check_clashes" },
@@ -37,13 +38,13 @@ function M.list()
     { "host ports that follow for replicas", ports, "check_range", "ports" },
     { "host ports used twice", ports, "check_repeated", "ports" },
     { "pools of host ports", ports, "check_pools", "ports" },
-    { "undeclared networks", networks, "check_declared" },
-    { "fixed addresses", networks, "check_addresses" },
-    { "subnets that overlap", networks, "check_subnets" },
-    { "subnets that are too small", networks, "check_room" },
-    { "Ethernet addresses used twice", networks, "check_cards" },
-    { "names of network cards", networks, "check_card_names" },
-    { "aliases that are names of others", networks, "check_aliases" },
+    { "undeclared networks", networks, "check_declared", "attachments" },
+    { "fixed addresses", networks, "check_addresses", "attachments" },
+    { "subnets that overlap", networks, "check_subnets", "subnets" },
+    { "subnets that are too small", networks, "check_room", "subnets" },
+    { "Ethernet addresses used twice", networks, "check_cards", "attachments", "mac" },
+    { "names of network cards", networks, "check_card_names", "attachments" },
+    { "aliases that are names of others", networks, "check_aliases", "attachments" },
     { "guests without a way in", access, "check_way_in", "network_mode" },
     { "the host closed to guests", access, "check_host_access", "host_access" },
     { "undeclared volumes", storage, "check_declared", "mounts" },
@@ -58,15 +59,41 @@ function M.list()
     { "guests without cloud-init", host, "check_plain" },
     { "image files", host, "check_images" },
     { "disks smaller than their images", host, "check_disks" },
-    { "names of shared directories", host, "check_source_names", "mounts" },
-    { "kernels, firmware and CD-ROMs", host, "check_files", "boot", "cdroms" },
-    { "numbers of the order to start from", host, "check_boot_order", "cdroms" },
-    { "shared directories", host, "check_sources", "mounts" },
+    { "names of shared directories", sources, "check_source_names", "mounts" },
+    { "kernels, firmware and CD-ROMs", sources, "check_files", "boot", "cdroms" },
+    { "numbers of the order to start from", sources, "check_boot_order", "cdroms" },
+    { "shared directories", sources, "check_sources", "mounts" },
   }
 end
 
+-- A service is in the default network without a word.
+local function is_unsaid(attachments)
+  local first = attachments[1]
+  return #attachments == 0 or #attachments == 1 and first.network == "default" and #first.aliases == 0
+    and not (first.address or first.mac or first.interface_name)
+end
+
+-- Parts that are no keys of services.
+local PARTS = {}
+
+function PARTS.volumes(project) return next(project.volumes) ~= nil end
+
+function PARTS.subnets(project)
+  for _, network in pairs(project.networks) do
+    if network.subnet then return true end
+  end
+  return false
+end
+
+function PARTS.attachments(project)
+  for _, name in ipairs(project.order) do
+    if not is_unsaid(project.services[name].networks) then return true end
+  end
+  return false
+end
+
 local function any_has(project, part)
-  if part == "volumes" then return next(project.volumes) ~= nil end
+  if PARTS[part] then return PARTS[part](project) end
   local order, services = project.order, project.services
   for position = 1, #order do
     local value = services[order[position]][part]

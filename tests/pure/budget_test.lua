@@ -96,18 +96,18 @@ local function count_requires(text)
 end
 
 local MOST_EXPORTS, MOST_REQUIRES = 15, 10
--- Each section of QEMU's argv and each combinator is an export; use cases and the pipeline of compose files are where
--- everything comes together.
+-- Each section of QEMU's argv and each combinator is an export; use cases, the pipeline of compose files and the
+-- list of its checks are where everything comes together.
 local ALLOWED = {
   exports = { ["lua/core/schema.lua"] = 19 },
-  requires = { use = 16, run = 11, ["lua/compose.lua"] = 16 },
+  requires = { use = 16, run = 11, ["lua/compose.lua"] = 16, ["lua/compose/rules.lua"] = 12 },
 }
 
 test("a module exports at most 15 things and requires at most 10 others", function()
   local findings = {}
   for _, file in ipairs(LUA) do
     local exports, requires = exports_of(file.text), count_requires(file.text)
-    local most = ALLOWED.requires[file.path:match("^lua/(%w+)/") or file.path] or MOST_REQUIRES
+    local most = ALLOWED.requires[file.path] or ALLOWED.requires[file.path:match("^lua/(%w+)/")] or MOST_REQUIRES
     if exports > (ALLOWED.exports[file.path] or MOST_EXPORTS) then
       findings[#findings + 1] = ("%s: %d exports"):format(file.path, exports)
     end
