@@ -73,7 +73,8 @@ function M.take(world, path, options)
   local lock
   repeat lock = attempt(world, path, options, started_ms) until lock
   -- Only for those who wait: a full disk does not keep anybody from freeing some.
-  lock:write_owner(("%s, pid %d"):format(options.owner_text or "holos", world.proc.self().pid))
+  local me = world.proc.self()
+  lock:write_owner((options.owner_text or "holos") .. (me and ", pid " .. me.pid or ""))
   return lock
 end
 

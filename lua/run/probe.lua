@@ -80,7 +80,8 @@ local function no_answer(world, program, log, problem)
 end
 
 local function run_and_ask(world, program, directory)
-  local where, file = { directory = directory, name = "probe-" .. world.proc.self().pid .. ".sock" }, directory .. "/probe.log"
+  local me = err.check(program, world.proc.self())
+  local where, file = { directory = directory, name = "probe-" .. me.pid .. ".sock" }, directory .. "/probe.log"
   local log <close> = err.check(program, world.fs.open(file, { write = true, create = true, truncate = true, nofollow = true,
     mode = FILE_MODE }))
   local _unlinked <close> = unlinked(world, where)

@@ -23,7 +23,7 @@ end
 M.operations = {}
 
 function M.operations.hello(project)
-  return { build = project.world.build.id, api = supervisor.API, project = project.name, pid = project.world.proc.self().pid }
+  return { build = project.world.build.id, api = supervisor.API, project = project.name, pid = (project.world.proc.self() or {}).pid }
 end
 
 function M.operations.status(project)

@@ -1,0 +1,56 @@
+-- One call of `up` or `down` fails: the disk is full or broken, descriptors are used up, a signal came. The command says
+-- so or does without; nothing is lost, nothing runs unknown, and the next one finishes.
+local crash = require "tests.support.crash"
+local fake_qemu = require "tests.support.fake_qemu"
+local tool = require "tests.support.tool"
+
+local OPEN, WRITE, RENAME = { "ENOSPC", "EIO", "EMFILE", "EINTR" }, { "ENOSPC", "EIO", "EINTR" }, { "ENOSPC", "EIO" }
+local ERRORS = { open = OPEN, openat = OPEN, write = WRITE, writev = WRITE, pwrite64 = WRITE, rename = RENAME,
+  renameat = RENAME, renameat2 = RENAME }
+local CALLS = { "?open", "openat", "write", "writev", "pwrite64", "?rename", "renameat", "?renameat2" }
+local IN_A_SAMPLE = 12
+
+--- Points with an error each. What a test's own way of loading Lua opens is not meant.
+local function points_of(program, words, prepare)
+  local points = {}
+  for _, point in ipairs(crash.points(program, words, CALLS, prepare)) do
+    for _, name in ipairs(point.line:find("%.lua\"") and {} or ERRORS[point.call]) do
+      points[#points + 1] = { call = point.call, n = point.n, line = point.line, name = name }
+    end
+  end
+  return crash.sampled(points, IN_A_SAMPLE)
+end
+
+local function fail_at(program, words, point, prepare)
+  local stack <close> = crash.new_stack(program)
+  prepare(stack)
+  local before = crash.disks(stack)
+  local result = crash.run_cut(stack, words, point, "error=" .. point.name)
+  local where = ("holos %s, %s at %s number %d, such as %s"):format(table.concat(words, " "), point.name, point.call, point.n,
+    point.line)
+  ok(result.status and result.status < 64 and not result.stderr:find("internal error", 1, true),
+    ("%s: %s: %s"):format(where, result.status or result.signal, result.stderr))
+  ok(result.status == 0 or result.stderr:find("%S"), where .. ": says nothing")
+  crash.require_no_orphans(stack, where)
+  crash.require_kept(stack, before, where)
+  if words[1] == "down" and result.status ~= 0 then stack:expect { "down" } end
+  crash.require_recovery(stack, where)
+  crash.require_kept(stack, before, where)
+end
+
+local function inject(words, prepare)
+  if not tool.find "strace" then skip "strace is not installed" end
+  local program = fake_qemu.install {}
+  local points = points_of(program, words, prepare)
+  crash.each(points, function(point) fail_at(program, words, point, prepare) end)
+  ok(#points >= IN_A_SAMPLE, "there are such calls")
+  io.stdout:write(("        an error at %d points: holos %s\n"):format(#points, table.concat(words, " ")))
+end
+
+test("up meets ENOSPC, EIO, EMFILE or EINTR at each open, write and rename", function()
+  inject({ "up", "--detach" }, function() end)
+end, crash.LONG)
+
+test("down meets ENOSPC, EIO, EMFILE or EINTR at each open, write and rename", function()
+  inject({ "down" }, function(stack) stack:expect { "up", "-d" } end)
+end, crash.LONG)
