@@ -59,10 +59,6 @@ local function take_new(world, state, record, name)
   trash.take_instance(world, state, record.name, name, batch)
 end
 
-local function close_batch(world, directory)
-  if #(world.fs.list(directory .. "/instances") or {}) == 0 then trash.remove(world, { directory = directory }) end
-end
-
 -- What is in the batch is the old directory: as long as it is there, what stands in its place is the new one.
 local function move_back(world, state, record, name)
   local batch, waiting = directory_of(state, record, name), waiting_in(state, record, name)
@@ -71,7 +67,7 @@ local function move_back(world, state, record, name)
     contents.restore(world, state, record.name, batch)
     err.check(name, world.fs.rename(waiting, state:instance(record.name, name), { sync = true }))
   end
-  if is_there(world, batch) then close_batch(world, batch) end
+  if is_there(world, batch) then trash.close_batch(world, batch) end
 end
 
 -- Somebody may have emptied the trash.

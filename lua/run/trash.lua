@@ -43,6 +43,14 @@ function M.take_volume(world, state, project, name, batch)
     { sync = true }))
 end
 
+--- Removes a batch that came to hold nothing.
+function M.close_batch(world, directory)
+  for _, part in ipairs { "/instances", "/volumes" } do
+    if #(world.fs.list(directory .. part) or {}) > 0 then return end
+  end
+  M.remove(world, { directory = directory })
+end
+
 local function is_gone(world, path)
   local _, _, code = world.fs.lstat(path)
   return code == "ENOENT"

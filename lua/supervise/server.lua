@@ -23,7 +23,8 @@ end
 M.operations = {}
 
 function M.operations.hello(project)
-  return { build = project.world.build.id, api = supervisor.API, project = project.name, pid = (project.world.proc.self() or {}).pid }
+  local me = project.world.proc.self() or {}
+  return { build = project.world.build.id, api = supervisor.API, project = project.name, pid = me.pid }
 end
 
 function M.operations.status(project)

@@ -155,7 +155,7 @@ function M.down(context, words, talk)
     kept = {}
   end
   drop_empty_project(context, kept)
-  if context.options.purge then trash.remove(world, { directory = batch }) end
+  if context.options.purge then trash.remove(world, { directory = batch }) else trash.close_batch(world, batch) end
   journal.append(world, state, context.name, { type = "project.down" })
   return { chosen = chosen, kept = kept, batch = batch }
 end

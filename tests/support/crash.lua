@@ -226,6 +226,7 @@ function M.sweep(words, at)
   ok(killed > #points // 2, ("%d of %d points were reached"):format(killed, #points))
   M.swept, M.killed = M.swept + 1, M.killed + killed
   io.stdout:write(("        killed at %d points: holos %s\n"):format(killed, table.concat(words, " ")))
+  io.stdout:flush()
 end
 
 return M
