@@ -25,7 +25,7 @@ volumes: {data: {size: 64M}}
 M.ALL = { "pair/db-0", "pair/web-0", "pair/web-1" }
 M.IS_FULL = files.environment("HOLOS_TESTS") == "all"
 M.LONG = { timeout_ms = 1800000 }
-local IN_A_SAMPLE, AT_A_TIME, MOST_SHOWN = 4, 2, 20
+local IN_A_SAMPLE, AT_A_TIME, MOST_SHOWN = 3, 2, 20
 local SETTLE_MS = 5000
 
 --- What can be seen from outside when we are gone: files, directories, locks, sockets, processes. `?` = where there is one.
