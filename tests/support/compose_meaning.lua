@@ -107,6 +107,13 @@ local function healthcheck(value)
   return made
 end
 
+-- Sizes are sizes however they are written.
+local function logging(value)
+  local options = tables.copy(value.options or {})
+  options["max-size"] = options["max-size"] and size(options["max-size"])
+  return { driver = value.driver, options = texts(options) }
+end
+
 -- ["NAME:ADDRESS"], with "=" or ":", or {NAME: ADDRESS}.
 local function hosts(value, note)
   local list = tables.is_list(value) and value or {}
@@ -118,7 +125,7 @@ local KEYS = {
   environment = texts, labels = texts, sysctls = texts, expose = set, dns = set, dns_search = set, profiles = set, cap_add = set,
   entrypoint = same, command = same, hostname = text, domainname = text, user = text, working_dir = text,
   stop_signal = text, stop_grace_period = duration, mac_address = string.lower, restart = text, init = same, tty = same,
-  privileged = same, mem_limit = size, shm_size = size, scale = same, pids_limit = same, ulimits = ulimits, logging = same,
+  privileged = same, mem_limit = size, shm_size = size, scale = same, pids_limit = same, ulimits = ulimits, logging = logging,
   healthcheck = healthcheck, networks = networks, deploy = deploy,
   extra_hosts = hosts,
   configs = grants, secrets = grants,

@@ -22,7 +22,7 @@ M.FIELDS = {
 M.LEFT_OUT = {
   name = "another name is another service anyway", replicas = "instances come and go beside each other",
   depends_on = "it says when, not what", profiles = "they say whether, not what", is_enabled = "as profiles",
-  not_yet = "it has no effect",
+  not_yet = "it has no effect", update_config = "it says how machines are replaced, not by what",
 }
 
 -- Whether a missing directory is made says nothing about the machine.
