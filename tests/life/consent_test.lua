@@ -5,6 +5,7 @@ local fs = require "sys.fs"
 local json = require "sys.json"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
+local task = require "holos.core.task"
 local typist = require "tests.support.typist"
 
 local TWO = [[
@@ -193,4 +194,18 @@ test("on a terminal it is a question; what is no answer changes nothing, -y asks
   shown = up_at_terminal(stack, { "up" }, { "db? [k/c", "recreate\n" })
   ok(shown:find("status 0", 1, true), shown)
   equal({ backing(stack, "db-0"), #disks_in_trash(stack, "db-0"), pids(stack)["web-0"] }, { "other.qcow2", 1, before["web-0"] })
+end)
+
+test("several commands at once, two of which make new disks, under a supervisor that restarts what ends", function()
+  local stack <close> = stack_.on_fake [[
+name: pair
+services:
+  web: {image: ./image.qcow2, image_os: plain, replicas: 3, restart: always, stop_grace_period: 1s}
+]]
+  stack:expect { "up" }
+  local statuses = task.map({ 1, 2, 3, 4, 5 }, 5, function(number)
+    return stack:run(number % 2 == 0 and { "up", "--force-recreate" } or { "up" }).status
+  end)
+  equal(statuses, { 0, 0, 0, 0, 0 })
+  equal({ #stack:pids(), #disks_in_trash(stack, "web-0"), stack:run({ "plan", "--exit-code" }).status }, { 3, 2, 0 })
 end)

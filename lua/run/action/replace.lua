@@ -18,7 +18,11 @@ end
 
 M["instance.set_aside"] = function(world, job, action)
   local _held <close> = job.take_lock(action.instance)
-  if not job.record.instances[action.instance].replaced.is_moved then
+  local replaced = job.record.instances[action.instance].replaced
+  if not replaced.is_moved then
+    -- It was stopped before; its supervisor may have started it again meanwhile, after a crash.
+    stop.stop(world, { state = job.state, project = job.record.name, name = action.instance,
+      grace_ms = job.grace_ms or replaced.spec.stop_grace_ms })
     stop.require_ended(world, job.state, job.record.name, action.instance)
   end
   aside.set_aside(world, job.state, job.record, action.instance)
