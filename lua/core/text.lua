@@ -40,6 +40,12 @@ end
 --- Columns that a text takes on a terminal: code points, as none of our own output is double width.
 function M.width(line) return utf8.len(line) or #line end
 
+--- The first characters of a UTF-8 text that fit into so many bytes.
+function M.cut(value, bytes)
+  if #value <= bytes then return value end
+  return value:sub(1, utf8.offset(value, 0, bytes + 1) - 1)
+end
+
 function M.pad(line, width) return line .. (" "):rep(width - M.width(line)) end
 
 --- At most `width` columns of a line; what is cut off shows as "…".

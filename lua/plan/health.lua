@@ -1,4 +1,6 @@
 --- Whether a guest does its work, as its checks tell it. Pure: results and the time come in, the state comes out.
+local text = require "holos.core.text"
+
 local M = {}
 
 --- So many results are kept, each with so many bytes of what the check said.
@@ -37,7 +39,7 @@ end
 local function kept(results, result)
   local list = { table.unpack(results, math.max(1, #results - M.RESULTS + 2)) }
   list[#list + 1] = { begun_ms = result.begun_ms, ended_ms = result.ended_ms, ok = result.ok, exit = result.exit,
-    text = result.text and result.text:sub(1, M.TEXT_BYTES) }
+    text = result.text and text.cut(result.text, M.TEXT_BYTES) }
   return list
 end
 

@@ -50,9 +50,9 @@ function M.check(world, state, spec, now)
   local begun_ms, output = task.now_ms(), {}
   local ran, exit = xpcall(task.within, err.trace, spec.healthcheck.timeout_ms, attempt, world, state, spec, now, output)
   if not ran and (exit.traceback or err.is(exit, "ECANCELED") or err.is(exit, "EHOSTKEY")) then error(exit, 0) end
-  local said = text.escape_terminal(table.concat(output):sub(1, health.TEXT_BYTES))
+  local said = text.escape_terminal(ran and table.concat(output) or tostring(exit))
   return { begun_ms = begun_ms, ended_ms = task.now_ms(), ok = ran and exit == 0,
-    exit = math.type(exit) == "integer" and exit or nil, text = ran and said or tostring(exit) }
+    exit = math.type(exit) == "integer" and exit or nil, text = text.cut(said, health.TEXT_BYTES) }
 end
 
 --- A failed check in a line: "exit 7: no such file", or why it could not be made.

@@ -7,7 +7,9 @@ local M = {}
 ---@return string? message
 function M.append(world, state, project, event)
   event.time = world.clock.iso(world.clock.utc_ms())
-  return world.fs.append(state:events(project), world.json.encode(event, {}) .. "\n", { mode = tonumber("600", 8) })
+  local line, message, code = world.json.encode(event, {})
+  if not line then return nil, message, code end
+  return world.fs.append(state:events(project), line .. "\n", { mode = tonumber("600", 8) })
 end
 
 return M

@@ -31,8 +31,10 @@ end
 --- The last results, for those who want to know why. Nothing rests on them.
 local function write_results(project, name, seen)
   local world = project.world
-  world.fs.write_atomic(project.state:instance(project.name, name) .. "/health.json", world.json.encode({ status = seen.status,
-    failures = seen.failures, boot_id = world.proc.boot_id(), results = seen.results }, { indent = 1 }) .. "\n",
+  local text = world.json.encode({ status = seen.status, failures = seen.failures, boot_id = world.proc.boot_id(),
+    results = seen.results }, { indent = 1 })
+  if not text then return end
+  world.fs.write_atomic(project.state:instance(project.name, name) .. "/health.json", text .. "\n",
     { mode = FILE_MODE, sync = false })
 end
 

@@ -1,6 +1,7 @@
 --- plan/health: whether a guest does its work, as its checks tell it.
 
 local health = require "holos.plan.health"
+local virtual = require "tests.support.virtual_poller"
 
 local CHECK = { interval_ms = 30000, retries = 3, start_period_ms = 0 }
 local SLOW = { interval_ms = 30000, retries = 2, start_period_ms = 12000 }
@@ -75,3 +76,30 @@ test("five results are kept, with 4096 bytes of each", function()
   equal(#state.results, 5)
   equal({ state.results[1].exit, state.results[5].exit, #state.results[5].text }, { 3, 7, 4096 })
 end)
+
+-- Escaping makes bytes four times as long; a cut by bytes may fall into a character.
+local OUTPUTS = {
+  { "characters of two bytes", "\27" .. ("é"):rep(4000) }, { "characters of three bytes", "\27\27" .. ("€"):rep(3000) },
+  { "control characters", ("\27"):rep(5000) }, { "no UTF-8", ("\255é"):rep(3000) }, { "shifted by one", "x" .. ("é"):rep(4000) },
+}
+
+for _, case in ipairs(OUTPUTS) do
+  test("what a check says is kept as UTF-8 of bounded length: " .. case[1], function()
+    local json, remote, run_health = require "sys.json", require "holos.run.remote", require "holos.run.health"
+    local session = setmetatable({}, { __close = function() end })
+    function session.exec(_, _, options)
+      options.stdout(case[2])
+      return { status = 1 }
+    end
+    local kept = remote.connect
+    local _kept <close> = setmetatable({}, { __close = function() remote.connect = kept end })
+    remote.connect = function() return session end
+    local check = { test = { "CMD", "true" }, timeout_ms = 1000, interval_ms = 1000, retries = 1, start_period_ms = 0 }
+    local spec = { name = "web-0", image = {}, healthcheck = check }
+    local result = virtual.run(function() return run_health.check({}, {}, spec, {}) end)
+    local text = health.checked(check, health.new(0), result).results[1].text
+    ok(#text > health.TEXT_BYTES - 4 and #text <= health.TEXT_BYTES, #text .. " bytes")
+    ok(json.encode({ text }, {}))
+    ok(json.encode({ run_health.reason(result) }, {}))
+  end)
+end
