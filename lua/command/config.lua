@@ -2,7 +2,7 @@
 local config = require "holos.use.config"
 local err = require "holos.core.err"
 local out = require "holos.command.out"
-local path = require "holos.core.path"
+local output = require "holos.use.output"
 local text = require "holos.core.text"
 
 local M = {
@@ -12,7 +12,7 @@ local M = {
   },
   options = {
     { "--format", value = "FORMAT", kind = "choice", choices = { "yaml", "json" }, help = "yaml or json" },
-    { "-o", "--output", value = "FILE", help = "write it to a file" },
+    { "-o", "--output", value = "FILE", help = "write it there; - is standard output" },
     { "-q", "--quiet", help = "print errors only" },
     { "--explain", help = "say behind each line which line of which file it comes from" },
     { "--services", help = "print the names of the services" },
@@ -51,11 +51,24 @@ local function require_sense(options)
   if problem then err.raise { message = problem, code = "EUSAGE", exit = 64 } end
 end
 
-local function lines_of(lines) return #lines > 0 and table.concat(lines, "\n") .. "\n" or "" end
+-- Values may hold anything, and a line is one of them.
+local function on_one_line(line) return (text.escape_terminal(line):gsub("\n", "\\n"):gsub("\t", "\\t")) end
+
+local function lines_of(lines)
+  for i, line in ipairs(lines) do lines[i] = on_one_line(line) end
+  return #lines > 0 and table.concat(lines, "\n") .. "\n" or ""
+end
 
 local INDENT = 2
 
-local function json(context, value) return assert(context.world.json.encode(value, { indent = INDENT })) .. "\n" end
+-- JSON may hold these as they are; YAML, which it is read as, may not, and terminals take them for commands.
+local function escape_controls(bytes)
+  return (bytes:gsub("\127", "\\u007f"):gsub("\194([\128-\159])", function(second) return ("\\u00%02x"):format(second:byte()) end))
+end
+
+local function json(context, value)
+  return escape_controls(assert(context.world.json.encode(value, { indent = INDENT }))) .. "\n"
+end
 
 local printers = {}
 
@@ -72,7 +85,8 @@ function printers.variables(context)
   if context.options.format == "json" then return json(context, variables) end
   local cells = { { "NAME", "REQUIRED", "DEFAULT", "ALTERNATE" } }
   for _, variable in ipairs(variables) do
-    cells[#cells + 1] = { variable.name, tostring(variable.required), variable.default or "", variable.alternate or "" }
+    cells[#cells + 1] = { variable.name, tostring(variable.required), on_one_line(variable.default or ""),
+      on_one_line(variable.alternate or "") }
   end
   return lines_of(text.columns(cells))
 end
@@ -82,12 +96,10 @@ local function document(context)
   return config.yaml(context, context.options.explain)
 end
 
-local MODE = tonumber("644", 8)
-
-local function put(world, file, bytes)
-  if not file then return out.bytes(bytes) end
-  file = path.absolute(file, world.host.working_directory())
-  err.check("output", world.fs.write_atomic(file, bytes, { mode = MODE, sync = false }))
+-- What variables hold may be a secret.
+local function put(context, name, bytes)
+  if output.is_standard(name) then return out.bytes(bytes) end
+  output.put(context.world, name, bytes, { sources = context.sources, is_private = true })
 end
 
 function M.run(world, options)
@@ -96,7 +108,7 @@ function M.run(world, options)
   local context = config.load(world, options)
   for _, warning in ipairs(context.warnings) do out.warn(warning) end
   local bytes = (printers[asked] or document)(context)
-  if not options.quiet then put(world, options.output, bytes) end
+  if not options.quiet then put(context, options.output, bytes) end
   return 0
 end
 

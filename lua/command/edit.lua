@@ -17,7 +17,7 @@ local REFUSED, WRONG = 3, 2
 local function keeping(draft)
   return setmetatable({}, { __close = function()
     local kept = draft:finish()
-    if kept then out.warn(("your text is kept in %s; %s is as it was"):format(kept, draft.shown)) end
+    if kept then out.warn(("your text is kept in %s; %s was not written"):format(kept, draft.shown)) end
   end })
 end
 

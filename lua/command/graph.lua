@@ -1,9 +1,9 @@
 --- holos graph
 local dot = require "holos.plan.graph.dot"
-local err = require "holos.core.err"
 local graph = require "holos.plan.graph"
 local mermaid = require "holos.plan.graph.mermaid"
 local out = require "holos.command.out"
+local output = require "holos.use.output"
 local path = require "holos.core.path"
 local project_ = require "holos.use.project"
 local svg = require "holos.plan.graph.svg"
@@ -21,17 +21,15 @@ local M = {
 
 local WRITERS = { text = text, dot = dot, mermaid = mermaid, svg = svg }
 local BY_EXTENSION = { [".svg"] = "svg", [".dot"] = "dot", [".gv"] = "dot", [".mmd"] = "mermaid", [".mermaid"] = "mermaid" }
-local FILE_MODE = tonumber("644", 8)
 
 function M.run(world, options)
   local context = project_.from_file(world, options)
   for _, warning in ipairs(context.project.warnings) do out.warn(warning) end
-  local file = options.output ~= "-" and options.output
+  local file = not output.is_standard(options.output) and options.output or nil
   local format = options.format or file and BY_EXTENSION[path.extension(file)] or "text"
   local bytes = table.concat(WRITERS[format].lines(graph.of(context.project)), "\n") .. "\n"
   if not file then out.bytes(bytes) return 0 end
-  err.check(file, world.fs.write_atomic(path.absolute(file, world.host.working_directory()), bytes,
-    { mode = FILE_MODE, sync = false }))
+  output.put(world, file, bytes, { sources = context.project.files })
   out.talk(("wrote %s (%s)"):format(file, format))
   return 0
 end

@@ -1,4 +1,6 @@
 --- The text of a compose file to start from. Pure.
+local yaml = require "holos.core.yaml"
+
 local M = {}
 
 -- What is commented out is left to the reader; what is not passes `holos validate` as it stands, once its image is there.
@@ -37,6 +39,9 @@ local ADVICE = [[
 ]]
 
 local USER_COLUMNS = 19
+
+-- A directory may be called 2024 or true.
+local function written_name(name) return (yaml.encode(name):gsub("\n$", "")) end
 
 -- The machine's name as Debian's image files have it.
 local ARCHITECTURES = { x86_64 = "amd64", aarch64 = "arm64" }
@@ -78,7 +83,7 @@ end
 ---  absent: one that has to be fetched first. `format` where the name does not tell it
 function M.text(options)
   local file = M.image_for(options.architecture)
-  local values = { NAME = options.name, IMAGE = written_path(options.image or file), KIND = kind_lines(options),
+  local values = { NAME = written_name(options.name), IMAGE = written_path(options.image or file), KIND = kind_lines(options),
     USER = ("%-" .. USER_COLUMNS .. "s"):format(user_for(options.image or file)),
     ADVICE = options.image and "" or ADVICE:gsub("%$FILE", file) }
   return (TEXT:gsub("%$(%u+)", values))

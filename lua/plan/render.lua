@@ -71,7 +71,7 @@ function M.plan(plan)
   for _, kept in ipairs(plan.kept) do
     rows[#rows + 1] = { "  = " .. kept.name, "config changed, kept as it is   " .. kept.text, kept.where or "" }
   end
-  local lines = text.columns(rows)
+  local lines = table_.map(text.columns(rows), text.escape_terminal)
   local added, changed, removed = M.counts(plan)
   lines[#lines + 1] = ("%d to add, %d to change, %d to remove.%s"):format(added, changed, removed,
     changed > 0 and not takes_disks(plan) and " No disk is lost." or "")

@@ -3,6 +3,7 @@ local err = require "holos.core.err"
 local io_wait = require "holos.run.io"
 local path = require "holos.core.path"
 local table_ = require "holos.core.table"
+local text_ = require "holos.core.text"
 
 local M = {}
 
@@ -22,8 +23,17 @@ local function written_beside(world, file, text)
   end })
 end
 
+local function require_directory(world, file)
+  local parent = path.parent(file)
+  local stat = world.fs.stat(parent)
+  if stat and stat.type == "directory" then return end
+  err.raise { message = ("%s: %s is no directory"):format(file, parent), code = "ENOTDIR",
+    hint = not stat and "make it: mkdir -p " .. text_.shell_quote(parent) or nil }
+end
+
 --- Writes a new file; raises EEXIST when something has that name.
 function M.create(world, file, text, mode)
+  require_directory(world, file)
   local beside <close> = written_beside(world, file, text)
   err.check(nil, world.fs.chmod(beside.name, mode))
   err.check(nil, world.fs.rename(beside.name, file, { replace = false, sync = true }))
@@ -77,6 +87,19 @@ function M.text(world, file, text, before)
   local stat = err.check(nil, world.fs.stat(target))
   if stat.links == 1 and can_give(world, stat) then anew_or_in_place(world, target, text, before, stat)
   else write_in_place(world, target, text, before) end
+end
+
+--- Writes what a user wants in a file: a new one, the file that is there with its mode, owner and links, or into what is
+--- no file, as a device or a pipe.
+---@param mode integer  of a new file
+function M.put(world, file, text, mode)
+  local stat = world.fs.stat(file)
+  if not stat then return M.create(world, file, text, mode) end
+  if stat.type == "file" then
+    return M.text(world, file, text, err.check(nil, world.fs.read(file, { max_bytes = stat.size_bytes })))
+  end
+  local fd <close> = err.check(nil, world.fs.open(file, { write = true }))
+  err.check(file, io_wait.write_all(fd, text))
 end
 
 return M

@@ -58,7 +58,7 @@ function M.load(world, options)
   if options.no_path_resolution then find_files(load_options) end
   local state = compose.run(load_options)
   require_services((state.tree or {}).services or {}, options.arguments)
-  return { world = world, options = options, state = state, used = used, variables = variables,
+  return { world = world, options = options, state = state, used = used, variables = variables, sources = found.files,
     services = #options.arguments > 0 and options.arguments or nil,
     warnings = project_.warnings(found, variables, state.warning_lines) }
 end

@@ -5,6 +5,7 @@ local files = require "holos.use.files"
 local image = require "holos.compose.image"
 local normalize = require "holos.compose.normalize"
 local path = require "holos.core.path"
+local paths = require "holos.compose.paths"
 local project = require "holos.use.project"
 local replace = require "holos.run.replace"
 local starter = require "holos.compose.starter"
@@ -19,7 +20,8 @@ local FALLBACK_NAME = "my-stack"
 local function images_in(world, directory)
   local names = {}
   for _, entry in ipairs(world.fs.list(directory) or {}) do
-    local stat = image.is_path(entry.name) and world.fs.stat(path.join(directory, entry.name))
+    local is_usable = image.is_path(entry.name) and utf8.len(entry.name) and not image.check(entry.name)
+    local stat = is_usable and world.fs.stat(path.join(directory, entry.name))
     if stat and stat.type == "file" then names[#names + 1] = entry.name end
   end
   return names
@@ -33,6 +35,9 @@ local function require_usable(name, is_here)
   err.raise { message = "--image: " .. message, code = "EUSAGE", exit = 64, hint = hint }
 end
 
+--- Where an image is, as the loader will look for it.
+function M.file_of(world, name) return paths.resolve(name, world.host.working_directory(), world.host.environ()) or name end
+
 --- The image that the file is to name: what was asked for, else the only one that is here.
 ---@return {image: string?, format: string?}  `format` where the name does not tell it
 function M.image(world, asked)
@@ -40,9 +45,9 @@ function M.image(world, asked)
   local found = images_in(world, here)
   local name = asked or #found == 1 and found[1] or nil
   if not name then return {} end
-  local file = path.absolute(name, here)
+  local file = M.file_of(world, name)
   local is_here = world.fs.stat(file) ~= nil
-  require_usable(name, is_here)
+  if asked then require_usable(name, is_here) end
   local is_known = not is_here or image.format_of(name) or project.format_of(world, file)
   return { image = name, format = not is_known and "raw" or nil }
 end
@@ -118,7 +123,7 @@ function M.run(world, options)
   local file = path.absolute(target, here)
   made.file, made.kept, made.notice = target, M.make_room(world, target, options), docker_notice(world, options)
   replace.create(world, file, made.text, FILE_MODE)
-  made.is_missing = world.fs.stat(path.absolute(made.image, here)) == nil
+  made.is_missing = world.fs.stat(M.file_of(world, made.image)) == nil
   return made
 end
 

@@ -44,7 +44,7 @@ test("edit: a file that is not wanted after all stays as it was, and the text is
   local shown = on_terminal(stack, { "edit" }, { "[n]o:", "n\\n" })
   has(shown, "status 3\n")
   equal(file_of(stack), YAML)
-  local kept = shown:match("your text is kept in (%S+); holos.yaml is as it was")
+  local kept = shown:match("your text is kept in (%S+); holos.yaml was not written")
   has(files.read(kept), "8080:80")
   equal(copies(stack), { kept })
 end)

@@ -112,3 +112,18 @@ test("init: a file of docker's beside it is told of", function()
   local result = holos(directory, "init")
   ok(result.stderr:find("warning: compose.yaml is here too; without -f compose.yaml it is not read any more", 1, true))
 end)
+
+test("init: directories and files of any name", function()
+  for _, name in ipairs { "2024", "true", "0x10", "1e3", "no", "~" } do
+    local directory = place(name)
+    image(directory .. "/one.qcow2")
+    files.write(directory .. "/\27[31mX.qcow2", "")
+    equal(holos(directory, "init").status, 0, name)
+    local checked = holos(directory, "validate", "-q")
+    equal({ checked.status, checked.stderr }, { 0, "" }, name)
+  end
+  local directory = place "shop"
+  local failed = holos(directory, "init", "-o", "sub/none/x.yaml")
+  local said = ("holos: D/x.yaml: D is no directory\n  make it: mkdir -p D\n"):gsub("D", directory .. "/sub/none")
+  equal({ failed.status, failed.stderr }, { 1, said })
+end)
