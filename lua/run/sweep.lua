@@ -26,15 +26,23 @@ local function is_left_over(world, file)
   return written_ms < booted_ms or now_ms - written_ms > M.LONGEST_WRITE_MS
 end
 
---- Removes what is left over of interrupted writes; the caller holds the project's lock. Other projects write into the
---- shared directories meanwhile, so only what is too old to be still written goes.
-function M.temporaries(world, state, project)
+--- What is left over of interrupted writes of a project; what is young may still be written.
+---@return string[] files
+function M.left_over(world, state, project)
+  local files = {}
   for _, directory in ipairs(directories(world, state, project)) do
     for _, entry in ipairs(world.fs.list(directory) or {}) do
       local file = directory .. "/" .. entry.name
-      if entry.name:find(TEMPORARY) and is_left_over(world, file) then world.fs.remove(file) end
+      if entry.name:find(TEMPORARY) and is_left_over(world, file) then files[#files + 1] = file end
     end
   end
+  return files
+end
+
+--- Removes what is left over of interrupted writes; the caller holds the project's lock. Other projects write into the
+--- shared directories meanwhile, so only what is too old to be still written goes.
+function M.temporaries(world, state, project)
+  for _, file in ipairs(M.left_over(world, state, project)) do world.fs.remove(file) end
 end
 
 --- Removes copies of configs and secrets that no record leads to: their first `up` was killed before it wrote one.

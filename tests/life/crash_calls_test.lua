@@ -147,6 +147,30 @@ sweep("up --reprovision is killed: the next up runs the steps, or asks", { "up",
     crash.require_recovery(stack, where)
   end })
 
+sweep("up that restarts all of them for more memory is killed: the next up finishes it", { "up", "--detach" }, {
+  prepare = function(stack)
+    up(stack)
+    stack:write((crash.YAML:gsub("image_os: plain", "image_os: plain, vm: {memory_mb: 768}")))
+  end,
+  judge = function(stack, where)
+    up(stack)
+    equal({ crash.running(stack), disks_in_trash(stack) }, { crash.ALL, 0 }, where)
+    for name, row in pairs(stack:ps()) do equal(row.memory_mib, 768, where .. ": " .. name) end
+    equal(stack:run({ "plan", "--exit-code" }).status, 0, where)
+    crash.require_recovery(stack, where)
+  end })
+
+sweep("up --remove-orphans is killed: the next one finishes it", { "up", "--detach", "--remove-orphans" }, {
+  prepare = function(stack)
+    up(stack)
+    stack:write((crash.YAML:gsub("\n  web:[^\n]*", "")))
+  end,
+  judge = function(stack, where)
+    stack:expect { "up", "--detach", "--remove-orphans" }
+    equal({ crash.running(stack), disks_in_trash(stack) }, { { "pair/db-0" }, 2 }, where)
+    stack:expect { "down" }
+  end })
+
 sweep("trash restore is killed; another one finishes it", { "trash", "restore", "pair" }, {
   prepare = function(stack)
     up(stack)
