@@ -23,4 +23,12 @@ function M.goal(spec, wanted)
   return M.tells_nothing(spec) and "running" or "provisioned"
 end
 
+--- The same as far as a report can tell of it; nil where it tells nothing.
+---@return "ready"|"provisioned"|nil
+function M.reported(spec)
+  local goal = M.goal(spec)
+  if goal == "healthy" then return "provisioned" end
+  return goal ~= "running" and goal or nil
+end
+
 return M

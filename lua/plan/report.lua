@@ -63,6 +63,17 @@ function M.fold(report)
   return told
 end
 
+--- Whether a state was reached at any time of a report, by a guest that has begun anew since then, too.
+---@param goal "ready"|"provisioned"|nil  nil: nothing that a report tells
+function M.has_ever_reached(report, goal)
+  local told = { state = "booting", log = {} }
+  for line in report:gmatch("([^\n]*)\n") do
+    told = read_line(told, line)
+    if goal and not told.failed and M.reached(told, goal) then return true end
+  end
+  return false
+end
+
 -- As a line of a report: what people are shown has been made harmless, so it can be said again.
 local function say(...) return ("holos1 " .. table.concat({ ... }, " ")):gsub("\n", " ") .. "\n" end
 

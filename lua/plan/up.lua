@@ -12,14 +12,23 @@ local volume = require "holos.plan.reconcile.volume"
 
 local M = {}
 
+-- An old disk that waits in the trash comes back only while this command makes the new one: what a machine has written on
+-- a disk since then is worth more. Once that has served, nothing waits any more.
+local function note_replaced(context, decision)
+  local name = decision.spec.name
+  if not decision.intent or not decision.intent.replaced then return end
+  local is_made_now = decision.kind == "recreate" or decision.kind == "new"
+  context.undo[name] = is_made_now or nil
+  context.settles[name] = not is_made_now and context.observed.instances[name].has_served and "served" or "waits"
+end
+
 -- Decisions come first: what a launch waits for is an instance as it is to be.
 local function decide_all(context)
   local decisions, specs = {}, {}
   for position, spec in ipairs(context.specs) do
     decisions[position] = decide.of(context, spec)
     specs[position] = decisions[position].spec
-    local replaced = (decisions[position].intent or {}).replaced
-    context.undo[spec.name] = replaced ~= nil or nil
+    note_replaced(context, decisions[position])
   end
   return decisions, specs
 end
@@ -38,7 +47,8 @@ end
 --- The plan that brings what is observed to what is wanted.
 ---@param context table
 ---  specs: wanted instance specs, in start order        record: the project's record
----  observed: {instances = {[name] = {running, text, halt, disk, disk_bytes, applied, is_cut}}, volumes = {[name] = {size_bytes}}}
+---  observed: {instances = {[name] = {running, text, halt, disk, disk_bytes, applied, is_cut, has_served}},
+---    volumes = {[name] = {size_bytes}}}
 ---  volumes: {[name] = {name, size_bytes}}              where(path): "holos.yaml:14" or nil
 ---  batch_of(instance): the newest batch of the trash that holds it, or nil
 ---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
@@ -51,7 +61,7 @@ end
 ---@return holos.Plan
 function M.make(context)
   local plan, wanted = sheet.new(), {}
-  for _, field in ipairs { "launched", "gates", "undo", "removed", "paused", "untouched" } do context[field] = {} end
+  for _, field in ipairs { "launched", "gates", "undo", "settles", "removed", "paused", "untouched" } do context[field] = {} end
   context.consent = context.consent or consent.none()
   local decisions
   decisions, context.specs = decide_all(context)

@@ -40,6 +40,15 @@ local function open_batch(world, state, record, name, spec, batch)
   return directory
 end
 
+--- Whether the old directory of an instance is in the trash, written down or not.
+function M.is_moved(world, state, record, name)
+  local replaced = record.instances[name].replaced
+  if not replaced.is_moved and not is_there(world, state:instance(record.name, name)) then
+    replaced.is_moved = is_there(world, waiting_in(state, record, name)) or nil
+  end
+  return replaced.is_moved == true
+end
+
 --- Moves the directory of an instance that does not run to the trash, once.
 function M.set_aside(world, state, record, name)
   local replaced = record.instances[name].replaced
@@ -97,10 +106,7 @@ end
 --- Takes in what commands that were killed had done and not written down. Reads only; the record is changed in memory.
 function M.look(world, state, record)
   for name, entry in pairs(record.instances) do
-    local replaced = entry.replaced
-    if replaced and not replaced.is_moved and not is_there(world, state:instance(record.name, name)) then
-      replaced.is_moved = is_there(world, waiting_in(state, record, name)) or nil
-    end
+    if entry.replaced then M.is_moved(world, state, record, name) end
   end
 end
 

@@ -32,7 +32,8 @@ end
 local function undo(world, job, action, problem)
   if not action.undo or err.is(problem, "ECANCELED") then return end
   M.actions["instance.put_back"](world, job, action)
-  if err.is(problem) then problem.hint = "what failed is in the trash: holos trash ls " .. job.record.name end
+  if not err.is(problem) or action.kind == "instance.set_aside" then return end -- there was nothing new yet
+  problem.hint = "what failed is in the trash: holos trash ls " .. job.record.name
 end
 
 --- Performs one action; a failure is told to `job.on_end` and raised.

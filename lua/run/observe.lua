@@ -1,6 +1,7 @@
 --- What is: instances of a record and their processes, guests, reports, disks. Effects: reads; asks monitors.
 local disks = require "holos.plan.qemu.disks"
 local err = require "holos.core.err"
+local gate = require "holos.plan.gate"
 local monitor = require "holos.run.monitor"
 local path = require "holos.core.path"
 local report = require "holos.plan.report"
@@ -75,11 +76,19 @@ local function lost_disk(world, state, record, name)
   end
 end
 
+-- Whether a new disk has ever done what is waited for, in this run of its guest or an earlier one.
+local function has_served(world, state, record, name)
+  local entry = record.instances[name]
+  if not entry.replaced or not entry.replaced.is_moved then return nil end
+  local text = world.fs.read_at(state:instance(record.name, name) .. "/report.log", 0, report.MAX_BYTES)
+  return report.has_ever_reached(text or "", gate.reported(entry.spec))
+end
+
 --- One instance of a record.
 ---@return {running: boolean, state: string, text: string, runtime: table?, report: table?, disk: boolean,
 ---         disk_bytes: integer?, lost: string? (another disk, that is gone),
 ---         halt: holos.Halt? (why its guest does not run), applied: table? (the spec it was
----         launched with), is_cut: boolean? (its launch was)}
+---         launched with), is_cut: boolean? (its launch was), has_served: boolean? (a disk that replaced another)}
 function M.instance(world, state, record, name)
   local now, why = runtime.load(world, state, record.name, name)
   local process <close> = runtime.process(world, now)
@@ -93,6 +102,7 @@ function M.instance(world, state, record, name)
   end
   seen.disk, seen.disk_bytes = info ~= nil, info and info.virtual_bytes
   seen.lost = seen.disk and lost_disk(world, state, record, name) or nil
+  seen.has_served = has_served(world, state, record, name)
   return seen
 end
 

@@ -47,6 +47,7 @@ local OBSERVED = {
   { "recreated, disk not made yet", entry { disk_made = false, replaced = replaced { is_moved = true } },
     stopped { disk = false } },
   { "recreated, not seen to serve yet", entry { replaced = replaced { is_moved = true } }, RUNS },
+  { "recreated, has served", entry { replaced = replaced { is_moved = true } }, stopped { has_served = true } },
 }
 
 -- What is wanted.

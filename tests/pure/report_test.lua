@@ -77,3 +77,11 @@ test("a summary comes to the state that it was made of", function()
     "holos1 boot\nholos1 ready\nholos1 step 3 4 fetch\nholos1 log no \27[31mroute\nholos1 log at all\nholos1 failed 3 7 fetch\n" }
   for _, text in ipairs(reports) do equal(report.fold(report.summary(report.fold(text))), report.fold(text)) end
 end)
+
+test("what a guest has once reached stays known, when it has begun anew since then and is not there yet", function()
+  local earlier = "holos1 boot\nholos1 ready\nholos1 provisioned i-1\nholos1 boot\n"
+  equal({ report.has_ever_reached(earlier, "provisioned"), report.has_ever_reached(earlier, nil) }, { true, false })
+  equal(report.fold(earlier).state, "booting")
+  equal(report.has_ever_reached("holos1 boot\nholos1 ready\nholos1 boot\n", "provisioned"), false)
+  equal(report.has_ever_reached("holos1 boot\nholos1 failed 1 2 x\nholos1 provisioned i-1\n", "provisioned"), false)
+end)

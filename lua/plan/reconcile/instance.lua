@@ -8,15 +8,15 @@ local table_ = require "holos.core.table"
 
 local M = {}
 
-local function create_disk(plan, spec, after, because)
+local function create_disk(plan, context, spec, after, because)
   return sheet.add(plan, { id = "disk/" .. spec.name, kind = "disk.create", instance = spec.name, after = after,
-    because = because })
+    undo = context.undo[spec.name], because = because })
 end
 
 local function new(plan, context, decision)
   local spec = decision.spec
   local waits = order.prerequisites(plan, context, spec)
-  waits.after[#waits.after + 1] = create_disk(plan, spec, {}, "new instance")
+  waits.after[#waits.after + 1] = create_disk(plan, context, spec, {}, "new instance")
   sheet.row(plan, "+", spec.name, context.describe.instance(spec, context.directory),
     context.where("services." .. spec.service))
   order.launch(plan, context, spec, waits, "new instance")
@@ -54,8 +54,8 @@ local function recreate(plan, context, decision)
     sheet.where_of(context, spec, decision.grave))
   if seen.running then waits = order.stop(plan, spec, waits, because) end
   local aside = sheet.add(plan, { id = "set_aside/" .. spec.name, kind = "instance.set_aside", instance = spec.name,
-    after = table_.copy(waits.after), after_any = waits.after_any, because = because })
-  waits.after[#waits.after + 1] = create_disk(plan, spec, { aside }, because)
+    after = table_.copy(waits.after), after_any = waits.after_any, undo = true, because = because })
+  waits.after[#waits.after + 1] = create_disk(plan, context, spec, { aside }, because)
   order.launch(plan, context, spec, waits, because)
 end
 

@@ -64,15 +64,21 @@ function M.launch(plan, context, spec, waits, because)
     after = waits.after, after_any = any(waits), undo = context.undo[spec.name], because = because })
 end
 
---- Waits for an instance as the command does at its end; a disk that was replaced is kept back until then.
+local function settle(plan, spec, after, because)
+  sheet.add(plan, { id = "settle/" .. spec.name, kind = "instance.settle", instance = spec.name, after = after,
+    because = because })
+end
+
+--- Waits for an instance as the command does at its end; a disk that was replaced is kept back until the new one serves,
+--- now or before.
+---@param context table  settles = {[instance] = "served"|"waits"}, of those whose old disk is kept back
 function M.finish(plan, context, spec)
+  local settles = context.settles[spec.name]
+  if settles == "served" then settle(plan, spec, {}, "its new disk has served") end
   if context.no_start then return end
   local goal = gate.goal(spec, context.goal)
   local id = M.gate(plan, context, spec, goal, "up waits for it")
-  if context.undo[spec.name] and goal == gate.goal(spec) then
-    sheet.add(plan, { id = "settle/" .. spec.name, kind = "instance.settle", instance = spec.name, after = { id },
-      because = "its new disk serves" })
-  end
+  if settles == "waits" and goal == gate.goal(spec) then settle(plan, spec, { id }, "its new disk serves") end
 end
 
 return M

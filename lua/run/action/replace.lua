@@ -35,15 +35,23 @@ M["instance.settle"] = function(_, job, action)
   return "settled"
 end
 
-local function put_back(world, job, name)
-  local replaced
-  do
-    local _held <close> = job.take_lock(name)
-    stop.stop(world, { state = job.state, project = job.record.name, name = name, grace_ms = STOP_MS })
-    replaced = aside.put_back(world, job.state, job.record, name)
+-- As long as the old disk stands in its place, what runs is nothing to be ended.
+local function bring_back(world, job, name)
+  local _held <close> = job.take_lock(name)
+  if not aside.is_moved(world, job.state, job.record, name) then
+    return aside.put_back(world, job.state, job.record, name), "its old disk could not be set aside, so it stays"
   end
+  stop.stop(world, { state = job.state, project = job.record.name, name = name, grace_ms = STOP_MS })
+  local was_made = job.record.instances[name].disk_made
+  return aside.put_back(world, job.state, job.record, name),
+    was_made and "its new disk did not serve and is in the trash; the old one is back"
+    or "its new disk could not be made; the old one is back"
+end
+
+local function put_back(world, job, name)
+  local replaced, text = bring_back(world, job, name)
   tell(world, job, name, "instance.put_back")
-  job.warn(name .. ": its new disk did not serve and is in the trash; the old one is back")
+  job.warn(("%s: %s"):format(name, text))
   if replaced.was_running then instance["instance.launch"](world, job, { instance = name }) end
 end
 
