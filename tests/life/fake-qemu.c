@@ -177,7 +177,9 @@ static void take_signal(struct fake *fake, int signals)
         stop_with(fake, "host-signal", false);
 }
 
-/* No guest listens behind a forwarded port: whoever connects is sent away at once. */
+enum { SSH_PORT = 22 };
+
+/* No guest has an sshd: whoever connects to it is sent away at once. Other ports are as those of a guest that is busy. */
 static void refuse_guests(struct fake *fake, const struct pollfd *entries)
 {
     for (int i = 0; i < fake->forward_count; i++)
@@ -188,8 +190,8 @@ static void refuse_guests(struct fake *fake, const struct pollfd *entries)
 static void watch_forwards(const struct fake *fake, struct pollfd *entries)
 {
     for (int i = 0; i < MAX_FORWARDS; i++) {
-        bool listens = i < fake->forward_count && !fake->forwards[i].is_udp;
-        entries[i] = (struct pollfd){ .fd = listens ? fake->forwards[i].fd : -1, .events = POLLIN };
+        bool is_ssh = i < fake->forward_count && !fake->forwards[i].is_udp && fake->forwards[i].guest == SSH_PORT;
+        entries[i] = (struct pollfd){ .fd = is_ssh ? fake->forwards[i].fd : -1, .events = POLLIN };
     }
 }
 
