@@ -38,9 +38,15 @@ function Project:emit(event)
   self:publish(event)
 end
 
---- Tells those who listen; somebody else has written it down.
+--- Tells those who listen; somebody else has written it down. One who cannot be told is dropped: a client ends no
+--- supervisor.
 function Project:publish(event)
-  for listener in pairs(self.listeners) do listener(event) end
+  for listener, gone in pairs(self.listeners) do
+    if not pcall(listener, event) then
+      self.listeners[listener] = nil
+      gone:fire()
+    end
+  end
 end
 
 --- Ends it when there is nothing left to look after. Keepers call this when theirs has changed.

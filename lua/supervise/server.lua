@@ -33,11 +33,18 @@ function M.operations.status(project)
   return { instances = instances }
 end
 
+local function require_types(types)
+  for _, prefix in ipairs(type(types) == "table" and types or {}) do
+    if type(prefix) ~= "string" then err.raise { message = "types are beginnings of types of events", code = "EINVAL" } end
+  end
+end
+
 --- Events from now on, until the client goes; `types` = beginnings of their types, none = all.
 function M.operations.subscribe(project, client, request)
+  require_types(request.types)
   local wanted = type(request.types) == "table" and #request.types > 0 and request.types
   client.queue = client.queue or task.queue()
-  project.listeners[client.listener] = true
+  project.listeners[client.listener] = client.gone
   client.wants = function(event)
     if not wanted then return true end
     for _, prefix in ipairs(wanted) do
@@ -95,7 +102,7 @@ local function converse(project, client)
   while true do
     local line = client.lines:next()
     if not line then return end
-    client.lines:write(project.world.json.encode(answer(project, client, line), {}))
+    client.lines:write(err.check("answer", project.world.json.encode(answer(project, client, line), {})))
     if client.queue and not client.is_told then
       client.is_told = true
       client.told:fire()
@@ -106,8 +113,7 @@ end
 local function tell(project, client)
   client.told:wait()
   while true do
-    local event = client.queue:take()
-    client.lines:write(project.world.json.encode({ event = event }, {}))
+    client.lines:write(err.check("event", project.world.json.encode({ event = client.queue:take() }, {})))
   end
 end
 

@@ -1,0 +1,26 @@
+-- What goes wrong around a supervisor ends neither it nor what it looks after.
+local fs = require "sys.fs"
+local stack_ = require "tests.support.stack"
+local supervised = require "tests.support.supervised"
+local task = require "holos.core.task"
+
+local PAIR = [[
+name: pair
+services:
+  db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
+  web: {image: ./image.qcow2, image_os: plain, restart: always, stop_grace_period: 2s}
+]]
+
+test("a client that asks for nonsense is refused, and machines are restarted as before", function()
+  local stack <close> = stack_.on_fake(PAIR)
+  stack:expect { "up" }
+  local supervisor = supervised.supervisor(stack)
+  local client <close> = supervised.client(stack)
+  for _, types in ipairs { { 1 }, { "instance.", {} }, { true } } do
+    equal(client.request({ op = "subscribe", types = types }).error, "types are beginnings of types of events")
+  end
+  local before = stack:ps()["web-0"].pid
+  supervised.kill(before)
+  stack:eventually("web-0 runs again", function() return supervised.runs_anew(stack, "web-0", before) end)
+  equal(stack:supervisors(), { supervisor })
+end)

@@ -1,0 +1,58 @@
+--- What tests of a supervisor of the project "pair" ask: who it is, what it wrote, its socket.
+local fs = require "sys.fs"
+local json = require "sys.json"
+local proc = require "sys.proc"
+local task = require "holos.core.task"
+
+local M = {}
+
+--- Kills a process and waits for its end.
+function M.kill(pid)
+  local process <close> = assert(proc.open(pid, proc.identity(pid).start_time))
+  process:signal "KILL"
+  task.wait { process = process }
+end
+
+--- Waits until there is one supervisor that has its lock, another than `before`; gives its pid.
+function M.supervisor(stack, before)
+  stack:eventually("there is a supervisor", function()
+    local pids = stack:supervisors()
+    return #pids == 1 and pids[1] ~= before
+  end)
+  return stack:supervisors()[1]
+end
+
+--- The events of one type that were written down.
+function M.events(stack, kind)
+  local found = {}
+  for line in (fs.read(stack.state .. "/events/pair.jsonl") or ""):gmatch("[^\n]+") do
+    local event = assert(json.decode(line, {}))
+    if event.type == kind then found[#found + 1] = event end
+  end
+  return found
+end
+
+function M.runtime(stack, name)
+  return assert(json.decode(assert(fs.read(stack.state .. "/instances/pair/" .. name .. "/runtime.json")), {}))
+end
+
+--- Whether the process that runtime.json names is another one than `pid`, and lives.
+function M.runs_anew(stack, name, pid)
+  local now = M.runtime(stack, name)
+  return now.pid and now.pid ~= pid and now.is_proven and proc.identity(now.pid) ~= nil
+end
+
+--- A connection to the supervisor: request{op=…} → answer.
+function M.client(stack)
+  local supervisor, state = require "holos.run.supervisor", require "holos.run.state"
+  local world = require "holos.run.world"
+  local lines = assert(supervisor.connect(world, state.locate(world, { state_dir = stack.state }), "pair"))
+  local client = setmetatable({}, { __close = function() lines:close() end })
+  function client.request(fields)
+    lines:write(json.encode(fields, {}))
+    return task.within(10000, function() return json.decode(assert(lines:next()), {}) end)
+  end
+  return client
+end
+
+return M
