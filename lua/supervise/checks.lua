@@ -13,6 +13,8 @@ local task = require "holos.core.task"
 local M = {}
 
 local FILE_MODE = tonumber("600", 8)
+--- A report is read at most this often, and this often where nothing tells that it has grown.
+M.READ_MS, M.READ_UNTOLD_MS = 1000, 5000
 
 --- Until the guest has reported that its first steps are done; at once for one that reports nothing.
 local function until_provisioned(project, spec, now)
@@ -20,11 +22,15 @@ local function until_provisioned(project, spec, now)
   local file = project.state:instance(project.name, spec.name) .. "/report.log"
   while true do
     local changed = task.event()
-    local watched <close> = err.check(spec.name, project.watch:on(file, { "modify" }, function() changed:fire() end))
+    local watched <close> = project.watch:on(file, { "modify" }, function() changed:fire() end)
     local told = observe.report(project.world, project.state, project.name, spec.name, now)
     if report.reached(told, "provisioned") then return end
-    changed:wait()
-    watched:close()
+    local looked_ms = task.now_ms()
+    if watched then
+      changed:wait()
+      watched:close()
+    end
+    task.wait { at_ms = looked_ms + (watched and M.READ_MS or M.READ_UNTOLD_MS) }
   end
 end
 

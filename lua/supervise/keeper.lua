@@ -11,6 +11,9 @@ local task = require "holos.core.task"
 
 local M = {}
 
+--- What could not be done is tried again, first after this time, then each time after twice as long.
+M.AGAIN_MS, M.AGAIN_MOST_MS = 1000, 60000
+
 local Keeper = {}
 Keeper.__index = Keeper
 
@@ -127,20 +130,33 @@ local function turn(keeper)
   end
 end
 
---- What cannot be done for an instance is told, and tried again when something of it has changed.
+-- Tells of a trouble once, however often it is met.
+local function tell_trouble(keeper, message)
+  if keeper.trouble == message then return end
+  keeper.trouble = message
+  keeper.project:emit { type = "supervisor.trouble", instance = keeper.name, message = message }
+end
+
+--- What cannot be done for an instance is tried again: after a pause, sooner when something of it has changed. Until then it
+--- counts as looked after, or a supervisor would end over it and leave nobody to try.
 local function trouble(keeper, problem)
   if not err.is_failure(problem) then error(problem, 0) end
-  keeper.is_busy, keeper.is_live, keeper.now = false, false, nil
-  keeper.project:emit { type = "supervisor.trouble", instance = keeper.name, message = problem.message }
-  keeper.project:review()
-  keeper.inbox:take()
+  keeper.is_busy, keeper.is_live, keeper.now = true, false, nil
+  tell_trouble(keeper, problem.message)
+  keeper.again_ms = math.min(2 * (keeper.again_ms or M.AGAIN_MS // 2), M.AGAIN_MOST_MS)
+  local begun_ms = task.now_ms()
+  task.wait { at_ms = begun_ms + M.AGAIN_MS } -- what changes without end is no reason to try without end
+  task.race {
+    function() task.wait { at_ms = begun_ms + keeper.again_ms } end,
+    function() keeper.inbox:take() end,
+  }
 end
 
 --- Keeps it until the record no longer knows it.
 function Keeper:run()
   while not self.is_dropped do
     local ok, problem = xpcall(turn, err.trace, self)
-    if not ok then trouble(self, problem) end
+    if ok then self.again_ms, self.trouble = nil, nil else trouble(self, problem) end
   end
 end
 

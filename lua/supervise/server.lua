@@ -11,6 +11,8 @@ local M = {}
 
 -- A command has a connection for each instance that it waits for.
 local CLIENTS, EVENTS_KEPT = 512, 256
+-- Where there are no descriptors left, there may be some later.
+local AGAIN_MS = 1000
 
 --- The listening socket of a project; one that a killed supervisor left is replaced.
 function M.listen(project)
@@ -163,7 +165,7 @@ function M.run(project, listener)
         places:release()
         if fd then fd:close() end
         if not fd and message == "EAGAIN" then task.wait { fd = listener, dir = code } end
-        if not fd and message ~= "EAGAIN" then err.check("supervisor", nil, message, code) end
+        if not fd and message ~= "EAGAIN" then task.wait { at_ms = task.now_ms() + AGAIN_MS } end
       end
     end
   end)

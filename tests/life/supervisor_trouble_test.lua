@@ -24,3 +24,25 @@ test("a client that asks for nonsense is refused, and machines are restarted as 
   stack:eventually("web-0 runs again", function() return supervised.runs_anew(stack, "web-0", before) end)
   equal(stack:supervisors(), { supervisor })
 end)
+
+local CHECKED = [[
+name: pair
+services:
+  web: {image: ./image.qcow2, image_os: plain, restart: always, stop_grace_period: 2s, ports: ["0:80"],
+    healthcheck: {test: "tcp:80", interval: 100ms}}
+]]
+
+test("a report that was removed keeps no supervisor busy and ends none", function()
+  local stack <close> = stack_.on_fake(CHECKED, { "report=none" })
+  stack:expect { "up", "-d" }
+  local first = supervised.supervisor(stack)
+  supervised.kill(first)
+  assert(fs.remove(stack.state .. "/instances/pair/web-0/report.log"))
+  stack:expect { "ps" }
+  local second = supervised.supervisor(stack, first)
+  local journal = stack.state .. "/events/pair.jsonl"
+  local before = fs.stat(journal).size_bytes
+  task.wait { at_ms = task.now_ms() + 1000 }
+  equal(stack:supervisors(), { second })
+  ok(fs.stat(journal).size_bytes - before < 1000, "the journal grows")
+end)

@@ -1,6 +1,12 @@
 --- Parts of the supervisor, on virtual time.
+local checks = require "holos.supervise.checks"
+local err = require "holos.core.err"
+local keeper_ = require "holos.supervise.keeper"
+local observe = require "holos.run.observe"
 local project_ = require "holos.supervise.project"
+local runtime = require "holos.run.runtime"
 local task = require "holos.core.task"
+local virtual = require "tests.support.virtual_poller"
 
 test("a listener that fails is dropped, and the others are told", function()
   local project, told, gone = project_.new({}, {}, "pair"), {}, task.event()
@@ -9,4 +15,94 @@ test("a listener that fails is dropped, and the others are told", function()
   project:publish { type = "a" }
   project:publish { type = "b" }
   equal({ told, gone:is_fired() }, { { "a", "b" }, true })
+end)
+
+--- A project without files, whose events are kept.
+local function project_of(fields)
+  local project = project_.new({}, {}, "pair")
+  project.told = {}
+  function project:emit(event) self.told[#self.told + 1] = event end
+  for name, value in pairs(fields or {}) do project[name] = value end
+  return project
+end
+
+--- Replaces functions of a module for a scope.
+local function instead(module, functions)
+  local kept = {}
+  for name, fn in pairs(functions) do kept[name], module[name] = module[name], fn end
+  return setmetatable({}, { __close = function()
+    for name, fn in pairs(kept) do module[name] = fn end
+  end })
+end
+
+local ENTRY = { desired = "running", spec = { name = "web-0", project = "pair", image = { path = "/i" } } }
+
+--- Keeps web-0 for so long on virtual time; `body(keeper)` runs beside it.
+local function keep_for(project, ms, body)
+  local keeper = keeper_.new(project, "web-0", ENTRY)
+  project.keepers["web-0"] = keeper
+  virtual.run(function()
+    task.race {
+      function() keeper:run() end,
+      function() if body then body(keeper) end task.wait { at_ms = ms } end,
+    }
+  end)
+  return keeper
+end
+
+test("a keeper in trouble tries again, ever more rarely, tells of it once, and keeps its supervisor alive", function()
+  local tries = {}
+  local _kept <close> = instead(runtime, { load = function()
+    tries[#tries + 1] = task.now_ms()
+    err.raise { message = "no space", code = "ENOSPC" }
+  end })
+  local project = project_of()
+  local keeper = keep_for(project, 200000)
+  equal(tries, { 0, 1000, 3000, 7000, 15000, 31000, 63000, 123000, 183000 })
+  equal({ #project.told, project.told[1].message }, { 1, "no space" })
+  equal({ keeper:is_active(), project.over:is_fired() }, { true, false })
+end)
+
+test("what changes without end does not make a keeper in trouble try without end", function()
+  local tries = 0
+  local _kept <close> = instead(runtime, { load = function()
+    tries = tries + 1
+    err.raise { message = "no space", code = "ENOSPC" }
+  end })
+  keep_for(project_of(), 10000, function(keeper)
+    for _ = 1, 1000 do
+      keeper:poke()
+      task.wait { at_ms = task.now_ms() + 10 }
+    end
+  end)
+  ok(tries >= 9 and tries <= 11, tries .. " tries in ten seconds")
+end)
+
+test("a report that cannot be watched is read now and then, one that is written without end once a second", function()
+  local reads, fire = 0, nil
+  local _kept <close> = instead(observe, { report = function()
+    reads = reads + 1
+    return { state = "booting" }
+  end })
+  local spec = { name = "web-0", image = { path = "/i" }, healthcheck = {} }
+  local watch = { on = function() return nil, "no such file", "ENOENT" end }
+  local project = project_of { watch = watch, state = { instance = function() return "/i" end } }
+  virtual.run(function()
+    task.race { function() checks.run(project, spec, {}, {}) end, function() task.wait { at_ms = 60001 } end }
+  end)
+  equal(reads, 13)
+  function watch.on(_, _, _, fn)
+    fire = fn
+    return setmetatable({ close = function() end }, { __close = function() end })
+  end
+  reads = 0
+  virtual.run(function()
+    task.race { function() checks.run(project, spec, {}, {}) end, function()
+      while task.now_ms() < 10000 do
+        if fire then fire() end
+        task.wait { at_ms = task.now_ms() + 5 }
+      end
+    end }
+  end)
+  ok(reads >= 10 and reads <= 11, reads .. " reads in ten seconds")
 end)
