@@ -92,6 +92,7 @@ end
 -- What another key, or another form of the same, says in the canonical model.
 local MOVED = {
   ["include"] = "merged", ["version"] = "nothing to say", ["services.*.extends"] = "merged",
+  ["services.*.profiles"] = "whoever is printed is chosen",
   ["services.*.env_file"] = "environment", ["services.*.label_file"] = "labels", ["services.*.tmpfs"] = "volumes",
   ["services.*.ports[].mode"] = "no effect", ["services.*.volumes[].consistency"] = "no effect",
   ["services.*.volumes[].image"] = "no effect", ["services.*.volumes[].bind.propagation"] = "no effect",

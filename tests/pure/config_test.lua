@@ -22,10 +22,10 @@ local function every_key()
   return (read("config/whole"):gsub("include:\n[^\n]*\n", ""):gsub("    extends:[^\n]*\n", ""))
 end
 
--- What the model of a state loads to: the same model, and the same services.
+-- What the model of a state loads to without any option: the same model, and the same services.
 local function check_again(state, what)
   local text = config.yaml(state)
-  local again = compose.run(text, OPTIONS)
+  local again = compose.run(text)
   equal(config.yaml(again), text, what)
   equal(config.identities(again), config.identities(state), what)
 end

@@ -84,6 +84,19 @@ test("holos reads what it printed, and prints it again", function()
   equal(printed(directory, { "-f", "again.yaml" }), printed(directory, {}))
 end)
 
+test("services that a profile or their name brought in are there again without either", function()
+  local yaml = TEXT:gsub("  db:\n", '%0    profiles: [data, "${MORE:-more}"]\n'):gsub("    depends_on: [^\n]*\n", "")
+  local directory = make(yaml)
+  for _, words in ipairs { { "--profile", "data" }, { "--profile", "*" }, { "db" }, { "debug", "web" },
+    { "db", "--no-interpolate" } } do
+    local text = printed(directory, words)
+    files.write(directory .. "/again.yaml", (text:gsub("DIRECTORY", directory)))
+    local wanted = table.move(words, 1, #words, 2, { "--services" })
+    equal(printed(directory, { "-f", "again.yaml", "--services" }), printed(directory, wanted), table.concat(words, " "))
+  end
+  ok(printed(directory, { "--no-interpolate" }):find("profiles:", 1, true), "where nothing is chosen, they choose later")
+end)
+
 test("with its places behind each line it reads the same", function()
   local directory = make()
   local text = holos(directory, { "config" }).stdout
@@ -97,7 +110,7 @@ test("every file of tests/golden/right is a file of that kind", function()
     if text then
       count = count + 1
       local state = compose.run(text, { profiles = { "*" } })
-      local again = compose.run(config.yaml(state), { profiles = { "*" } })
+      local again = compose.run(config.yaml(state))
       equal(config.yaml(again), config.yaml(state), entry.name)
       equal(config.identities(again), config.identities(state), entry.name)
     end

@@ -47,8 +47,10 @@ local function resolve(state, service, key, file_key, values)
   state.marks[values] = marks
 end
 
+-- Who is chosen is there whatever profiles the model is loaded with.
 local function service_of(state, name, options)
   local service, made = copy_of(state, state.tree.services[name]), state.project.services[name]
+  service.profiles = nil
   if options.environment and (service.environment or service.env_file) then
     resolve(state, service, "environment", "env_file", made.environment)
   end

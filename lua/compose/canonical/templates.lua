@@ -92,6 +92,24 @@ local function with_dependencies(services, names)
   return chosen
 end
 
+local function without_profiles(marks, service)
+  if not is_map(service) then return service end
+  local made = {}
+  for key, value in next, service do
+    if key ~= "profiles" then made[key] = value end
+  end
+  marks[made] = marks[service]
+  return made
+end
+
+-- Keeps in `tree` only the services that are asked for by name: they are there whatever profiles the document is loaded with.
+local function keep_services(tree, marks, chosen)
+  local services = {}
+  for name in next, chosen do services[name] = without_profiles(marks, tree.services[name]) end
+  marks[services] = marks[tree.services]
+  tree.services = services
+end
+
 -- A name that variables are in stays.
 local function name_of(state, options)
   local given, written = state.options.name, state.tree.name
@@ -103,15 +121,16 @@ end
 ---@param options holos.CanonicalOptions
 ---@param writing holos.Writing
 function M.document(state, options, writing)
-  local right, raw, services = checked(state), {}, {}
-  local chosen = options.services and with_dependencies(right.services, options.services)
-  for name, service in next, state.tree.services do
-    services[name] = (not chosen or chosen[name]) and service or nil
-  end
+  local right, raw = checked(state), {}
   for key, value in next, state.tree do raw[key] = key ~= "version" and value or nil end
-  raw.services, raw.name = services, name_of(state, options)
+  raw.name = name_of(state, options)
   right.name = raw.name
-  writing.marks[raw], writing.marks[services] = state.marks[state.tree], state.marks[state.tree.services]
+  writing.marks[raw] = state.marks[state.tree]
+  if options.services then
+    local chosen = with_dependencies(right.services, options.services)
+    keep_services(raw, state.marks, chosen)
+    keep_services(right, state.marks, chosen)
+  end
   return mixed_map(writing, raw, right, function(key) return (project_schema.fields[key] or {}).rule end)
 end
 
