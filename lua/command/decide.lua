@@ -24,18 +24,18 @@ local function ask_one(world, question)
   end
   local lines = text.columns(cells)
   table.insert(lines, 1, render.question(question))
-  lines[#lines + 1] = ("%s? [%s, anything else changes nothing] "):format(question.service, table.concat(letters, "/"))
+  lines[#lines + 1] = ("%s? [%s, anything else changes nothing] "):format(question.target, table.concat(letters, "/"))
   return M.answer_of(answer.line(world, function() out.raw(table.concat(lines, "\n")) end), question.answers)
 end
 
 --- Asks all questions of a plan.
----@return table<string, string>? answers  by service; nil when one was not answered
+---@return table<string, string>? answers  by instance; nil when one was not answered
 function M.all(world, plan)
   local answers = {}
   for _, question in ipairs(plan.questions) do
     local kind = ask_one(world, question)
     if not kind then return nil end
-    answers[question.service] = kind
+    for _, name in ipairs(question.instances) do answers[name] = kind end
   end
   return answers
 end

@@ -77,11 +77,13 @@ function M.read(options, known, words)
   return consent
 end
 
---- Both kinds of answers together; those of `more` are for services that nothing was said of so far.
----@param more table<string, string>  service -> answer
+--- Both kinds of answers together; those of `more` were given to questions, each for the instances that it was about.
+---@param more table<string, string>  instance -> answer
 function M.with(consent, more)
   local both = table_.copy(consent)
-  for service, answer in pairs(more) do both[answer][service] = true end
+  for name, answer in pairs(more) do
+    for _, kind in ipairs(M.ANSWERS) do both[kind][name] = kind == answer or nil end
+  end
   return both
 end
 

@@ -93,7 +93,7 @@ local function questions_text(questions)
   lines[#lines + 1] = "refused: this needs a decision, and there is nobody to ask."
   for _, question in ipairs(questions) do
     for _, answer in ipairs(question.answers) do
-      cells[#cells + 1] = { ("  --%s=%s"):format(answer, question.service), M.meaning(answer, question) }
+      cells[#cells + 1] = { ("  --%s=%s"):format(answer, question.target), M.meaning(answer, question) }
     end
   end
   return table.concat(table_.extend(lines, text.columns(cells)), "\n")

@@ -80,6 +80,7 @@ function M.make(context)
   rollout.tolerate(plan, context)
   surplus.plan(plan, context, wanted)
   tell_others(plan, context)
+  sheet.address_questions(plan, context.specs)
   return plan
 end
 

@@ -75,7 +75,7 @@ end
 
 --- Brings the project up.
 ---@param words string[]  services; none = all
----@param talk table      notice, warn, planned(plan), on_start, on_change, on_end; ask(plan): answers by service, nil for
+---@param talk table      notice, warn, planned(plan), on_start, on_change, on_end; ask(plan): answers by instance, nil for
 ---                       none; absent where nobody can be asked
 ---@return table prepared
 function M.run(context, words, talk)

@@ -253,3 +253,17 @@ test("answers that exclude each other, and names that are none, are wrong usage"
   end
   equal(consent.read({ keep = { "web", "" } }, known, {}).keep, { web = true, [""] = true })
 end)
+
+test("an answer at the terminal is for the instances that were asked about: who was declined before stays", function()
+  local wanted = { spec("a-0", IMAGE), spec("a-1", IMAGE) }
+  local one, other = RUNNING[3], state { applied = spec "a-1" }
+  local function plan(answers)
+    return reconcile.plan { wanted = wanted, seen = { ["a-0"] = one, ["a-1"] = other },
+      recorded = { ["a-0"] = entry { kept = wanted[1] }, ["a-1"] = entry { spec = spec "a-1" } },
+      more = { consent = consent.with(consent.none(), answers) } }
+  end
+  local question = plan({}).questions[1]
+  equal({ question.instances, question.target }, { { "a-1" }, "a-1" })
+  local text = reconcile.text(plan { ["a-1"] = "recreate" })
+  ok(text:find("disk/a-1", 1, true) and not text:find("disk/a-0", 1, true), text)
+end)

@@ -27,6 +27,7 @@ local M = {}
 ---@class holos.Question
 ---@field service   string
 ---@field instances string[]
+---@field target    string    what names just these: the service, where it is about all of it
 ---@field text      string    the changes
 ---@field where     string?
 ---@field image     string    what a new disk would be made from
@@ -89,6 +90,17 @@ function M.ask(plan, context, spec, changes, answers)
   end
   plan.questions[#plan.questions + 1] = { service = spec.service, instances = { spec.name }, text = text, answers = answers,
     where = M.where_of(context, spec, changes), image = spec.image.path and spec.image.path:match("[^/]+$") or "nothing" }
+end
+
+--- Says how the answer to each question is to be addressed, so that it is given for nothing that was not asked about.
+---@param specs table[]  all that the plan is about
+function M.address_questions(plan, specs)
+  local counts = {}
+  for _, spec in ipairs(specs) do counts[spec.service] = (counts[spec.service] or 0) + 1 end
+  for _, question in ipairs(plan.questions) do
+    local is_all = #question.instances == counts[question.service]
+    question.target = is_all and question.service or table.concat(question.instances, ",")
+  end
 end
 
 return M

@@ -1,0 +1,43 @@
+-- An answer decides on what was asked about and on nothing else, on the stand-in for QEMU.
+local fs = require "sys.fs"
+local qcow2 = require "sys.qcow2"
+local stack_ = require "tests.support.stack"
+local typist = require "tests.support.typist"
+
+local WEB = [[
+name: pair
+services:
+  web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 1s, replicas: 2}
+]]
+local OTHER_IMAGE = WEB:gsub("image: ./image", "image: ./other")
+
+local function started()
+  local stack = stack_.on_fake(WEB)
+  assert(qcow2.create(stack.directory .. "/other.qcow2", { size_bytes = 1 << 20 }))
+  stack:expect { "up" }
+  return stack
+end
+
+local function inodes(stack)
+  local list = {}
+  for i = 1, 2 do list[i] = assert(fs.stat(("%s/instances/pair/web-%d/root.qcow2"):format(stack.state, i - 1))).inode end
+  return list
+end
+
+--- `holos up` on a terminal, with what is typed at its questions.
+local function up_at_terminal(stack, answers)
+  return typist.run({ "up" }, answers, { directory = stack.directory, env = stack:environment() })
+end
+
+test("two questions about one service get an answer each", function()
+  local stack <close> = started()
+  stack:write(OTHER_IMAGE)
+  stack:expect { "up", "--keep=web-0", "--recreate=web-1" }
+  local before = inodes(stack)
+  stack:write((OTHER_IMAGE:gsub("web: {", 'web: {cloud_init: {runcmd: ["true"]}, ')))
+  local refused = stack:expect({ "up" }, 3).stderr
+  ok(refused:find("--recreate=web-0 ", 1, true) and refused:find("--keep=web-1 ", 1, true), refused)
+  local shown = up_at_terminal(stack, { "web-0? [k/c", "c\\n", "web-1? [p/k/c", "k\\n" })
+  ok(shown:find("status 0", 1, true), shown)
+  equal({ inodes(stack)[1] ~= before[1], inodes(stack)[2] }, { true, before[2] })
+end)
