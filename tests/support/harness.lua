@@ -125,6 +125,7 @@ local function run_file(file, filter)
   local fine = chunk ~= nil
   if chunk then fine, problem = xpcall(chunk, err.trace) end
   if not fine then return report(file, "(loading)", problem) end
+  for name, functions in pairs(leaks.exports()) do exports[name] = exports[name] or functions end -- what the file has loaded
   local passed = run_tests(file, filter)
   local changed = leaks.changed_exports(exports, leaks.exports())
   if #changed > 0 then report(file, "(all tests)", err.new(table.concat(changed, "\n"))) end
