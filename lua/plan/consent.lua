@@ -87,20 +87,26 @@ function M.with(consent, more)
   return both
 end
 
+-- What was said of one word.
+local function said_of(consent, word)
+  for _, kind in ipairs(M.ANSWERS) do
+    if consent[kind][word] then return kind end
+  end
+end
+
 --- Whether an instance is to get a new disk though nothing asks for one.
 function M.is_forced(consent, spec)
   return consent.force[spec.name] or consent.force[spec.service] or consent.force[M.ALL] or false
 end
 
---- The answer for an instance; one for it alone goes before one for its service, that before one for all. What does not
---- settle the matter is no answer.
+--- The answer for an instance; one for it alone goes before one for its service, that before one for all. One that does
+--- not settle the matter is no answer, and what was said of more than it is none either.
 ---@param allowed string[]  the answers that would settle it
 ---@return string? answer
 function M.answer(consent, spec, allowed)
   for _, word in ipairs { spec.name, spec.service, M.ALL } do
-    for _, kind in ipairs(allowed) do
-      if consent[kind][word] then return kind end
-    end
+    local said = said_of(consent, word)
+    if said then return table_.index_of(allowed, said) and said or nil end
   end
 end
 

@@ -120,6 +120,8 @@ local ANSWERS = {
   { "recreate a protected one", PROTECTED, table_.merge(IMAGE, { protect = true }), answered { recreate = { "" } } },
   { "a protected one is asked for less", PROTECTED, table_.merge(IMAGE, { protect = true }) },
   { "the instance's answer goes before that for all", RUNNING, PACKAGE, answered { keep = { "" }, recreate = { "a-0" } } },
+  { "what was said of the service does not fit, so nothing was", RUNNING, IMAGE,
+    answered { recreate = { "" }, reprovision = { "a" } } },
   { "force-recreate", RUNNING, {}, answered { force_recreate = true } },
   { "force-recreate of another", RUNNING, {}, answered({ force_recreate = true }, { "b" }) },
   { "force-recreate a protected one", PROTECTED, { protect = true }, answered { force_recreate = true } },
