@@ -55,6 +55,18 @@ local function words_of(list)
   return #words > 0 and words or { M.ALL }
 end
 
+-- --force-recreate, which spares whom another option names.
+local function force(consent, words)
+  for _, word in ipairs(#words > 0 and words or { M.ALL }) do
+    for _, kind in ipairs { "keep", "reprovision" } do
+      if consent[kind][word] then
+        usage(("--force-recreate and --%s are both given for %s"):format(kind, word == M.ALL and "all services" or word))
+      end
+    end
+    consent.force[word] = true
+  end
+end
+
 --- The answers that a command line holds.
 ---@param options table  reprovision, keep, recreate: words, M.ALL for all; force_recreate, no_recreate
 ---@param known table<string, any>  the names that can be meant: services and instances
@@ -73,7 +85,7 @@ function M.read(options, known, words)
   if options.no_recreate and options.force_recreate then usage "--no-recreate and --force-recreate exclude each other" end
   if options.no_recreate then consent.keep[M.ALL] = true end
   refuse_both(consent)
-  for _, word in ipairs(#words > 0 and words or { M.ALL }) do consent.force[word] = options.force_recreate end
+  if options.force_recreate then force(consent, words) end
   return consent
 end
 
@@ -94,9 +106,14 @@ local function said_of(consent, word)
   end
 end
 
---- Whether an instance is to get a new disk though nothing asks for one.
+--- Whether an instance is to get a new disk though nothing asks for one; who is to keep his is named as closely, or closer.
 function M.is_forced(consent, spec)
-  return consent.force[spec.name] or consent.force[spec.service] or consent.force[M.ALL] or false
+  for _, word in ipairs { spec.name, spec.service, M.ALL } do
+    local said = said_of(consent, word)
+    if said == "keep" or said == "reprovision" then return false end
+    if consent.force[word] then return true end
+  end
+  return false
 end
 
 --- The answer for an instance; one for it alone goes before one for its service, that before one for all. One that does

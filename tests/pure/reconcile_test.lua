@@ -124,6 +124,9 @@ local ANSWERS = {
     answered { recreate = { "" }, reprovision = { "a" } } },
   { "force-recreate", RUNNING, {}, answered { force_recreate = true } },
   { "force-recreate of another", RUNNING, {}, answered({ force_recreate = true }, { "b" }) },
+  { "force-recreate, but not of what is to be kept", RUNNING, {}, answered { force_recreate = true, keep = { "a" } } },
+  { "force-recreate, but for one instance", RUNNING, IMAGE, answered({ force_recreate = true, keep = { "a-0" } }, { "a" }) },
+  { "force-recreate of a service, all others kept", RUNNING, {}, answered({ force_recreate = true, keep = { "" } }, { "a" }) },
   { "force-recreate a protected one", PROTECTED, { protect = true }, answered { force_recreate = true } },
   { "no-recreate", RUNNING, IMAGE, answered { no_recreate = true } },
   { "recreation that is not begun, the old file again", PENDING, { disk_bytes = 10 << 30 } },
@@ -268,4 +271,14 @@ test("an answer at the terminal is for the instances that were asked about: who 
   equal({ question.instances, question.target }, { { "a-1" }, "a-1" })
   local text = reconcile.text(plan { ["a-1"] = "recreate" })
   ok(text:find("disk/a-1", 1, true) and not text:find("disk/a-0", 1, true), text)
+end)
+
+test("--force-recreate and the opposite for the very same are refused as usage", function()
+  for _, words in ipairs { {}, { "a" } } do
+    local all = { words[1] or "" }
+    for _, kind in ipairs { "keep", "reprovision" } do
+      local options = { force_recreate = true, [kind] = all }
+      raises("--force-recreate and --" .. kind .. " are both given", consent.read, options, { a = true }, words)
+    end
+  end
 end)
