@@ -7,6 +7,7 @@ local output = require "holos.use.output"
 local path = require "holos.core.path"
 local project_ = require "holos.use.project"
 local svg = require "holos.plan.graph.svg"
+local task = require "holos.core.task"
 local text = require "holos.plan.graph.text"
 
 local M = {
@@ -27,7 +28,7 @@ function M.run(world, options)
   for _, warning in ipairs(context.project.warnings) do out.warn(warning) end
   local file = not output.is_standard(options.output) and options.output or nil
   local format = options.format or file and BY_EXTENSION[path.extension(file)] or "text"
-  local bytes = table.concat(WRITERS[format].lines(graph.of(context.project)), "\n") .. "\n"
+  local bytes = table.concat(WRITERS[format].lines(graph.of(context.project), task.yield), "\n") .. "\n"
   if not file then out.bytes(bytes) return 0 end
   output.put(world, file, bytes, { sources = context.project.files })
   out.talk(("wrote %s (%s)"):format(file, format))

@@ -29,6 +29,8 @@ local function random_graph(seed)
   return nodes, edges
 end
 
+local function no_pause() end
+
 test("the longest way down gives the layer", function()
   local needs = { web = { "api", "db" }, api = { "db" }, db = {}, alone = {} }
   local heights, highest = layers.heights({ "alone", "db", "api", "web" }, function(name) return needs[name] end)
@@ -37,7 +39,7 @@ end)
 
 test("two lines that cross are brought apart", function()
   local nodes = { { id = "a", rank = 1 }, { id = "b", rank = 1 }, { id = "x", rank = 2 }, { id = "y", rank = 2 } }
-  local result = layers.arrange(nodes, { { from = "a", to = "y" }, { from = "b", to = "x" } })
+  local result = layers.arrange(nodes, { { from = "a", to = "y" }, { from = "b", to = "x" } }, no_pause)
   equal(layers.crossings(result), 0)
   equal(result[1][1].below[1], result[2][1])
 end)
@@ -53,7 +55,7 @@ end)
 test("every node is in its layer once, lines bend in each layer that they pass", function()
   for seed = 1, 200 do
     local nodes, edges = random_graph(seed)
-    local result, seen, count = layers.arrange(nodes, edges), {}, 0
+    local result, seen, count = layers.arrange(nodes, edges, no_pause), {}, 0
     for rank, layer in ipairs(result) do
       for position, node in ipairs(layer) do
         equal({ node.rank, node.position }, { rank, position })
@@ -72,11 +74,11 @@ end)
 test("cards in a layer keep their order and their distance", function()
   for seed = 1, 200 do
     local random, nodes, edges = random_from(seed), random_graph(seed)
-    local result = layers.arrange(nodes, edges)
+    local result = layers.arrange(nodes, edges, no_pause)
     for _, layer in ipairs(result) do
       for _, node in ipairs(layer) do node.width = 10 + random(100) end
     end
-    local width = place.all(result, 20)
+    local width = place.all(result, 20, no_pause)
     for _, layer in ipairs(result) do
       for i, node in ipairs(layer) do
         ok(node.x - node.width / 2 > -0.01 and node.x + node.width / 2 < width + 0.01, "outside of the drawing")
@@ -111,6 +113,44 @@ test("nothing at all, one service, and a long chain can be drawn", function()
     local _, cards = table.concat(lines, "\n"):gsub('class="card"', "")
     equal(cards, count)
   end
+end)
+
+-- Each needs the `most` before it.
+local function dense(count, most)
+  local services = {}
+  for i = 1, count do
+    services[i] = made.service("s" .. i, { depends_on = tables.list {}, networks = {} })
+    for j = math.max(1, i - most), i - 1 do
+      table.insert(services[i].depends_on, { service = "s" .. j, condition = "auto" })
+    end
+  end
+  return graph.of(made.project(services, { networks = {} }))
+end
+
+test("lines without number stay few bytes each, and others run meanwhile", function()
+  for _, case in ipairs { { 30, 30 }, { 70, 70 }, { 100, 40 } } do
+    local drawn, pauses, edges = dense(case[1], case[2]), 0, 0
+    for _, service in ipairs(drawn.services) do edges = edges + #service.needs end
+    local text = table.concat(svg.lines(drawn, function() pauses = pauses + 1 end), "\n")
+    local _, arrows = text:gsub('class="arrow"', "")
+    equal(arrows, edges)
+    ok(pauses > edges, pauses)
+    ok(#text < 4000 * case[1] + 60 * layers.MOST_STEPS + 600 * edges, ("%d bytes for %d lines"):format(#text, edges))
+  end
+end)
+
+test("more lines than can be followed have no bends", function()
+  local nodes, edges = {}, {}
+  for i = 1, 60 do nodes[i] = { id = "n" .. i, rank = i } end
+  local function arrange(distance)
+    for i = 1, 60 do
+      for j = i + 1, math.min(60, i + distance) do table.insert(edges, { from = "n" .. i, to = "n" .. j }) end
+    end
+    return layers.arrange(nodes, edges, no_pause)
+  end
+  equal(#arrange(3)[30], 4)
+  equal(#arrange(59)[30], 1)
+  for _, edge in ipairs(edges) do equal({ edge.path[1].id, edge.path[2].id, #edge.path }, { edge.from, edge.to, 2 }) end
 end)
 
 test("ports of replicas are told together", function()

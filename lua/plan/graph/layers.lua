@@ -2,6 +2,7 @@
 --
 -- As Sugiyama has it: the longest path gives the layer, lines that pass layers get a bend in each, then every layer is
 -- sorted again and again by where its neighbours stand (barycentres), and the best order that was seen is kept.
+-- Of very many lines no order makes a picture: those are drawn straight, in layers as they come.
 local M = {}
 
 ---@class holos.LayerNode
@@ -18,6 +19,9 @@ local M = {}
 ---@field path holos.LayerNode[]  from its first node over its bends to its last; made here
 
 local SWEEPS = 12
+
+--- A line counts once for each layer that it leads down. With more than these, lines have no bends.
+M.MOST_STEPS = 5000
 
 --- How many nodes lie on the longest way down from each, itself included. `order` has what is needed before who needs it.
 ---@param order string[]
@@ -102,10 +106,13 @@ function M.crossings(layers)
   return count
 end
 
-local function sweep(layers, is_down)
+local function sweep(layers, is_down, pause)
   local first, last, step = 1, #layers, 1
   if not is_down then first, last, step = last, first, -1 end
-  for rank = first, last, step do sort_layer(layers[rank], is_down and "above" or "below") end
+  for rank = first, last, step do
+    sort_layer(layers[rank], is_down and "above" or "below")
+    pause()
+  end
 end
 
 local function picture(layers)
@@ -114,11 +121,11 @@ local function picture(layers)
   return copy
 end
 
-local function untangle(layers)
+local function untangle(layers, pause)
   local best, least = picture(layers), M.crossings(layers)
   for round = 1, SWEEPS do
     if least == 0 then break end
-    sweep(layers, round % 2 == 1)
+    sweep(layers, round % 2 == 1, pause)
     local count = M.crossings(layers)
     if count < least then best, least = picture(layers), count end
   end
@@ -128,15 +135,31 @@ local function untangle(layers)
   return best
 end
 
+local function steps_of(edges, by_id)
+  local count = 0
+  for _, edge in ipairs(edges) do count = count + by_id[edge.to].rank - by_id[edge.from].rank end
+  return count
+end
+
+local function add_straight(edge, first, last)
+  edge.path = { first, last }
+  connect(first, last)
+end
+
 --- Nodes in layers, in an order that lets few lines cross. Every edge leads down: its `from` has the smaller rank.
 ---@param nodes {id: string, rank: integer}[]
 ---@param edges {from: string, to: string}[]  each gets its `path`
+---@param pause fun()  called once in a while, for others to run
 ---@return holos.LayerNode[][] layers
-function M.arrange(nodes, edges)
+function M.arrange(nodes, edges, pause)
   local layers, by_id = {}, {}
   for _, node in ipairs(nodes) do by_id[node.id] = node_in(layers, node.id, node.rank) end
+  if steps_of(edges, by_id) > M.MOST_STEPS then
+    for _, edge in ipairs(edges) do add_straight(edge, by_id[edge.from], by_id[edge.to]) end
+    return layers
+  end
   for _, edge in ipairs(edges) do add_path(layers, edge, by_id[edge.from], by_id[edge.to]) end
-  return untangle(layers)
+  return untangle(layers, pause)
 end
 
 return M

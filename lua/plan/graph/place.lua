@@ -67,8 +67,9 @@ end
 
 --- Gives every node its `x` (of its centre); the leftmost begins at 0.
 ---@param layers holos.LayerNode[][]  with a `width` each
+---@param pause fun()  called once in a while, for others to run
 ---@return number width  of all
-function M.all(layers, gap)
+function M.all(layers, gap, pause)
   for _, layer in ipairs(layers) do
     local zeros, weights = {}, {}
     for i in ipairs(layer) do zeros[i], weights[i] = 0, 1 end
@@ -76,7 +77,10 @@ function M.all(layers, gap)
   end
   for round = 1, ROUNDS do
     local sides = round % 2 == 1 and { "above" } or { "below" }
-    for i = 1, #layers do adjust(layers[round % 2 == 1 and i or #layers + 1 - i], sides, gap) end
+    for i = 1, #layers do
+      adjust(layers[round % 2 == 1 and i or #layers + 1 - i], sides, gap)
+      pause()
+    end
   end
   for _, layer in ipairs(layers) do adjust(layer, { "above", "below" }, gap) end
   return shift_to_zero(layers)

@@ -105,13 +105,13 @@ local function set_heights(layers, cards, top)
   return #layers > 0 and top - LAYER_GAP or top
 end
 
-local function lay_out(graph, cards, edges)
+local function lay_out(graph, cards, edges, pause)
   local nodes, others = nodes_of(graph, edges)
-  local layers = layers_.arrange(nodes, edges)
+  local layers = layers_.arrange(nodes, edges, pause)
   for _, layer in ipairs(layers) do
     for _, node in ipairs(layer) do node.width = node.is_bend and BEND_WIDTH or cards[node.id].width end
   end
-  local width = #layers > 0 and place.all(layers, GAP) or 0
+  local width = #layers > 0 and place.all(layers, GAP, pause) or 0
   local bottom = set_heights(layers, cards, MARGIN + TITLE_HEIGHT)
   for _, layer in ipairs(layers) do
     for _, node in ipairs(layer) do node.x = node.x + MARGIN end
@@ -146,24 +146,31 @@ local function draw_legend(paper, graph, top)
   return top + #graph.networks * LEGEND_LINE, right
 end
 
-local function draw_layers(paper, layers, cards, edges)
+local function draw_layers(paper, layers, cards, edges, pause)
   edge_.attach(edges)
-  for _, edge in ipairs(edges) do edge_.draw(paper, edge) end
+  for _, edge in ipairs(edges) do
+    edge_.draw(paper, edge)
+    pause()
+  end
   for _, layer in ipairs(layers) do
     for _, node in ipairs(layer) do
       if not node.is_bend then card_.draw(paper, cards[node.id], node.x, node.y) end
     end
   end
-  edge_.labels(paper, edges)
+  edge_.labels(paper, edges, pause)
 end
+
+local function no_pause() end
 
 --- The lines of an SVG file.
 ---@param graph holos.Graph
-function M.lines(graph)
+---@param pause fun()?  called once in a while, for others to run
+function M.lines(graph, pause)
+  pause = pause or no_pause
   local paper, cards, edges = paper_.new(), cards_of(graph), edges_of(graph)
-  local layers, others, width, bottom = lay_out(graph, cards, edges)
+  local layers, others, width, bottom = lay_out(graph, cards, edges, pause)
   paper:text(MARGIN, MARGIN + 16, "title", graph.name)
-  draw_layers(paper, layers, cards, edges)
+  draw_layers(paper, layers, cards, edges, pause)
   local right = MARGIN + width
   if #others > 0 then
     local top = #layers > 0 and bottom + GAP or bottom

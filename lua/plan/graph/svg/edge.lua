@@ -10,6 +10,9 @@ local PLACES = { 0.5, 0.4, 0.6, 0.32, 0.68, 0.24, 0.76, 0.15, 0.85 }
 -- Of a card's width, where lines may begin and end.
 local SHARE = 0.6
 local ARROW = 8
+-- Labels are kept by cells, each as large as a label of wide characters: what one meets is in its cell or in those around.
+local CELL_WIDTH = paper_.width(("\u{FF21}"):rep(MOST_CHARACTERS), FONT) + 2 * PADDING + 2
+local CELL_HEIGHT = HEIGHT + 1
 
 local function x_of(card, position, count)
   return card.x + (position - (count + 1) / 2) * card.width * SHARE / count
@@ -82,13 +85,33 @@ local function point(curve, t)
     s * s * s * curve[2] + 3 * s * t * middle + t * t * t * curve[4]
 end
 
-local function meets(placed, box)
-  for _, other in ipairs(placed) do
+local function cell_of(box) return box.x // CELL_WIDTH, box.y // CELL_HEIGHT end
+
+local function cell_key(column, row) return ("%d %d"):format(column, row) end
+
+local function meets_in(cell, box)
+  for _, other in ipairs(cell) do
     if math.abs(other.x - box.x) < (other.width + box.width) / 2 + 2 and math.abs(other.y - box.y) < HEIGHT + 1 then
       return true
     end
   end
   return false
+end
+
+local function meets(placed, box)
+  local column, row = cell_of(box)
+  for x = column - 1, column + 1 do
+    for y = row - 1, row + 1 do
+      if meets_in(placed[cell_key(x, y)] or {}, box) then return true end
+    end
+  end
+  return false
+end
+
+local function put(placed, box)
+  local key = cell_key(cell_of(box))
+  placed[key] = placed[key] or {}
+  table.insert(placed[key], box)
 end
 
 local function place(placed, edge, width)
@@ -103,16 +126,17 @@ local function place(placed, edge, width)
 end
 
 --- Draws the labels of all lines, apart from each other where there is room.
-function M.labels(paper, edges)
+function M.labels(paper, edges, pause)
   local placed = {}
   for _, edge in ipairs(edges) do
     local label = text.truncate(edge.label, MOST_CHARACTERS)
     local width = paper_.width(label, FONT) + 2 * PADDING
     local box = place(placed, edge, width)
-    placed[#placed + 1] = box
+    put(placed, box)
     paper:element("rect", { class = "pill", x = box.x - width / 2, y = box.y - HEIGHT / 2, width = width, height = HEIGHT,
       rx = HEIGHT / 2 })
     paper:text(box.x, box.y + 4, "label", label, "middle")
+    pause()
   end
 end
 
