@@ -3,14 +3,23 @@ local table_ = require "holos.core.table"
 
 local M = {}
 
-local function dependents_of(instances, chosen, service)
-  local names = {}
+local function needs(spec, service)
+  for _, dependency in ipairs(spec.depends_on or {}) do
+    if dependency.service == service then return true end
+  end
+  return false
+end
+
+-- The stops that come before that of a service: of its dependents; where one of these is not stopped, of its own.
+local function stops_before(instances, stop_ids, service, ids, seen)
   for _, name in ipairs(table_.keys(instances)) do
-    for _, dependency in ipairs(instances[name].spec.depends_on or {}) do
-      if chosen[name] and dependency.service == service then names[#names + 1] = name end
+    local spec = instances[name].spec
+    if needs(spec, service) and not seen[name] then
+      seen[name], ids[#ids + 1] = true, stop_ids[name]
+      if not stop_ids[name] then stops_before(instances, stop_ids, spec.service, ids, seen) end
     end
   end
-  return names
+  return ids
 end
 
 --- Stops the chosen instances, and moves them to the trash when `trash` is set.
@@ -27,11 +36,8 @@ function M.make(record, chosen, running, trash)
     if chosen[name] and running[name] then stop_ids[name] = "stop/" .. name end
   end
   for _, name in ipairs(names) do
-    local after = {}
-    for _, dependent in ipairs(dependents_of(record.instances, chosen, record.instances[name].spec.service)) do
-      after[#after + 1] = stop_ids[dependent]
-    end
     if stop_ids[name] then
+      local after = stops_before(record.instances, stop_ids, record.instances[name].spec.service, {}, {})
       actions[#actions + 1] = { id = stop_ids[name], kind = "instance.stop", instance = name, after = after,
         because = trash and "down" or "stop" }
     end

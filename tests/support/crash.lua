@@ -181,7 +181,7 @@ local function judged(judge, point, round, problems)
   local fine, problem = pcall(judge, point, round)
   if fine then return end
   if err.is(problem, "ECANCELED") or getmetatable(problem) == check.SKIP then error(problem, 0) end
-  problems[#problems + 1] = tostring(problem)
+  problems[#problems + 1] = (tostring(problem):gsub("tests/support/[%w_]+%.lua:%d+: ", "")) -- such lines are not shown
 end
 
 --- Judges all points, some at the same time, also when one was found wanting; then raises what was said.

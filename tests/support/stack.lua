@@ -99,6 +99,7 @@ function Stack:pids()
       local file = ("%s/instances/%s/%s/runtime.json"):format(self.state, project.name, instance.name)
       local text = fs.read(file, { max_bytes = 32 << 20 })
       local runtime = text and json.decode(text, {}) or {}
+      if runtime.boot_id ~= proc.boot_id() then runtime = {} end
       for _, item in ipairs { runtime, table.unpack(runtime.shares or {}) } do
         local process = item.pid and proc.open(item.pid, item.start_time)
         if process then
