@@ -1,5 +1,6 @@
 --- A copy of what the state directory holds besides disks: records, SSH keys, configs and secrets. It has the layout of
 --- the state directory, so that putting it back is a copy, too. Effects: reads state files; writes the copy.
+local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
 
 local M = {}
@@ -8,7 +9,7 @@ local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
 
 local function copy_files(world, from, to)
   local count = 0
-  for _, entry in ipairs(world.fs.list(from) or {}) do
+  for _, entry in ipairs(directory_.entries(world, from)) do
     local is_temporary = entry.name:sub(1, 1) == "."
     if entry.type == "file" and not is_temporary then
       err.check("backup", world.fs.mkdir_all(to, DIRECTORY_MODE))

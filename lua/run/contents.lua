@@ -1,6 +1,7 @@
 --- Configs and secrets: what their sources hold, and copies for later launches, which have no compose file.
 --- Effects: reads the sources; keeps copies in projects/<p>/secrets/, 0600, named by digest.
 --- The digest of a secret is keyed: whoever sees a record cannot try out short secrets.
+local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
 
 local M = {}
@@ -141,7 +142,7 @@ end
 
 --- Puts back what a batch of the trash holds; what is there already stays.
 function M.restore(world, state, project, batch)
-  local entries = world.fs.list(batch .. "/secrets") or {}
+  local entries = directory_.entries(world, batch .. "/secrets")
   if #entries == 0 then return end
   err.check("secrets", world.fs.mkdir_all(state:contents(project), DIRECTORY_MODE))
   for _, entry in ipairs(entries) do

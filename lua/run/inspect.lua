@@ -1,6 +1,7 @@
 --- What lies in the state directory, held against its records: what is damaged, missing, left over, or open to others.
 --- Effects: reads only.
 local contents = require "holos.run.contents"
+local directory_ = require "holos.run.directory"
 local record_ = require "holos.run.record"
 local runtime = require "holos.run.runtime"
 local sweep = require "holos.run.sweep"
@@ -31,7 +32,7 @@ end
 
 local function names_in(world, directory, pattern)
   local names = {}
-  for _, entry in ipairs(world.fs.list(directory) or {}) do names[#names + 1] = entry.name:match(pattern) end
+  for _, entry in ipairs(directory_.entries(world, directory)) do names[#names + 1] = entry.name:match(pattern) end
   return names
 end
 
@@ -150,7 +151,7 @@ function M.projects(world, state)
   for _, name in ipairs(names_in(world, state:records(), "^([^.].*)%.json$")) do found[name] = true end
   for _, place in ipairs { "instances", "volumes" } do
     for _, name in ipairs(names_in(world, state.root .. "/" .. place, "^([^.].*)$")) do
-      if #(world.fs.list(("%s/%s/%s"):format(state.root, place, name)) or {}) > 0 then found[name] = true end
+      if #directory_.entries(world, ("%s/%s/%s"):format(state.root, place, name)) > 0 then found[name] = true end
     end
   end
   return table_.keys(found)

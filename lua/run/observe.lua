@@ -1,5 +1,6 @@
 --- What is: instances of a record and their processes, guests, reports, disks. Effects: reads; asks monitors.
 local disks = require "holos.plan.qemu.disks"
+local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
 local gate = require "holos.plan.gate"
 local monitor = require "holos.run.monitor"
@@ -119,7 +120,7 @@ end
 ---@return table<string, {size_bytes: integer}>
 function M.volumes(world, state, project)
   local volumes = {}
-  for _, entry in ipairs(world.fs.list(state:volumes(project)) or {}) do
+  for _, entry in ipairs(directory_.entries(world, state:volumes(project))) do
     local volume = entry.name:match("^(.+)%.qcow2$")
     if volume then
       local info = err.check("volume " .. volume, world.qcow2.info(state:volume(project, volume)))

@@ -1,6 +1,7 @@
 --- Project records: durable truth about a project (desired state, leases, disks). Effects: reads and writes state
 --- files. One damaged record spoils only its project. Minor versions add fields; older binaries keep what they do not
 --- know.
+local directory_ = require "holos.run.directory"
 local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
 local record_schema = lazy "holos.plan.record_schema"
@@ -99,7 +100,7 @@ end
 ---@return {name: string, message: string}[] damaged
 function M.all(world, state)
   local records, bad = {}, {}
-  for _, entry in ipairs(world.fs.list(state:records()) or {}) do
+  for _, entry in ipairs(directory_.entries(world, state:records())) do
     local name = entry.name:match("^(.+)%.json$")
     if name and not name:find(FORBIDDEN_NAME) then
       local ok, value = pcall(M.load, world, state, name)

@@ -1,5 +1,6 @@
 --- The trash: instance directories (and volumes) that were taken away, kept for a time. Effects: renames, removes.
 --- trash/<project>/<UTC time>/ holds what one command took: instances/<name>, volumes/<file>, record.json.
+local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
 local lease = require "holos.plan.lease"
 local record_ = require "holos.run.record"
@@ -46,7 +47,7 @@ end
 --- Removes a batch that came to hold nothing.
 function M.close_batch(world, directory)
   for _, part in ipairs { "/instances", "/volumes" } do
-    if #(world.fs.list(directory .. part) or {}) > 0 then return end
+    if #directory_.entries(world, directory .. part) > 0 then return end
   end
   M.remove(world, { directory = directory })
 end
@@ -72,7 +73,7 @@ end
 
 local function names_in(world, directory, pattern)
   local names = table_.list {}
-  for _, entry in ipairs(world.fs.list(directory) or {}) do names[#names + 1] = entry.name:match(pattern) end
+  for _, entry in ipairs(directory_.entries(world, directory)) do names[#names + 1] = entry.name:match(pattern) end
   return names
 end
 
@@ -80,8 +81,8 @@ end
 ---@return {project: string, batch: string, directory: string, instances: string[], volumes: string[], at_ms: integer}[]
 function M.list(world, state)
   local batches = {}
-  for _, project in ipairs(world.fs.list(state:trash()) or {}) do
-    for _, batch in ipairs(world.fs.list(state:trash(project.name)) or {}) do
+  for _, project in ipairs(directory_.entries(world, state:trash())) do
+    for _, batch in ipairs(directory_.entries(world, state:trash(project.name))) do
       local directory = state:trash(project.name) .. "/" .. batch.name
       local stat = world.fs.stat(directory)
       batches[#batches + 1] = { project = project.name, batch = batch.name, directory = directory,

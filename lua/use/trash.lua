@@ -79,7 +79,7 @@ function M.restore(context, batch_name, talk)
   record_.save(world, state, merged(context, batch, talk), { is_intent = true })
   contents.restore(world, state, context.name, batch.directory)
   trash.restore(world, state, batch)
-  trash.remove(world, batch)
+  trash.close_batch(world, batch.directory)
   return batch
 end
 

@@ -57,6 +57,7 @@ test("a guest that hears the second press powers off; one that hears nothing is 
 
 --- As if the host had been rebooted: nothing runs, and what is written of it is of another boot.
 local function reboot(stack)
+  stack:eventually("a supervisor", function() return #stack:supervisors() > 0 end)
   for _, pid in ipairs(stack:supervisors()) do kill(pid) end
   for _, pid in ipairs(stack:pids()) do kill(pid) end
   for _, file in ipairs(files.below(stack.state .. "/instances", "/runtime%.json$")) do
