@@ -73,7 +73,16 @@ local function listen(guest, session)
   end
 end
 
+-- Its monitor takes one client at a time: our own old connection would be in the way of the next.
+local function drop(guest)
+  local session = guest.session
+  if not session then return end
+  guest.session, guest.reason = nil, session:shutdown_reason()
+  session:close()
+end
+
 local function attempt(guest)
+  drop(guest)
   guest.session = qmp.connect(guest.project.world, { directory = guest.project.state:instance(guest.project.name,
     guest.spec.name), name = monitor.OTHER_SOCKET }, { timeout_ms = GREETING_MS, name = guest.spec.name })
   return listen(guest, guest.session)
@@ -95,8 +104,9 @@ end
 --- How it ended, once its process is gone.
 ---@return {reason: string?, is_heard: boolean}
 function Guest:ending()
-  if not self.session then return { is_heard = false } end
-  return { reason = self.session:shutdown_reason(), is_heard = true }
+  local reason = self.reason
+  if self.session then reason = self.session:shutdown_reason() end
+  return { reason = reason, is_heard = self.session ~= nil or reason ~= nil }
 end
 
 function Guest:__close()

@@ -1,9 +1,12 @@
 --- Parts of the supervisor, on virtual time.
 local checks = require "holos.supervise.checks"
 local err = require "holos.core.err"
+local guest_ = require "holos.supervise.guest"
 local keeper_ = require "holos.supervise.keeper"
+local monitor = require "holos.run.monitor"
 local observe = require "holos.run.observe"
 local project_ = require "holos.supervise.project"
+local qmp = require "holos.run.qmp"
 local runtime = require "holos.run.runtime"
 local task = require "holos.core.task"
 local virtual = require "tests.support.virtual_poller"
@@ -105,4 +108,50 @@ test("a report that cannot be watched is read now and then, one that is written 
     end }
   end)
   ok(reads >= 10 and reads <= 11, reads .. " reads in ten seconds")
+end)
+
+--- A monitor that takes one client at a time, as QEMU's does, and says `reason` when it is asked why the VM ended.
+local function single_monitor(reason)
+  local held = false
+  return function()
+    if held then err.raise { message = "no greeting", code = "ETIMEDOUT" } end
+    held = true
+    local session = {}
+    function session.subscribe() end
+    function session.next_event() task.event():wait() end
+    function session.shutdown_reason() return reason end
+    function session.close() held = false end
+    return session
+  end
+end
+
+test("a monitor that was too slow once is connected to again: the connection before is let go first", function()
+  local asked = 0
+  local _kept <close> = instead(monitor, { halt = function()
+    asked = asked + 1
+    if asked < 3 then err.raise { message = "no answer", code = "ETIMEDOUT" } end
+  end })
+  local connect = single_monitor()
+  local _connected <close> = instead(qmp, { connect = function() return connect() end })
+  local guest = guest_.new(project_of { state = { instance = function() return "/i" end } }, { name = "web-0" }, {})
+  virtual.run(function()
+    task.race { function() guest:follow() end, function() task.wait { at_ms = 10000 } end }
+  end)
+  equal(asked, 3)
+  equal(guest:ending().is_heard, true)
+end)
+
+test("why a VM ended is kept when the connection that heard it has been let go", function()
+  local connect, calls = single_monitor "guest-shutdown", 0
+  local _kept <close> = instead(monitor, { halt = function() err.raise { message = "no answer", code = "ETIMEDOUT" } end })
+  local _connected <close> = instead(qmp, { connect = function()
+    calls = calls + 1
+    if calls == 1 then return connect() end
+    err.raise { message = "refused", code = "ECONNREFUSED" }
+  end })
+  local guest = guest_.new(project_of { state = { instance = function() return "/i" end } }, { name = "web-0" }, {})
+  virtual.run(function()
+    task.race { function() guest:follow() end, function() task.wait { at_ms = 5000 } end }
+  end)
+  equal({ calls, guest:ending() }, { 3, { reason = "guest-shutdown", is_heard = true } })
 end)
