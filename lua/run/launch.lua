@@ -84,6 +84,9 @@ local function give_up(world, launching, now)
     process:signal("KILL")
     task.within(END_MS, task.wait, { process = process })
   end
+  -- A supervisor writes down itself that its launch failed; when it is killed before that, the pid of a process that is
+  -- gone tells the next one of it.
+  if launching.restarts then return end
   now.pid, now.exit = nil, "launch failed"
   runtime.save(world, launching.state, launching.spec.project, launching.spec.name, now)
 end
@@ -131,10 +134,12 @@ function M.start(world, launching)
   runtime.require_launchable(spec)
   local directory = state:instance(spec.project, spec.name)
   launching.shares = {}
-  launching.on_share = function()
-    runtime.save(world, state, spec.project, spec.name, { shares = launching.shares })
+  local before = runtime.load(world, state, spec.project, spec.name)
+  launching.on_share = function() -- until there is a process, a start that was due stays due
+    runtime.save(world, state, spec.project, spec.name, { shares = launching.shares, restarts = before and before.restarts,
+      exit = before and before.exit })
   end
-  stop.end_shares(world, runtime.load(world, state, spec.project, spec.name))
+  stop.end_shares(world, before)
   disk.require_same_base(world, spec)
   disk.create_sources(world, spec)
   launching.anonymous = disk.create_anonymous(world, state, spec, launching.anonymous or {})

@@ -31,12 +31,17 @@ local function unchanged(keeper, known)
   if entry and entry.desired == "running" then return now, record end
 end
 
+local function restarts_after(keeper, now, ended)
+  local now_ms = task.now_ms()
+  return restart.ended(keeper.entry.spec.restart, now.restarts,
+    { cause = ended.cause, ran_ms = ended.ran_ms or now_ms - now.start_time * TICK_MS }, now_ms)
+end
+
 --- Writes down how an instance ended, and when it is to be started again.
 local function note_end(keeper, now, ended)
   local project = keeper.project
   local now_ms = task.now_ms()
-  now.restarts = restart.ended(keeper.entry.spec.restart, now.restarts,
-    { cause = ended.cause, ran_ms = ended.ran_ms or now_ms - now.start_time * TICK_MS }, now_ms)
+  now.restarts = restarts_after(keeper, now, ended)
   now.exit, now.pid, now.health = ended.how, nil, nil
   runtime.save(project.world, project.state, project.name, keeper.name, now)
   project:emit { type = "instance.exited", instance = keeper.name, how = ended.how, reason = ended.reason, text = ended.text,
@@ -63,11 +68,17 @@ end
 function M.replace(keeper, known, why)
   local project = keeper.project
   local _held <close> = take_lock(keeper)
-  if not unchanged(keeper, known) then return end
+  local now = unchanged(keeper, known)
+  if not now then return end
+  local before = now.restarts
+  -- Who finds it stopped, because we were killed, is to know that it was to start again.
+  now.restarts = restarts_after(keeper, now, why)
+  runtime.save(project.world, project.state, project.name, keeper.name, now)
   stop.stop(project.world, { state = project.state, project = project.name, name = keeper.name,
     grace_ms = keeper.entry.spec.stop_grace_ms })
   project.world.proc.reap(known.pid)
-  local now = runtime.load(project.world, project.state, project.name, keeper.name)
+  now = runtime.load(project.world, project.state, project.name, keeper.name)
+  now.restarts = before
   note_end(keeper, now, { how = why.how, text = why.text, cause = why.cause,
     ran_ms = task.now_ms() - known.start_time * TICK_MS })
 end

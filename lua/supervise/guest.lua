@@ -77,7 +77,7 @@ end
 local function drop(guest)
   local session = guest.session
   if not session then return end
-  guest.session, guest.reason = nil, session:shutdown_reason()
+  guest.session, guest.reason = nil, session:shutdown_reason() or guest.reason
   session:close()
 end
 

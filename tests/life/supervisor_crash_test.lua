@@ -90,3 +90,38 @@ test("killed at any call while it starts a machine again, a supervisor leaves no
   end
   ok(rounds >= (IS_FULL and 20 or 2), ("it was cut %d times"):format(rounds))
 end, { timeout_ms = 900000 })
+
+-- Nothing answers as a web server does, so web-0 is replaced for ever.
+local UNHEALTHY = [[
+name: pair
+services:
+  web:
+    image: ./image.qcow2
+    image_os: plain
+    stop_grace_period: 2s
+    ports: ["0:80"]
+    restart_on_unhealthy: true
+    healthcheck: {test: "http:80/", interval: 100ms, timeout: 100ms, retries: 1}
+    deploy: {restart_policy: {condition: any, delay: 20ms}}
+]]
+
+test("killed at any call while it replaces an unhealthy machine, a supervisor leaves one that the next starts again", function()
+  if not tool.find "strace" then skip "strace is not installed" end
+  local stack <close> = stack_.on_fake(UNHEALTHY)
+  stack:expect { "up", "-d" }
+  local rounds = 0
+  for position = 1, SOME do
+    for n = 1, MOST, STEP do
+      for _, pid in ipairs(stack:supervisors()) do kill(pid) end
+      local before = runtime_of(stack).pid
+      local was_cut = cut(stack, before, CALLS[position], n)
+      stack:expect { "ps" }
+      local where = ("killed at %s number %d"):format(CALLS[position], n)
+      stack:eventually(where .. ": web-0 runs again", function() return runs_anew(stack, before) end)
+      ok(count_qemus(stack) <= 1, where)
+      if not was_cut then break end
+      rounds = rounds + 1
+    end
+  end
+  ok(rounds >= (IS_FULL and 20 or 2), ("it was cut %d times"):format(rounds))
+end, { timeout_ms = 900000 })

@@ -1,13 +1,21 @@
 --- Parts of the supervisor, on virtual time.
 local checks = require "holos.supervise.checks"
+local disk = require "holos.run.disk"
+local end_ = require "holos.supervise.end"
 local err = require "holos.core.err"
 local guest_ = require "holos.supervise.guest"
 local keeper_ = require "holos.supervise.keeper"
+local launch = require "holos.run.launch"
+local lock = require "holos.run.lock"
 local monitor = require "holos.run.monitor"
 local observe = require "holos.run.observe"
+local ports = require "holos.run.ports"
 local project_ = require "holos.supervise.project"
 local qmp = require "holos.run.qmp"
+local record_ = require "holos.run.record"
 local runtime = require "holos.run.runtime"
+local stop = require "holos.run.stop"
+local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 local virtual = require "tests.support.virtual_poller"
 
@@ -19,6 +27,8 @@ test("a listener that fails is dropped, and the others are told", function()
   project:publish { type = "b" }
   equal({ told, gone:is_fired() }, { { "a", "b" }, true })
 end)
+
+local STATE = { instance = function() return "/i" end, instance_lock = function() return "/l" end }
 
 --- A project without files, whose events are kept.
 local function project_of(fields)
@@ -154,4 +164,51 @@ test("why a VM ended is kept when the connection that heard it has been let go",
     task.race { function() guest:follow() end, function() task.wait { at_ms = 5000 } end }
   end)
   equal({ calls, guest:ending() }, { 3, { reason = "guest-shutdown", is_heard = true } })
+end)
+
+--- runtime.json in memory: {value = …}; `saved` are the values in order.
+local function runtime_in_memory(value)
+  local file = { value = value, saved = {} }
+  local undo = instead(runtime, {
+    load = function() return table_.copy(file.value) end,
+    save = function(_, _, _, _, now)
+      file.value = table_.copy(now)
+      file.saved[#file.saved + 1] = file.value
+    end,
+  })
+  return file, undo
+end
+
+test("that an unhealthy machine is to be started again is written before it is stopped", function()
+  local spec = { name = "web-0", stop_grace_ms = 1, restart = { policy = "always", on_unhealthy = true } }
+  local file, undo = runtime_in_memory { pid = 7, start_time = 1 }
+  local _undo <close> = undo
+  local _lock <close> = instead(lock, { take = function() return nil end })
+  local _record <close> = instead(record_, { load = function()
+    return { instances = { ["web-0"] = { desired = "running", spec = spec } } }
+  end })
+  local _stop <close> = instead(stop, { stop = function() err.raise { message = "killed here", code = "ECANCELED" } end })
+  local keeper = keeper_.new(project_of { state = STATE }, "web-0", { desired = "running", spec = spec })
+  raises("killed here", virtual.run, function() end_.replace(keeper, { pid = 7, start_time = 1 }, { how = "unhealthy",
+    cause = "unhealthy" }) end)
+  equal({ file.value.pid, file.value.restarts }, { 7, { total = 1, row = 1, unhealthy = 1, delay_ms = 100, next_ms = 100 } })
+end)
+
+test("a start that is due stays due until the launch has a process", function()
+  local due = { total = 3, row = 3, unhealthy = 0, delay_ms = 400, next_ms = 900 }
+  local file, undo = runtime_in_memory { exit = "crashed", restarts = due }
+  local _undo <close> = undo
+  local function nothing() end
+  local _runtime <close> = instead(runtime, { require_launchable = nothing })
+  local _stop <close> = instead(stop, { end_shares = nothing })
+  local _disk <close> = instead(disk, { require_same_base = nothing, create_sources = nothing, write_seed = nothing,
+    create_anonymous = nothing })
+  local _ports <close> = instead(ports, { wanted = nothing, reserve = function(_, launching)
+    launching.shares[1] = { pid = 8, start_time = 2 }
+    launching.on_share()
+    err.raise { message = "killed here", code = "ECANCELED" }
+  end })
+  raises("killed here", launch.start, {}, { state = STATE, spec = { name = "web-0", project = "pair", vm = {} },
+    restarts = { total = 3, row = 3, unhealthy = 0, delay_ms = 400 } })
+  equal(file.value, { shares = { { pid = 8, start_time = 2 } }, exit = "crashed", restarts = due })
 end)
