@@ -8,7 +8,8 @@ local M = {
   summary = "check what holos has recorded against what is there, or copy records, keys and secrets",
   arguments = {
     { name = "ACTION", choices = { "check", "backup" }, help = "check or backup" },
-    { name = "WHAT", optional = true, help = "check: the project, none means all; backup: the directory to make" },
+    { name = "WHAT", optional = true,
+      help = "check: the project, none means all; backup: the directory to make, or the archive when it ends in .tar" },
   },
   options = { shared.FORMAT, shared.LOCK_TIMEOUT, shared.NO_WAIT },
 }
@@ -32,10 +33,10 @@ function actions.check(world, state, options, project)
 end
 
 function actions.backup(world, state, options, target)
-  if not target then err.raise { message = "backup to where?", exit = 64, hint = "holos state backup DIRECTORY" } end
+  if not target then err.raise { message = "backup to where?", exit = 64, hint = "holos state backup DIRECTORY, or FILE.tar" } end
   local context = { world = world, state = state, options = options, name = options.project_name }
   local made = state_.backup(context, target, { notice = out.talk })
-  out.talk(("%s: %d files of %d projects; disks are not in it, private keys and secrets are"):format(made.directory,
+  out.talk(("%s: %d files of %d projects; disks are not in it, private keys and secrets are"):format(made.target,
     made.files, #made.projects))
   return 0
 end

@@ -1,50 +1,58 @@
 --- A copy of what the state directory holds besides disks: records, SSH keys, configs and secrets. It has the layout of
---- the state directory, so that putting it back is a copy, too. Effects: reads state files; writes the copy.
+--- the state directory, so that putting it back is a copy, too. Effects: reads state files; writes a directory or an archive.
 local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
+local tar = require "holos.core.tar"
 
 local M = {}
 
 local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
+local MAX_BYTES = 64 << 20
 
-local function copy_files(world, from, to)
-  local count = 0
+local function read(world, file)
+  return err.check("backup", world.fs.read(file, { max_bytes = MAX_BYTES }))
+end
+
+local function take_files(world, from, name, files)
   for _, entry in ipairs(directory_.entries(world, from)) do
-    local is_temporary = entry.name:sub(1, 1) == "."
-    if entry.type == "file" and not is_temporary then
-      err.check("backup", world.fs.mkdir_all(to, DIRECTORY_MODE))
-      err.check("backup", world.fs.copy(("%s/%s"):format(from, entry.name), ("%s/%s"):format(to, entry.name),
-        { mode = FILE_MODE }))
-      count = count + 1
+    if entry.type == "file" and entry.name:sub(1, 1) ~= "." then -- hidden ones are still being written
+      files[#files + 1] = { name = name .. "/" .. entry.name, text = read(world, from .. "/" .. entry.name) }
     end
   end
-  return count
 end
 
---- Begins a backup: nothing may be there, so that nothing is overwritten and an old one is never mixed with a new one.
----@return string part  the directory that it is written to until it is whole
-function M.begin(world, target)
-  if world.fs.lstat(target) then
-    err.raise { message = target .. " exists; nothing was written", code = "EEXIST", hint = "name a directory that is not there" }
-  end
+--- Reads one project. The caller holds its lock.
+---@param files {name: string, text: string}[]  gets more
+function M.take(world, state, project, files)
+  files[#files + 1] = { name = ("projects/%s.json"):format(project), text = read(world, state:record(project)) }
+  take_files(world, state:keys(project), "ssh/" .. project, files)
+  take_files(world, state:contents(project), ("projects/%s/secrets"):format(project), files)
+end
+
+--- Raises when something is there: nothing is overwritten, and an old backup is never mixed with a new one.
+function M.require_free(world, target)
+  if not world.fs.lstat(target) then return end
+  err.raise { message = target .. " exists; nothing was written", code = "EEXIST", hint = "name what is not there yet" }
+end
+
+-- Under another name until it is whole.
+local function write_directory(world, files, target)
   local part = target .. ".part"
   if world.fs.lstat(part) then err.check("backup", world.fs.remove_tree(part)) end
-  err.check("backup", world.fs.mkdir_all(part .. "/projects", DIRECTORY_MODE))
-  return part
-end
-
---- Copies one project. The caller holds its lock.
----@return integer files
-function M.project(world, state, project, part)
-  local record = state:record(project)
-  err.check("backup", world.fs.copy(record, ("%s/projects/%s.json"):format(part, project), { mode = FILE_MODE }))
-  return 1 + copy_files(world, state:keys(project), ("%s/ssh/%s"):format(part, project))
-    + copy_files(world, state:contents(project), ("%s/projects/%s/secrets"):format(part, project))
-end
-
---- The backup is whole and gets its name.
-function M.finish(world, part, target)
+  err.check("backup", world.fs.mkdir_all(part, DIRECTORY_MODE))
+  for _, file in ipairs(files) do
+    local path = part .. "/" .. file.name
+    err.check("backup", world.fs.mkdir_all(path:match("^(.*)/"), DIRECTORY_MODE))
+    err.check("backup", world.fs.write_atomic(path, file.text, { mode = FILE_MODE, sync = true }))
+  end
   err.check("backup", world.fs.rename(part, target, { sync = true, replace = false }))
+end
+
+--- Writes what was taken: an archive where the name ends in .tar, else a directory. Only the owner can read it.
+function M.write(world, files, target)
+  if not target:find("%.tar$") then return write_directory(world, files, target) end
+  for _, file in ipairs(files) do file.mode, file.mtime_s = FILE_MODE, world.clock.utc_ms() // 1000 end
+  err.check("backup", world.fs.write_atomic(target, tar.pack(files), { mode = FILE_MODE, sync = true }))
 end
 
 return M

@@ -58,29 +58,27 @@ function M.check(world, where, project)
 end
 
 -- One project after the other, each as it is while nobody changes it.
-local function copy_projects(context, talk, names, part)
-  local files = 0
+local function taken(context, talk, names)
+  local files = {}
   for _, name in ipairs(names) do
-    local held <close> = change.take_lock({ world = context.world, state = context.state, options = context.options,
-      name = name }, talk)
-    if held and context.world.fs.lstat(context.state:record(name)) then
-      files = files + backup.project(context.world, context.state, name, part)
-    end
+    local at = { world = context.world, state = context.state, options = context.options, name = name }
+    local _held <close> = change.take_lock(at, talk)
+    if context.world.fs.lstat(context.state:record(name)) then backup.take(context.world, context.state, name, files) end
   end
   return files
 end
 
---- Copies records, keys, configs and secrets to a new directory.
+--- Copies records, keys, configs and secrets to a new directory, or to an archive where the name ends in .tar.
 ---@param context table  {world, state, options, name: the project, nil for all}
----@return {directory: string, projects: string[], files: integer}
+---@return {target: string, projects: string[], files: integer}
 function M.backup(context, target, talk)
   local world = context.world
   local names = chosen(world, context.state, context.name)
-  local directory = path.absolute(target, world.host.working_directory())
-  local part = backup.begin(world, directory)
-  local files = copy_projects(context, talk, names, part)
-  backup.finish(world, part, directory)
-  return { directory = directory, projects = names, files = files }
+  local full = path.absolute(target, world.host.working_directory())
+  backup.require_free(world, full)
+  local files = taken(context, talk, names)
+  backup.write(world, files, full)
+  return { target = full, projects = names, files = #files }
 end
 
 return M

@@ -160,6 +160,20 @@ test("a backup holds records, keys and secrets for nobody else, no disks; put ba
   equal(#stack:pids(), 2)
 end)
 
+test("a backup that ends in .tar is an archive that tar reads, for nobody else", function()
+  local stack <close> = started()
+  local archive, copy = stack.directory .. "/copy.tar", stack.directory .. "/copy"
+  stack:expect { "state", "backup", archive }
+  equal(fs.stat(archive).mode & 511, 384)
+  stack:expect({ "state", "backup", archive }, 1)
+  stack:expect { "state", "backup", copy }
+  assert(fs.mkdir_all(stack.directory .. "/unpacked", 448))
+  local unpacked = tool.run({ "tar", "-xpf", archive, "-C", stack.directory .. "/unpacked" })
+  equal({ unpacked.status, unpacked.stderr }, { 0, "" })
+  equal(picture(stack.directory .. "/unpacked"), picture(copy))
+  for _, file in ipairs(files.below(stack.directory .. "/unpacked", "")) do equal(fs.stat(file).mode & 511, 384, file) end
+end)
+
 test("a backup waits for nobody whom it need not wait for, and takes no lock that is held", function()
   local stack <close> = started()
   local lock = require "sys.lock"
