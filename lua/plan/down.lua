@@ -22,25 +22,22 @@ local function stops_before(instances, stop_ids, service, ids, seen)
   return ids
 end
 
---- Stops the chosen instances, and moves them to the trash when `trash` is set.
+--- Stops the chosen instances, and moves them to the trash when `trash` is set. One that was not seen to run is stopped,
+--- too: its supervisor may be about to start it again, which only the stop itself, under the instance's lock, can tell.
 ---@param record table                    the project's record
 ---@param chosen table<string, boolean>   instance names
----@param running table<string, boolean>  instances with a live process
 ---@param trash boolean
 ---@return holos.Action[] actions
-function M.make(record, chosen, running, trash)
+function M.make(record, chosen, trash)
   local actions, stop_ids = {}, {}
   local names = {}
   for _, name in ipairs(table_.keys(record.instances)) do
-    if chosen[name] then names[#names + 1] = name end
-    if chosen[name] and running[name] then stop_ids[name] = "stop/" .. name end
+    if chosen[name] then names[#names + 1], stop_ids[name] = name, "stop/" .. name end
   end
   for _, name in ipairs(names) do
-    if stop_ids[name] then
-      local after = stops_before(record.instances, stop_ids, record.instances[name].spec.service, {}, {})
-      actions[#actions + 1] = { id = stop_ids[name], kind = "instance.stop", instance = name, after = after,
-        because = trash and "down" or "stop" }
-    end
+    local after = stops_before(record.instances, stop_ids, record.instances[name].spec.service, {}, {})
+    actions[#actions + 1] = { id = stop_ids[name], kind = "instance.stop", instance = name, after = after,
+      because = trash and "down" or "stop" }
     if trash then
       actions[#actions + 1] = { id = "trash/" .. name, kind = "instance.trash", instance = name,
         after = { stop_ids[name] }, because = "down" }

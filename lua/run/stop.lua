@@ -11,6 +11,9 @@ local M = {}
 
 --- A guest that is still booting loses the first press; it is pressed again this often.
 local PRESS_AGAIN_MS = 5000
+--- What a stop comes to that found nothing to stop.
+M.WAS_NOT_RUNNING = "was not running"
+
 local TERM_MS, KILL_MS = 10000, 10000
 local CONNECT_MS, CONNECT_AGAIN_MS = 2000, 500
 
@@ -105,7 +108,7 @@ function M.stop(world, options)
   local process <close> = runtime.process(world, now)
   if not process then
     M.end_shares(world, now)
-    return "was not running"
+    return M.WAS_NOT_RUNNING
   end
   local reason, heard = power_down(world, state:instance(project, name), process, options.grace_ms)
   local how

@@ -27,12 +27,11 @@ local function refuse_protected(record, chosen)
   end
 end
 
-local function running_of(context, chosen)
-  local running = {}
-  for name in pairs(chosen) do
-    running[name] = observe.is_running(context.world, context.state, context.name, name)
-  end
-  return running
+-- Scripts are asked about what runs.
+local function ask_hooks(context, actions)
+  hooks.ask(context.record, table_.filter(actions, function(action)
+    return observe.is_running(context.world, context.state, context.name, action.instance)
+  end))
 end
 
 local function set_desired(context, chosen, desired)
@@ -54,8 +53,8 @@ function M.stop(context, words, talk)
   local _held <close> = change.begin(context, talk)
   reload(context)
   local chosen = choose.instances(context.record, words)
-  local actions = down.make(context.record, chosen, running_of(context, chosen), false)
-  hooks.ask(context.record, actions)
+  local actions = down.make(context.record, chosen, false)
+  ask_hooks(context, actions)
   set_desired(context, chosen, "stopped")
   talk.planned { actions = actions, rows = {} }
   change.perform(context, { record = context.record }, talk, actions)
@@ -141,8 +140,8 @@ function M.down(context, words, talk)
   reload(context)
   local chosen = choose.instances(context.record, words)
   refuse_protected(context.record, chosen)
-  local actions = down.make(context.record, chosen, running_of(context, chosen), true)
-  hooks.ask(context.record, actions)
+  local actions = down.make(context.record, chosen, true)
+  ask_hooks(context, actions)
   talk.planned { actions = actions, rows = {} }
   set_desired(context, chosen, "removed")
   change.sweep_trash(context, talk, context.record)

@@ -1,6 +1,7 @@
 --- What scripts hear of a plan and its actions. Effects: runs the handlers of scripts.
 local api = require "holos.script.api"
 local err = require "holos.core.err"
+local stop = require "holos.run.stop"
 
 local M = {}
 
@@ -58,7 +59,7 @@ function M.attach(job)
   end
   function job.after(action, result, took_ms)
     local event = (EVENTS[action.kind] or {}).after
-    if not event then return end
+    if not event or result == stop.WAS_NOT_RUNNING then return end
     local payload = payload_of(job.record.name, services, action)
     payload.result, payload.took_ms = result, took_ms
     local fine, problem = xpcall(api.emit, err.trace, event, payload)
