@@ -1,5 +1,4 @@
 --- args: the command lines of QEMU that `up` would run, or that a recorded project would be started with. Effects: reads only.
-local err = require "holos.core.err"
 local explain = require "holos.plan.explain"
 local facts_ = require "holos.run.facts"
 local launch = require "holos.run.launch"
@@ -9,7 +8,7 @@ local prepare = require "holos.use.prepare"
 local probe = require "holos.run.probe"
 local runtime = require "holos.run.runtime"
 local table_ = require "holos.core.table"
-local text = require "holos.core.text"
+local unknown = require "holos.use.unknown"
 
 local M = {}
 
@@ -20,9 +19,7 @@ local function chosen(specs, word)
     known[spec.service], known[spec.name] = true, true
   end
   if #list > 0 then return list end
-  local near = text.nearest(word, table_.keys(known))
-  err.raise { message = ("there is no service or instance %q"):format(word), code = "ENOENT", exit = 64,
-    hint = near and ("did you mean %q?"):format(near) or "there are: " .. table.concat(table_.keys(known), " ") }
+  unknown.refuse("service or instance", word, known)
 end
 
 -- Of a range of ports the first is shown, as the launch takes the first that is free.

@@ -1,7 +1,6 @@
 --- config: what the files say, merged, as one document. Effects: reads the files and what they name.
 local canonical = require "holos.compose.canonical"
 local compose = require "holos.compose"
-local err = require "holos.core.err"
 local files = require "holos.use.files"
 local hash = require "holos.compose.canonical.hash"
 local model = require "holos.compose.canonical.model"
@@ -9,7 +8,7 @@ local paths = require "holos.compose.paths"
 local project_ = require "holos.use.project"
 local relocate = require "holos.compose.relocate"
 local tables = require "holos.core.table"
-local text_ = require "holos.core.text"
+local unknown = require "holos.use.unknown"
 local used_ = require "holos.compose.used"
 
 local M = {}
@@ -40,11 +39,7 @@ end
 
 local function require_services(services, names)
   for _, name in ipairs(names or {}) do
-    if not services[name] then
-      local near = text_.nearest(name, tables.keys(services))
-      err.raise { message = ("there is no service %q"):format(name), code = "ENOENT",
-        hint = near and ("did you mean %q?"):format(near) or ("there are: " .. table.concat(tables.keys(services), " ")) }
-    end
+    if not services[name] then unknown.refuse("service", name, services) end
   end
 end
 

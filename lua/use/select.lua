@@ -2,13 +2,9 @@
 local lazy = require "holos.core.lazy"
 local consent = lazy "holos.plan.consent"
 local err = require "holos.core.err"
+local unknown = lazy "holos.use.unknown"
 
 local M = {}
-
-local function unknown(project, name)
-  err.raise { message = ("there is no service %q"):format(name), code = "ENOENT", exit = 64,
-    hint = "services: " .. table.concat(project.order, " ") }
-end
 
 local MOST_REPLICAS = 253 -- as the compose schema has it
 
@@ -36,14 +32,14 @@ end
 function M.services(project, words, options)
   local wanted = {}
   for name in pairs(M.counts((options or {}).scale)) do
-    if not project.services[name] then unknown(project, name) end
+    if not project.services[name] then unknown.refuse("service", name, project.services) end
   end
   if #words == 0 then
     for name, service in pairs(project.services) do wanted[name] = service.is_enabled ~= false or nil end
   end
   local function want(name)
     if wanted[name] then return end
-    local service = project.services[name] or unknown(project, name)
+    local service = project.services[name] or unknown.refuse("service", name, project.services)
     wanted[name] = true
     if options and options.no_deps then return end
     for _, dependency in ipairs(service.depends_on) do

@@ -163,8 +163,8 @@ local function refused(words, text)
 end
 
 test("what is refused", function()
-  equal(refused { "wbe" }, '1 holos: there is no service "wbe"\n  did you mean "web"?\n')
-  equal(refused { "--hash", "nothing" }, '1 holos: there is no service "nothing"\n  there are: db debug web\n')
+  equal(refused { "wbe" }, '64 holos: there is no service "wbe"\n  did you mean "web"?\n')
+  equal(refused { "--hash", "nothing" }, '64 holos: there is no service "nothing"\n  there are: db debug web\n')
   equal(refused { "--services", "--volumes" }, "64 holos: --services and --volumes exclude each other\n")
   equal(refused { "--explain", "--format", "json" }, "64 holos: --explain: JSON has no comments; leave out --format json\n")
   equal(refused { "--hash", "*", "--no-interpolate" },
