@@ -1,6 +1,7 @@
 --- config: what the files say, merged, as one document. Effects: reads the files and what they name.
 local canonical = require "holos.compose.canonical"
 local compose = require "holos.compose"
+local err = require "holos.core.err"
 local files = require "holos.use.files"
 local hash = require "holos.compose.canonical.hash"
 local model = require "holos.compose.canonical.model"
@@ -132,14 +133,26 @@ local function digest_of(context)
   end
 end
 
+-- The names that stand in a list, each once.
+local function named(wanted, services)
+  local names, seen = {}, {}
+  for name in wanted:gmatch("[^,%s]+") do
+    if not seen[name] then names[#names + 1], seen[name] = name, true end
+  end
+  if #names == 0 then
+    err.raise { message = "--hash: names no service", code = "EUSAGE", exit = 64,
+      hint = "there are: " .. table.concat(tables.keys(services), " ") }
+  end
+  require_services(services, names)
+  return names
+end
+
 --- The hashes of services by name.
 ---@param wanted string  names with commas between them, or "*"
 ---@return string[][] rows  {name, hash}
 function M.hashes(context, wanted)
-  local project, names, rows = context.state.project, {}, {}
-  for name in wanted:gmatch("[^,%s]+") do names[#names + 1] = name end
-  if wanted == "*" then names = tables.keys(model.chosen(project, context.services)) end
-  require_services(project.services, names)
+  local project, rows = context.state.project, {}
+  local names = wanted == "*" and tables.keys(model.chosen(project, context.services)) or named(wanted, project.services)
   for position, name in ipairs(names) do
     rows[position] = { name, hash.of(project, name, digest_of(context), context.world.hash.sha256) }
   end

@@ -138,6 +138,7 @@ test("hashes: one service, several, all; of what they are", function()
   ok(#db == 3 + 64 and db ~= web, all)
   equal(printed(directory, { "--hash", "web" }), "web  " .. web .. "\n")
   equal(printed(directory, { "--hash", "web,db" }), "web  " .. web .. "\ndb   " .. db .. "\n")
+  equal(printed(directory, { "--hash", "web,db,web" }), "web  " .. web .. "\ndb   " .. db .. "\n")
   local again = holos(directory, { "config" }).stdout
   equal(holos(directory, { "-f", "-", "config", "--hash", "*" }, { stdin = again }).stdout, all)
   equal(printed(directory, { "--hash", "*" }, { env = { "COUNT=7" } }), all)
@@ -165,6 +166,9 @@ end
 test("what is refused", function()
   equal(refused { "wbe" }, '64 holos: there is no service "wbe"\n  did you mean "web"?\n')
   equal(refused { "--hash", "nothing" }, '64 holos: there is no service "nothing"\n  there are: db debug web\n')
+  for _, list in ipairs { "", ",", " , " } do
+    equal(refused { "--hash", list }, "64 holos: --hash: names no service\n  there are: db debug web\n")
+  end
   equal(refused { "--services", "--volumes" }, "64 holos: --services and --volumes exclude each other\n")
   equal(refused { "--explain", "--format", "json" }, "64 holos: --explain: JSON has no comments; leave out --format json\n")
   equal(refused { "--hash", "*", "--no-interpolate" },
