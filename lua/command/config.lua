@@ -3,6 +3,7 @@ local config = require "holos.use.config"
 local err = require "holos.core.err"
 local out = require "holos.command.out"
 local output = require "holos.use.output"
+local table_ = require "holos.core.table"
 local text = require "holos.core.text"
 
 local M = {
@@ -11,7 +12,7 @@ local M = {
     { name = "SERVICE", optional = true, repeated = true, help = "these services and what they wait for; none means all" },
   },
   options = {
-    { "--format", value = "FORMAT", kind = "choice", choices = { "yaml", "json" }, help = "yaml or json" },
+    { "--format", value = "FORMAT", kind = "choice", choices = { "yaml", "json" }, help = "yaml or json; lists as JSON, too" },
     { "-o", "--output", value = "FILE", help = "write it there; - is standard output" },
     { "-q", "--quiet", help = "print errors only" },
     { "--explain", help = "say behind each line which line of which file it comes from" },
@@ -33,10 +34,10 @@ local M = {
 
 local NAMES = { "services", "volumes", "networks", "images", "profiles" }
 
--- The one thing that is to be printed instead of the document.
+-- The one thing that is to be printed instead of the document; "quiet" is nothing.
 local function asked_for(options)
   local asked
-  for _, word in ipairs { "variables", "environment", "hash", table.unpack(NAMES) } do
+  for _, word in ipairs { "quiet", "variables", "environment", "hash", table.unpack(NAMES) } do
     if options[word] and asked then
       err.raise { message = ("--%s and --%s exclude each other"):format(asked, word), code = "EUSAGE", exit = 64 }
     end
@@ -49,6 +50,13 @@ local function require_sense(options)
   local problem = options.explain and options.format == "json" and "--explain: JSON has no comments; leave out --format json"
     or options.hash and options.no_interpolate and "--hash: hashes need the values of variables; leave out --no-interpolate"
   if problem then err.raise { message = problem, code = "EUSAGE", exit = 64 } end
+end
+
+-- What is a form of the whole document is none of a list.
+local function require_form(options, asked)
+  local form = options.explain and "--explain" or options.format == "yaml" and "--format yaml"
+  if not form or not asked or asked == "quiet" then return end
+  err.raise { message = ("%s: --%s is printed as lines, or with --format json"):format(form, asked), code = "EUSAGE", exit = 64 }
 end
 
 -- Values may hold anything, and a line is one of them.
@@ -73,12 +81,30 @@ end
 local printers = {}
 
 for _, kind in ipairs(NAMES) do
-  printers[kind] = function(context) return lines_of(config.names(context, kind)) end
+  printers[kind] = function(context)
+    local names = config.names(context, kind)
+    if context.options.format == "json" then return json(context, table_.list(names)) end
+    return lines_of(names)
+  end
 end
 
-function printers.environment(context) return lines_of(config.environment(context)) end
+-- Pairs as lines, or as an object.
+local function pairs_of(context, list, lines)
+  if context.options.format ~= "json" then return lines_of(lines(list)) end
+  local object = {}
+  for _, pair in ipairs(list) do object[pair[1]] = pair[2] end
+  return json(context, object)
+end
 
-function printers.hash(context) return lines_of(text.columns(config.hashes(context, context.options.hash))) end
+function printers.environment(context)
+  return pairs_of(context, config.environment(context), function(list)
+    return table_.map(list, function(pair) return ("%s=%s"):format(pair[1], pair[2]) end)
+  end)
+end
+
+function printers.hash(context)
+  return pairs_of(context, config.hashes(context, context.options.hash), text.columns)
+end
 
 function printers.variables(context)
   local variables = config.variables(context)
@@ -105,6 +131,7 @@ end
 function M.run(world, options)
   require_sense(options)
   local asked = asked_for(options)
+  require_form(options, asked)
   local context = config.load(world, options)
   for _, warning in ipairs(context.warnings) do out.warn(warning) end
   local bytes = (printers[asked] or document)(context)

@@ -107,9 +107,9 @@ end
 
 --- The variables that the files have: those of env files, and of the shell's those that a file names. One that holds a
 --- secret is not among them.
----@return string[] lines  NAME=VALUE
+---@return string[][] pairs  {name, value}, by name
 function M.environment(context)
-  local names, lines = {}, tables.list {}
+  local names, found = {}, tables.list {}
   for name in next, context.variables.values do names[name] = true end
   for name in next, context.used do names[name] = true end
   for _, secret in next, context.state.tree.secrets or {} do
@@ -117,9 +117,9 @@ function M.environment(context)
   end
   for _, name in ipairs(tables.keys(names)) do
     local value = context.variables.lookup(name)
-    if value then lines[#lines + 1] = ("%s=%s"):format(name, value) end
+    if value then found[#found + 1] = { name, value } end
   end
-  return lines
+  return found
 end
 
 -- What a config holds, unless it cannot be read: then where it comes from has to do.

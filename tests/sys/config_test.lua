@@ -156,6 +156,19 @@ test("into a file", function()
   equal(holos(directory, { "config", "-o", "no/such/place" }).status, 1)
 end)
 
+test("lists as JSON", function()
+  local directory = make()
+  local function read(...) return assert(json.decode(printed(directory, { "--format", "json", ... }))) end
+  equal(read("--services"), { "db", "web" })
+  equal(read("--volumes"), { "data", "other" })
+  equal(read("--profiles"), { "debug" })
+  equal(read("--images"), { "DIRECTORY/image.qcow2" })
+  equal(read("--environment"), { SAID = "hello", UNUSED = "1" })
+  local hashes = printed(directory, { "--hash", "*" })
+  equal(read("--hash", "*"), { db = hashes:match("db +(%S+)"), web = hashes:match("web +(%S+)") })
+  equal(printed(directory, { "--format", "json", "--networks", "--no-normalize" }), "[]\n")
+end)
+
 local function refused(words, text)
   local directory = make(text)
   local result = holos(directory, { "config", table.unpack(words) })
@@ -171,6 +184,13 @@ test("what is refused", function()
   end
   equal(refused { "--services", "--volumes" }, "64 holos: --services and --volumes exclude each other\n")
   equal(refused { "--explain", "--format", "json" }, "64 holos: --explain: JSON has no comments; leave out --format json\n")
+  for _, words in ipairs { { "--services", "-q" }, { "--hash", "*", "-q" } } do
+    equal(refused(words), ("64 holos: --quiet and %s exclude each other\n"):format(words[1]))
+  end
+  equal(refused { "--format", "yaml", "--services" },
+    "64 holos: --format yaml: --services is printed as lines, or with --format json\n")
+  equal(refused { "--explain", "--environment" },
+    "64 holos: --explain: --environment is printed as lines, or with --format json\n")
   equal(refused { "--hash", "*", "--no-interpolate" },
     "64 holos: --hash: hashes need the values of variables; leave out --no-interpolate\n")
   equal(refused { "--resolve-image-digests" }, "64 holos: unknown option --resolve-image-digests\n")
