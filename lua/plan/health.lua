@@ -31,6 +31,14 @@ function M.adopt(check, status, now_ms)
   return health
 end
 
+--- A guest that was paused and goes on: what it failed before counts no more, and it has an interval, or its start period
+--- again, to find its feet.
+function M.resumed(check, health, now_ms)
+  if health.status == "starting" then return M.new(now_ms) end
+  return { status = health.status, failures = 0, begun_ms = health.begun_ms, due_ms = now_ms + check.interval_ms,
+    results = health.results }
+end
+
 --- During the start period failures are free; the first success ends it.
 local function is_free(check, health, begun_ms)
   return health.status == "starting" and begun_ms < health.begun_ms + check.start_period_ms

@@ -61,19 +61,29 @@ local function check(project, spec, now)
   return { begun_ms = now_ms, ended_ms = now_ms, ok = false, text = result.message }
 end
 
+-- The next check of a guest that runs. What was found of a paused one is no finding: checks begin again when it goes on.
+local function next_check(project, spec, now, guest, seen)
+  task.wait { at_ms = seen.due_ms }
+  local result = not guest.halt and check(project, spec, now)
+  if guest:until_it_goes_on() or not result then return health.resumed(spec.healthcheck, seen, task.now_ms()) end
+  return health.checked(spec.healthcheck, seen, result), result
+end
+
 --- Checks a guest that has a check, for ever; ends only when the guest is unhealthy and is to be started anew, and says why.
+---@param guest table  of supervise/guest
 ---@return {how: string, text: string, cause: "unhealthy"}
-function M.run(project, spec, now)
+function M.run(project, spec, now, guest)
   until_provisioned(project, spec, now)
-  local seen = health.adopt(spec.healthcheck, now.health, task.now_ms())
+  local seen, result = health.adopt(spec.healthcheck, now.health, task.now_ms()), nil
   while true do
-    task.wait { at_ms = seen.due_ms }
-    local result, before = check(project, spec, now), seen.status
-    seen = health.checked(spec.healthcheck, seen, result)
-    write_results(project, spec.name, seen)
-    if seen.status ~= before then tell(project, spec, now, seen, result) end
-    if seen.status == "unhealthy" and spec.restart and spec.restart.on_unhealthy then
-      return { how = "unhealthy", text = health_.reason(result), cause = "unhealthy" }
+    local before = seen.status
+    seen, result = next_check(project, spec, now, guest, seen)
+    if result then
+      write_results(project, spec.name, seen)
+      if seen.status ~= before then tell(project, spec, now, seen, result) end
+      if seen.status == "unhealthy" and spec.restart and spec.restart.on_unhealthy then
+        return { how = "unhealthy", text = health_.reason(result), cause = "unhealthy" }
+      end
     end
   end
 end

@@ -18,7 +18,7 @@ Guest.__index = Guest
 --- The guest of a running instance; closed with its scope.
 ---@param now table  its runtime
 function M.new(project, spec, now)
-  return setmetatable({ project = project, spec = spec, now = now }, Guest)
+  return setmetatable({ project = project, spec = spec, now = now, goes_on = task.event() }, Guest)
 end
 
 local function tell(guest, event)
@@ -32,6 +32,8 @@ local function on_halt(guest, halt)
   if word == guest.halt then return nil end
   guest.halt = word
   if not halt then
+    guest.goes_on:fire()
+    guest.goes_on = task.event()
     tell(guest, { type = "instance.resumed" })
     return nil
   end
@@ -99,6 +101,13 @@ function Guest:follow()
     task.wait { at_ms = task.now_ms() + pause_ms }
     pause_ms = math.min(2 * pause_ms, AGAIN_MOST_MS)
   end
+end
+
+--- Until it is not paused; true when it was.
+function Guest:until_it_goes_on()
+  if not self.halt then return false end
+  repeat self.goes_on:wait() until not self.halt
+  return true
 end
 
 --- How it ended, once its process is gone.

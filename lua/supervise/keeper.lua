@@ -84,7 +84,7 @@ local function attend(keeper, now, process)
     function() return "never", logs.run(keeper.project, keeper.entry.spec, now) end,
   }
   if keeper.entry.spec.healthcheck then
-    matters[#matters + 1] = function() return "replace", checks.run(keeper.project, keeper.entry.spec, now) end
+    matters[#matters + 1] = function() return "replace", checks.run(keeper.project, keeper.entry.spec, now, guest) end
   end
   local what, why = task.race(matters)
   if what == "ended" then end_.settle(keeper, now, guest:ending()) end

@@ -123,5 +123,5 @@ test("killed at any call while it replaces an unhealthy machine, a supervisor le
       rounds = rounds + 1
     end
   end
-  ok(rounds >= (IS_FULL and 20 or 2), ("it was cut %d times"):format(rounds))
+  ok(rounds >= (IS_FULL and 8 or 2), ("it was cut %d times"):format(rounds))
 end, { timeout_ms = 900000 })

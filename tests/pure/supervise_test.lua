@@ -3,6 +3,7 @@ local checks = require "holos.supervise.checks"
 local disk = require "holos.run.disk"
 local end_ = require "holos.supervise.end"
 local err = require "holos.core.err"
+local health_ = require "holos.run.health"
 local guest_ = require "holos.supervise.guest"
 local keeper_ = require "holos.supervise.keeper"
 local launch = require "holos.run.launch"
@@ -211,4 +212,44 @@ test("a start that is due stays due until the launch has a process", function()
   raises("killed here", launch.start, {}, { state = STATE, spec = { name = "web-0", project = "pair", vm = {} },
     restarts = { total = 3, row = 3, unhealthy = 0, delay_ms = 400 } })
   equal(file.value, { shares = { { pid = 8, start_time = 2 } }, exit = "crashed", restarts = due })
+end)
+
+test("a paused machine is not checked and not replaced; checks begin again when it goes on", function()
+  local begun = {}
+  local _health <close> = instead(health_, { check = function()
+    local begun_ms = task.now_ms()
+    begun[#begun + 1] = begun_ms
+    task.wait { at_ms = begun_ms + 100 }
+    return { begun_ms = begun_ms, ended_ms = task.now_ms(), ok = begun_ms < 2500, text = "refused" }
+  end })
+  local _runtime <close> = instead(runtime, { update = function() end })
+  local _observe <close> = instead(observe, { report = function() return { state = "provisioned" } end })
+  local world = { json = { encode = function() end }, proc = { boot_id = function() end } }
+  local watch = { on = function() end }
+  local project = project_of { watch = watch, state = STATE, world = world }
+  local spec = { name = "web-0", image = { path = "/i" }, restart = { policy = "always", on_unhealthy = true },
+    healthcheck = { interval_ms = 1000, retries = 2, start_period_ms = 0, timeout_ms = 100 } }
+  local halts = { { 2250, { word = "paused", text = "paused" } }, { 60000 } }
+  local _monitor <close> = instead(monitor, { halt = function() return halts.now end })
+  local session = { subscribe = function() end, close = function() end, shutdown_reason = function() end }
+  function session.next_event()
+    local next_ = table.remove(halts, 1)
+    if not next_ then task.event():wait() end
+    task.wait { at_ms = next_[1] }
+    halts.now = next_[2]
+    return { event = "STOP" }
+  end
+  local _qmp <close> = instead(qmp, { connect = function() return session end })
+  local guest, why, ended_ms = guest_.new(project, spec, {}), nil, nil
+  virtual.run(function()
+    task.race {
+      function() guest:follow() end,
+      function()
+        why = checks.run(project, spec, {}, guest)
+        ended_ms = task.now_ms()
+      end,
+      function() task.wait { at_ms = 100000 } end,
+    }
+  end)
+  equal({ begun, ended_ms, why.how }, { { 0, 1100, 2200, 61000, 62100 }, 62200, "unhealthy" })
 end)
