@@ -5,7 +5,8 @@ local M = {}
 
 --- The first pause before a restart, and the longest: each is twice the one before, as Docker has it.
 M.FIRST_MS, M.MOST_MS = 100, 60000
---- Who has run so long has started well: pauses and attempts are counted anew.
+--- Who has served so long, from when it was provisioned or healthy, has started well: pauses and attempts are counted anew.
+--- A guest may take longer to boot, so that it ran for a while says nothing.
 M.STABLE_MS = 10000
 
 --- What a spec says of restarts.
@@ -57,12 +58,11 @@ end
 --- What follows from the end of an instance that nobody stopped.
 ---@param policy holos.RestartPolicy?
 ---@param restarts holos.Restarts?
----@param ended {cause: "clean"|"failure"|"unhealthy", ran_ms: integer}
+---@param ended {cause: "clean"|"failure"|"unhealthy"}
 ---@return holos.Restarts restarts  with next_ms when it is to be started again
 function M.ended(policy, restarts, ended, now_ms)
   restarts = restarts or M.new()
   local after = { total = restarts.total, row = restarts.row, unhealthy = restarts.unhealthy, delay_ms = restarts.delay_ms }
-  if ended.ran_ms >= (policy and policy.window_ms or M.STABLE_MS) then after.row, after.delay_ms = 0, nil end
   if not is_wanted(policy, ended.cause) then return after end
   if is_spent(policy, after, ended.cause) then
     after.gave_up = true
@@ -78,6 +78,18 @@ end
 ---@return holos.Restarts
 function M.begun(restarts)
   return { total = restarts.total, row = restarts.row, unhealthy = restarts.unhealthy, delay_ms = restarts.delay_ms }
+end
+
+--- How long it has to serve to have started well.
+---@param policy holos.RestartPolicy?
+function M.window_ms(policy) return policy and policy.window_ms or M.STABLE_MS end
+
+--- It has served for its window; nil when that changes nothing.
+---@param restarts holos.Restarts?
+---@return holos.Restarts?
+function M.served(restarts)
+  if not restarts or restarts.row == 0 then return nil end
+  return { total = restarts.total, row = 0, unhealthy = restarts.unhealthy }
 end
 
 --- It was seen to be healthy; nil when that changes nothing.

@@ -17,7 +17,7 @@ local FILE_MODE = tonumber("600", 8)
 M.READ_MS, M.READ_UNTOLD_MS = 1000, 5000
 
 --- Until the guest has reported that its first steps are done; at once for one that reports nothing.
-local function until_provisioned(project, spec, now)
+function M.until_provisioned(project, spec, now)
   if gate.tells_nothing(spec) then return end
   local file = project.state:instance(project.name, spec.name) .. "/report.log"
   while true do
@@ -73,11 +73,13 @@ end
 ---@param guest table  of supervise/guest
 ---@return {how: string, text: string, cause: "unhealthy"}
 function M.run(project, spec, now, guest)
-  until_provisioned(project, spec, now)
+  M.until_provisioned(project, spec, now)
   local seen, result = health.adopt(spec.healthcheck, now.health, task.now_ms()), nil
   while true do
     local before = seen.status
     seen, result = next_check(project, spec, now, guest, seen)
+    guest.health = seen.status
+    if seen.status == "healthy" then guest.is_healthy:fire() end
     if result then
       write_results(project, spec.name, seen)
       if seen.status ~= before then tell(project, spec, now, seen, result) end

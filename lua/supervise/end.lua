@@ -12,9 +12,6 @@ local task = require "holos.core.task"
 
 local M = {}
 
---- A start time counts in these, since the host's boot (USER_HZ, which Linux shows as 100 on all machines).
-local TICK_MS = 10
-
 local function take_lock(keeper)
   local project = keeper.project
   return lock.take(project.world, project.state:instance_lock(project.name, keeper.name), { name = keeper.name,
@@ -32,9 +29,7 @@ local function unchanged(keeper, known)
 end
 
 local function restarts_after(keeper, now, ended)
-  local now_ms = task.now_ms()
-  return restart.ended(keeper.entry.spec.restart, now.restarts,
-    { cause = ended.cause, ran_ms = ended.ran_ms or now_ms - now.start_time * TICK_MS }, now_ms)
+  return restart.ended(keeper.entry.spec.restart, now.restarts, { cause = ended.cause }, task.now_ms())
 end
 
 --- Writes down how an instance ended, and when it is to be started again.
@@ -79,8 +74,7 @@ function M.replace(keeper, known, why)
   project.world.proc.reap(known.pid)
   now = runtime.load(project.world, project.state, project.name, keeper.name)
   now.restarts = before
-  note_end(keeper, now, { how = why.how, text = why.text, cause = why.cause,
-    ran_ms = task.now_ms() - known.start_time * TICK_MS })
+  note_end(keeper, now, why)
 end
 
 -- Launches, or goes on with a launch. One that fails counts as another failure.
@@ -91,7 +85,7 @@ local function launch(keeper, now, record, restarts)
   if not err.is_failure(problem) then error(problem, 0) end
   local failed = runtime.load(project.world, project.state, project.name, keeper.name) or now
   failed.restarts = restarts
-  note_end(keeper, failed, { how = "launch failed", text = problem.message, cause = "failure", ran_ms = 0 })
+  note_end(keeper, failed, { how = "launch failed", text = problem.message, cause = "failure" })
 end
 
 --- Sees the launch of a running instance to its end when whoever began it was killed; who is still at it has its lock.

@@ -18,7 +18,8 @@ Guest.__index = Guest
 --- The guest of a running instance; closed with its scope.
 ---@param now table  its runtime
 function M.new(project, spec, now)
-  return setmetatable({ project = project, spec = spec, now = now, goes_on = task.event() }, Guest)
+  return setmetatable({ project = project, spec = spec, now = now, goes_on = task.event(),
+    is_healthy = task.event() }, Guest)
 end
 
 local function tell(guest, event)

@@ -6,6 +6,7 @@ local err = require "holos.core.err"
 local guest_ = require "holos.supervise.guest"
 local logs = require "holos.supervise.logs"
 local runtime = require "holos.run.runtime"
+local steady = require "holos.supervise.steady"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 
@@ -81,6 +82,7 @@ local function attend(keeper, now, process)
     end,
     function() return until_changed(keeper, now) end,
     function() return "replace", guest:follow() end,
+    function() return "never", steady.run(keeper.project, keeper.entry.spec, now, guest) end,
     function() return "never", logs.run(keeper.project, keeper.entry.spec, now) end,
   }
   if keeper.entry.spec.healthcheck then

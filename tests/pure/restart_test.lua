@@ -4,11 +4,11 @@ local restart = require "holos.plan.restart"
 
 local ALWAYS, FAILURE = { policy = "always" }, { policy = "on-failure" }
 
---- The pauses of ends in a row, each of a run of `ran_ms`; false where it stays ended.
+--- The pauses of ends in a row, each `ran_ms` after a start; false where it stays ended.
 local function pauses(policy, ends, ran_ms)
   local restarts, list, now_ms = nil, {}, 0
   for position, cause in ipairs(ends) do
-    restarts = restart.ended(policy, restarts, { cause = cause, ran_ms = ran_ms or 1 }, now_ms)
+    restarts = restart.ended(policy, restarts, { cause = cause }, now_ms)
     list[position] = restarts.next_ms and restarts.next_ms - now_ms or false
     now_ms = (restarts.next_ms or now_ms) + (ran_ms or 1)
     restarts = restart.begun(restarts)
@@ -36,29 +36,31 @@ for _, case in ipairs(TABLE) do
   test("restart: " .. case[1], function() equal(pauses(case[2], case[3]), case[4]) end)
 end
 
-test("pauses double up to a minute, and begin anew after ten seconds of running", function()
+test("pauses double up to a minute, however long each attempt runs", function()
   local ends = {}
   for i = 1, 13 do ends[i] = "failure" end
   equal(pauses(ALWAYS, ends), { 100, 200, 400, 800, 1600, 3200, 6400, 12800, 25600, 51200, 60000, 60000, 60000 })
-  equal(pauses(ALWAYS, { "failure", "failure", "failure" }, 10000), { 100, 100, 100 })
-  equal(pauses(ALWAYS, { "failure", "failure", "failure" }, 9999), { 100, 200, 400 })
+  equal(pauses(ALWAYS, { "failure", "failure", "failure" }, 11000), { 100, 200, 400 })
+  equal(pauses({ policy = "on-failure", max_attempts = 2 }, { "failure", "failure", "failure" }, 11000), { 100, 200, false })
 end)
 
-test("a run that counts as well started gives all attempts back; its length is deploy's window where there is one", function()
-  local policy = { policy = "on-failure", max_attempts = 1, window_ms = 500 }
-  equal(pauses(policy, { "failure", "failure" }, 499), { 100, false })
-  equal(pauses(policy, { "failure", "failure" }, 500), { 100, 100 })
+test("an attempt that has served gives all attempts back; how long that takes is deploy's window where there is one", function()
+  local restarts = restart.begun(restart.ended(ALWAYS, nil, { cause = "failure" }, 0))
+  equal(restart.served(restarts), { total = 1, row = 0, unhealthy = 0 })
+  equal({ restart.served(restart.served(restarts)) == nil, restart.served(nil) == nil }, { true, true })
+  equal(restart.ended(ALWAYS, restart.served(restarts), { cause = "failure" }, 0).delay_ms, 100)
+  equal({ restart.window_ms(nil), restart.window_ms(ALWAYS), restart.window_ms { window_ms = 500 } }, { 10000, 10000, 500 })
 end)
 
 test("what is counted: all restarts, those in a row, those of an unhealthy guest until it is healthy", function()
   local policy = { policy = "always", on_unhealthy = true, max_unhealthy = 2 }
-  local first = restart.ended(policy, nil, { cause = "unhealthy", ran_ms = 20000 }, 1000)
+  local first = restart.ended(policy, nil, { cause = "unhealthy" }, 1000)
   equal(first, { total = 1, row = 1, unhealthy = 1, delay_ms = 100, next_ms = 1100 })
-  local second = restart.ended(policy, restart.begun(first), { cause = "unhealthy", ran_ms = 20000 }, 30000)
-  equal(second, { total = 2, row = 1, unhealthy = 2, delay_ms = 100, next_ms = 30100 })
-  local third = restart.ended(policy, restart.begun(second), { cause = "unhealthy", ran_ms = 20000 }, 60000)
-  equal(third, { total = 2, row = 0, unhealthy = 2, gave_up = true })
-  equal(restart.healthy(second), { total = 2, row = 1, unhealthy = 0, delay_ms = 100 })
+  local second = restart.ended(policy, restart.begun(first), { cause = "unhealthy" }, 30000)
+  equal(second, { total = 2, row = 2, unhealthy = 2, delay_ms = 200, next_ms = 30200 })
+  local third = restart.ended(policy, restart.begun(second), { cause = "unhealthy" }, 60000)
+  equal(third, { total = 2, row = 2, unhealthy = 2, delay_ms = 200, gave_up = true })
+  equal(restart.healthy(second), { total = 2, row = 2, unhealthy = 0, delay_ms = 200 })
   equal({ restart.healthy(restart.new()), restart.healthy(nil) }, {})
 end)
 

@@ -15,6 +15,7 @@ local project_ = require "holos.supervise.project"
 local qmp = require "holos.run.qmp"
 local record_ = require "holos.run.record"
 local runtime = require "holos.run.runtime"
+local steady = require "holos.supervise.steady"
 local stop = require "holos.run.stop"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
@@ -252,4 +253,38 @@ test("a paused machine is not checked and not replaced; checks begin again when 
     }
   end)
   equal({ begun, ended_ms, why.how }, { { 0, 1100, 2200, 61000, 62100 }, 62200, "unhealthy" })
+end)
+
+local SERVED = { { "never provisioned", nil, 3 }, { "too short", 95000, 3 }, { "long enough", 80000, 0 } }
+
+for _, case in ipairs(SERVED) do
+  test("attempts are counted anew only once one has served for its window after it was provisioned: " .. case[1], function()
+    local now = { pid = 7, restarts = { total = 3, row = 3, unhealthy = 0, delay_ms = 400 } }
+    local _runtime <close> = instead(runtime, { update = function(_, _, _, _, _, change) change(now) end })
+    local _observe <close> = instead(observe, { report = function()
+      return { state = case[2] and task.now_ms() >= case[2] and "provisioned" or "booting" }
+    end })
+    local project = project_of { watch = { on = function() end }, state = STATE }
+    local spec = { name = "web-0", image = { path = "/i" }, restart = { policy = "always" } }
+    virtual.run(function()
+      task.race { function() steady.run(project, spec, now, guest_.new(project, spec, now)) end,
+        function() task.wait { at_ms = 100000 } end }
+    end)
+    equal({ now.restarts.total, now.restarts.row }, { 3, case[3] })
+  end)
+end
+
+test("with a health check the window begins when the machine is healthy, and what is unhealthy by its end has not served", function()
+  for _, case in ipairs { { nil, 3 }, { "healthy", 0 }, { "unhealthy", 3 } } do
+    local now = { pid = 7, restarts = { total = 3, row = 3, unhealthy = 0, delay_ms = 400 } }
+    local _runtime <close> = instead(runtime, { update = function(_, _, _, _, _, change) change(now) end })
+    local spec = { name = "web-0", image = { path = "/i" }, restart = { policy = "always", window_ms = 500 }, healthcheck = {} }
+    local guest = guest_.new(project_of(), spec, now)
+    if case[1] then guest.is_healthy:fire() end
+    guest.health = case[1]
+    virtual.run(function()
+      task.race { function() steady.run(project_of(), spec, now, guest) end, function() task.wait { at_ms = 100000 } end }
+    end)
+    equal(now.restarts.row, case[2])
+  end
 end)
