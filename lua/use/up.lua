@@ -1,5 +1,6 @@
 --- up: lock → prepare → record the intent → execute. Effects through run/*; prints nothing.
 local change = require "holos.use.change"
+local err = require "holos.core.err"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
 local lease = require "holos.plan.lease"
@@ -7,6 +8,7 @@ local prepare = require "holos.use.prepare"
 local project_ = require "holos.run.project"
 local record_ = require "holos.run.record"
 local aside = require "holos.run.aside"
+local table_ = require "holos.core.table"
 local trash = require "holos.run.trash"
 local volume_ = require "holos.plan.reconcile.volume"
 
@@ -61,28 +63,37 @@ local function finish_others(context)
   if known then aside.finish(context.world, context.state, known) end
 end
 
--- Plans; where the user has to decide and there is one to ask, he does, and it is planned again.
-local function decided(context, words, talk)
-  local prepared = prepare.make(context, words)
-  if #prepared.plan.refusals == 0 and #prepared.plan.questions > 0 and talk.ask then
-    context.answers = talk.ask(prepared.plan)
-    if context.answers then prepared = prepare.make(context, words) end
-  end
-  for _, warning in ipairs(prepared.plan.warnings) do talk.warn(warning) end
-  change.refuse(prepared.plan)
-  return prepared
+local function is_open(plan) return #plan.refusals == 0 and #plan.questions > 0 end
+
+-- What somebody was asked without the lock is to be what there is to decide on with it.
+local function require_same(asked, plan)
+  if table_.deep_equal(asked.questions, plan.questions) then return end
+  err.raise { message = "another command has changed what there is to decide on while you were asked", code = "ECONSENT",
+    exit = 3, hint = "nothing was changed; run it again" }
 end
 
---- Brings the project up.
----@param words string[]  services; none = all
----@param talk table      notice, warn, planned(plan), on_start, on_change, on_end; ask(plan): answers by instance, nil for
----                       none; absent where nobody can be asked
----@return table prepared
-function M.run(context, words, talk)
+local function plan_with(context, words, asked)
+  local prepared = prepare.make(context, words)
+  if not asked then return prepared end
+  require_same(asked, prepared.plan)
+  context.answers = asked.answers
+  return prepare.make(context, words)
+end
+
+local function require_possible(plan, talk)
+  for _, warning in ipairs(plan.warnings) do talk.warn(warning) end
+  change.refuse(plan)
+end
+
+-- All that needs the project's lock; nil and the plan where somebody has to be asked first.
+---@param asked {questions: holos.Question[], answers: table<string, string>}?
+local function carry_out(context, words, talk, asked)
   local world, state = context.world, context.state
   local _held <close> = change.begin(context, talk)
   finish_others(context)
-  local prepared = decided(context, words, talk)
+  local prepared = plan_with(context, words, asked)
+  if not asked and talk.ask and is_open(prepared.plan) then return nil, prepared.plan end
+  require_possible(prepared.plan, talk)
   hooks.ask(prepared.record, prepared.plan.actions)
   talk.planned(prepared.plan)
   record_intent(context, prepared)
@@ -93,6 +104,19 @@ function M.run(context, words, talk)
   local _saved <close> = change.saved_at_end(context, prepared.record, talk) -- with ports and removals
   change.perform(context, prepared, talk, prepared.plan.actions)
   return prepared
+end
+
+--- Brings the project up.
+---@param words string[]  services; none = all
+---@param talk table      notice, warn, planned(plan), on_start, on_change, on_end; ask(plan): answers by instance, nil for
+---                       none; absent where nobody can be asked
+---@return table prepared
+function M.run(context, words, talk)
+  local prepared, open = carry_out(context, words, talk)
+  if prepared then return prepared end
+  local answers = talk.ask(open) -- nobody waits for the lock while a person thinks
+  if not answers then require_possible(open, talk) end
+  return (carry_out(context, words, talk, { questions = open.questions, answers = answers }))
 end
 
 return M

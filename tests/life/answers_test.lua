@@ -1,4 +1,5 @@
 -- An answer decides on what was asked about and on nothing else, on the stand-in for QEMU.
+local files = require "tests.support.files"
 local fs = require "sys.fs"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
@@ -40,4 +41,45 @@ test("two questions about one service get an answer each", function()
   local shown = up_at_terminal(stack, { "web-0? [k/c", "c\\n", "web-1? [p/k/c", "k\\n" })
   ok(shown:find("status 0", 1, true), shown)
   equal({ inodes(stack)[1] ~= before[1], inodes(stack)[2] }, { true, before[2] })
+end)
+
+-- Somebody who is asked, and what happens meanwhile.
+local ASKED = [[
+local lock, prepare_calls = require "sys.lock", 0
+holos.override("holos.command.decide", "asker", function()
+  return function(plan)
+    local held = lock.open("LOCK")
+    io.stderr:write("the lock is free: ", tostring(held:try_take()), "\\n")
+    held:release()
+    local answers = {}
+    for _, name in ipairs(plan.questions[1].instances) do answers[name] = "keep" end
+    return answers
+  end
+end)
+holos.override("holos.use.prepare", "make", function(base, ...)
+  local prepared = base(...)
+  prepare_calls = prepare_calls + 1
+  if prepare_calls == CHANGED then prepared.plan.questions[1].text = "something else" end
+  return prepared
+end)
+return require "holos.main" { ... }
+]]
+
+local function up_asked(stack, changed)
+  local script = ASKED:gsub("LOCK", stack.state .. "/locks/pair.lock"):gsub("CHANGED", changed)
+  files.write(stack.directory .. "/asked.lua", script)
+  return stack:run { "lua", "asked.lua", "up" }
+end
+
+test("nobody waits for a person who is asked; his answer is for what he was asked, and for nothing that came meanwhile", function()
+  local stack <close> = started()
+  stack:write(OTHER_IMAGE)
+  local before = inodes(stack)
+  local refused = up_asked(stack, 2)
+  equal({ refused.status, refused.stderr:match("the lock is free: (%a+)") }, { 3, "true" }, refused.stderr)
+  ok(refused.stderr:find("has changed what there is to decide on", 1, true), refused.stderr)
+  ok(not stack:expect({ "ps" }).stdout:find("config changed", 1, true))
+  local kept = up_asked(stack, 0)
+  equal({ kept.status, kept.stderr:match("the lock is free: (%a+)"), inodes(stack) }, { 0, "true", before }, kept.stderr)
+  stack:expect { "up" } -- it is remembered
 end)
