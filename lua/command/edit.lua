@@ -21,6 +21,15 @@ local function keeping(draft)
   end })
 end
 
+-- What earlier edits left, before the editor comes.
+local function tell_kept(draft)
+  if draft.swept > 0 then
+    out.talk(("deleted %d unsaved %s older than %d days"):format(draft.swept, draft.swept == 1 and "text" or "texts",
+      edit.KEEP_DAYS))
+  end
+  for _, kept in ipairs(draft.kept) do out.talk(("not saved earlier: %s (diff %s %s)"):format(kept, draft.shown, kept)) end
+end
+
 -- Raises what is wrong, or asks whether to go on with it.
 local function wants_another_try(world, options, problem)
   if options.yes or not ask.is_possible(world) then err.raise(problem) end
@@ -64,6 +73,7 @@ end
 function M.run(world, options)
   local draft = edit.begin(world, options, options.arguments[1])
   local _kept <close> = keeping(draft)
+  tell_kept(draft)
   local status
   repeat status = round(world, options, draft) until status
   return status

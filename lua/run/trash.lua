@@ -2,15 +2,14 @@
 --- trash/<project>/<UTC time>/ holds what one command took: instances/<name>, volumes/<file>, record.json.
 local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
+local keeping = require "holos.run.keeping"
 local lease = require "holos.plan.lease"
 local record_ = require "holos.run.record"
 local table_ = require "holos.core.table"
 
 local M = {}
 
-M.KEEP_DAYS = 7
-local DAY_MS = 24 * 60 * 60 * 1000
-local FIRST_SANE_MS = 1704067200000 -- 2024-01-01, before the first holos
+M.KEEP_DAYS = keeping.DAYS
 local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
 
 --- A name for a batch that sorts by time: "20261121T010203.456Z".
@@ -148,9 +147,8 @@ end
 --- Why a batch may go: its time is over, or less than a tenth of the file system is free; nil when it may not. A batch
 --- whose time is not known stays, and so do all while the clock is not set (before 2024).
 local function why_over(world, state, batch)
-  local now_ms = world.clock.utc_ms()
-  if batch.at_ms < FIRST_SANE_MS or now_ms < FIRST_SANE_MS then return nil end
-  if now_ms - batch.at_ms > M.KEEP_DAYS * DAY_MS then return ("older than %d days"):format(M.KEEP_DAYS) end
+  if not keeping.age_ms(world, batch.at_ms) then return nil end
+  if keeping.is_over(world, batch.at_ms) then return ("older than %d days"):format(M.KEEP_DAYS) end
   local space = world.fs.space(state.root)
   if space and space.free_bytes * 10 < space.total_bytes then return "as the disk is nearly full" end
 end

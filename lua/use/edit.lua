@@ -1,10 +1,12 @@
 --- edit: a copy of a compose file is changed, looked at, and put in the place of the file. Effects: runs an editor, reads
 --- and writes files.
 local command = require "holos.compose.command"
+local drafts = require "holos.run.drafts"
 local editor = require "holos.run.editor"
 local environment = require "holos.use.environment"
 local err = require "holos.core.err"
 local files = require "holos.use.files"
+local keeping = require "holos.run.keeping"
 local path = require "holos.core.path"
 local prepare = require "holos.use.prepare"
 local project = require "holos.use.project"
@@ -16,8 +18,7 @@ local validate = require "holos.use.validate"
 local M = {}
 
 M.DEFAULT_EDITOR = "vi"
-local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
-local RANDOM_BYTES = 8
+M.KEEP_DAYS = keeping.DAYS
 
 -- The file among those of the project that `name` means; without a name the first.
 local function choose(world, found, name)
@@ -41,18 +42,16 @@ end
 
 --- A copy of the file that is to be edited.
 ---@param name string?  which of the project's files
----@return table draft  {file, shown, copy, before}
+---@return table draft  {file, shown, copy, before, kept = copies of it that were not saved, swept = how many old ones went}
 function M.begin(world, options, name)
   local found = project.require_files(world, options)
   files.require_named(world, found, "edit")
   local file = choose(world, found, name)
   local draft = setmetatable({ world = world, options = options, found = found, file = file,
     shown = environment.shown(world, file), before = read(world, file) }, Draft)
-  local number = ("%016x"):format((("I8"):unpack(err.check("randomness", world.host.random(RANDOM_BYTES)))))
-  draft.directory = path.join(state_.locate(world, options):edits(), number)
-  draft.copy = path.join(draft.directory, path.base(file))
-  err.check("state directory", world.fs.mkdir_all(draft.directory, DIRECTORY_MODE))
-  err.check(nil, world.fs.write_atomic(draft.copy, draft.before, { mode = FILE_MODE }))
+  local state = state_.locate(world, options)
+  draft.swept, draft.kept = drafts.sweep(world, state), drafts.kept(world, state, file)
+  draft.copy = drafts.make(world, state, file, draft.before)
   return draft
 end
 
@@ -135,7 +134,7 @@ function Draft:finish()
   local text, _, code = files.read(self.world, self.copy)
   local is_needless = self.is_saved and text == self.text or text == self.before or code == "ENOENT"
   if not is_needless then return self.copy end
-  self.world.fs.remove_tree(self.directory)
+  self.world.fs.remove_tree(path.parent(self.copy))
 end
 
 return M

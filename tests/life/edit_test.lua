@@ -1,6 +1,7 @@
 -- `holos edit`: what is saved was checked and shown before, what is not saved is kept, and nothing else changes.
 local files = require "tests.support.files"
 local fs = require "sys.fs"
+local proc = require "sys.proc"
 local stack_ = require "tests.support.stack"
 local typist = require "tests.support.typist"
 
@@ -99,6 +100,27 @@ test("edit: an editor that fails, one that is not there, quotes that do not clos
   stack.env = { "PATH=/usr/bin:/bin", "EDITOR= " }
   has(stack:expect({ "edit" }, 1).stderr, "there is no terminal for vi\n  EDITOR names a program that needs none")
   equal(#copies(stack), 1)
+end)
+
+test("edit: what was not saved is named by the next edit of that file, and goes after seven days", function()
+  local stack <close> = stack_with(BREAKS)
+  local old, self = stack.state .. "/edits/0123456789abcdef", proc.self()
+  local kept = stack:expect({ "edit", "-y" }, 2).stderr:match("your text is kept in (%S+);")
+  local open = ("%s/edits/ab-cd-%d-%d"):format(stack.state, self.pid, self.start_time)
+  for _, directory in ipairs { old, open } do
+    files.write(directory .. "/holos.yaml", YAML .. "# not saved\n")
+    equal(run_tool({ "touch", "-d", "8 days ago", directory .. "/holos.yaml", directory }).status, 0)
+  end
+  local again = stack:expect({ "edit", "-y" }, 2)
+  has(again.stderr, "deleted 1 unsaved text older than 7 days\n")
+  has(again.stderr, ("not saved earlier: %s (diff holos.yaml %s)\n"):format(kept, kept))
+  equal({ fs.stat(old) == nil, fs.stat(open) ~= nil, #copies(stack) }, { true, true, 3 })
+  files.write(stack.directory .. "/holos.override.yaml", "services: {vm: {replicas: 2}}\n")
+  local other = stack:expect { "edit", "-y", "holos.override.yaml" }
+  ok(not other.stderr:find("not saved earlier", 1, true), other.stderr)
+  equal(run_tool({ "touch", "-d", "8 days ago", kept, (kept:match("^(.*)/")) }).status, 0)
+  has(stack:expect({ "edit", "-y" }, 2).stderr, "deleted 1 unsaved text older")
+  equal(fs.stat(kept), nil)
 end)
 
 test("edit: the editor's arguments are words, and no shell reads them", function()
