@@ -68,6 +68,21 @@ test("a new disk that has not served is not given up by a command that did not m
   equal({ inode(stack, "db-0"), record(stack).instances["db-0"].replaced }, { disk })
 end)
 
+test("the way back from a new disk that does not serve, when the command that made it is over", function()
+  local stack <close> = started()
+  local disk = inode(stack, "db-0")
+  stack:write(WITH_IMAGE)
+  fake_qemu.set(stack.qemu, { "db-0: report=none" })
+  stack:expect { "up", "-d", "--recreate" }
+  local batch = record(stack).instances["db-0"].replaced.batch
+  stack:expect { "down", "db" }
+  fake_qemu.set(stack.qemu, {})
+  stack:expect { "trash", "restore", "pair", batch }
+  stack:write(ONE)
+  stack:expect { "up" }
+  equal({ inode(stack, "db-0"), backing(stack, "db-0"), record(stack).instances["db-0"].replaced }, { disk, "image.qcow2" })
+end)
+
 test("a new disk that cannot be made, or an old one that cannot be set aside, leaves the machine running on its old disk",
   function()
     for module, wanted in pairs { ["disk.create_root"] = "could not be made", ["aside.set_aside"] = "so it stays" } do
