@@ -74,9 +74,9 @@ end
 ---@return {how: string, text: string, cause: "unhealthy"}
 function M.run(project, spec, now, guest)
   M.until_provisioned(project, spec, now)
-  local seen, result = health.adopt(spec.healthcheck, now.health, task.now_ms()), nil
+  local seen = health.adopt(spec.healthcheck, now.health, task.now_ms())
   while true do
-    local before = seen.status
+    local before, result = seen.status, nil
     seen, result = next_check(project, spec, now, guest, seen)
     guest.health = seen.status
     if seen.status == "healthy" then guest.is_healthy:fire() end

@@ -274,7 +274,7 @@ for _, case in ipairs(SERVED) do
   end)
 end
 
-test("with a health check the window begins when the machine is healthy, and what is unhealthy by its end has not served", function()
+test("with a health check the window begins when the machine is healthy; what is unhealthy by its end has not served", function()
   for _, case in ipairs { { nil, 3 }, { "healthy", 0 }, { "unhealthy", 3 } } do
     local now = { pid = 7, restarts = { total = 3, row = 3, unhealthy = 0, delay_ms = 400 } }
     local _runtime <close> = instead(runtime, { update = function(_, _, _, _, _, change) change(now) end })

@@ -76,7 +76,8 @@ local restart_policy = schema.record {
   { "condition", schema.choice { values = { "none", "on-failure", "any" } }, default_text = "any", meaning = "When." },
   { "delay", schema.duration {}, unit = "ms", meaning = "Time between two tries." },
   { "max_attempts", schema.integer { least = 0 }, meaning = "How often." },
-  { "window", schema.duration {}, unit = "ms", meaning = "So long it must serve, once provisioned or healthy, to count as started." },
+  { "window", schema.duration {}, unit = "ms",
+    meaning = "So long it must serve, once provisioned or healthy, to count as started." },
 }
 
 local placement = schema.record {
