@@ -76,7 +76,7 @@ function M.run(project, spec, now, guest)
   M.until_provisioned(project, spec, now)
   local seen = health.adopt(spec.healthcheck, now.health, task.now_ms())
   while true do
-    local before, result = seen.status, nil
+    local before, result = seen.status
     seen, result = next_check(project, spec, now, guest, seen)
     guest.health = seen.status
     if seen.status == "healthy" then guest.is_healthy:fire() end
