@@ -43,6 +43,13 @@ local function is_wanted(policy, cause)
   return policy.policy == "always" or policy.policy == "unless-stopped"
 end
 
+--- Whether a machine that was to run comes back by itself after a reboot of the host. One that failed before it is another
+--- matter: as with Docker, on-failure speaks of ends only.
+---@param policy holos.RestartPolicy?
+function M.starts_at_boot(policy)
+  return policy ~= nil and (policy.policy == "always" or policy.policy == "unless-stopped")
+end
+
 local function next_delay_ms(policy, restarts)
   if policy.delay_ms and policy.delay_ms > 0 then return policy.delay_ms end
   if not restarts.delay_ms then return M.FIRST_MS end

@@ -18,14 +18,21 @@ local function take_lock(keeper)
     timeout_ms = runtime.LOCK_MS, owner_text = "supervisor, for " .. keeper.name })
 end
 
+-- The record, when it still wants the instance to run.
+local function wanting(keeper)
+  local project = keeper.project
+  local record = record_.load(project.world, project.state, project.name)
+  local entry = record and record.instances[keeper.name]
+  return entry and entry.desired == "running" and record or nil
+end
+
 --- What is written of the instance, when that is still what was seen, and the record still wants it to run.
 local function unchanged(keeper, known)
   local project = keeper.project
   local now = runtime.load(project.world, project.state, project.name, keeper.name)
   if not now or now.pid ~= known.pid or now.start_time ~= known.start_time then return nil end
-  local record = record_.load(project.world, project.state, project.name)
-  local entry = record and record.instances[keeper.name]
-  if entry and entry.desired == "running" then return now, record end
+  local record = wanting(keeper)
+  if record then return now, record end
 end
 
 local function restarts_after(keeper, now, ended)
@@ -107,6 +114,17 @@ function M.start_again(keeper)
   local restarts = restart.begun(now.restarts)
   project:emit { type = "instance.restarting", instance = keeper.name, attempt = restarts.row }
   launch(keeper, now, record, restarts)
+end
+
+--- Starts an instance that ran when the host went down.
+function M.start_after_boot(keeper)
+  local project = keeper.project
+  local _held <close> = take_lock(keeper)
+  local now, why = runtime.load(project.world, project.state, project.name, keeper.name)
+  local record = wanting(keeper)
+  if now or why ~= "rebooted" or not record then return end
+  project:emit { type = "instance.restarting", instance = keeper.name, text = "the host was rebooted" }
+  launch(keeper, {}, record, restart.new())
 end
 
 return M

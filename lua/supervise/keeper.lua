@@ -5,6 +5,7 @@ local end_ = require "holos.supervise.end"
 local err = require "holos.core.err"
 local guest_ = require "holos.supervise.guest"
 local logs = require "holos.supervise.logs"
+local restart = require "holos.plan.restart"
 local runtime = require "holos.run.runtime"
 local steady = require "holos.supervise.steady"
 local table_ = require "holos.core.table"
@@ -104,6 +105,13 @@ local function rest(keeper)
   if is_due and not keeper.project:is_held(keeper.name) then end_.start_again(keeper) end
 end
 
+-- The host was rebooted: what is to come back by itself does, unless somebody asks to leave it alone.
+local function come_back(keeper)
+  keeper.is_busy = true
+  if keeper.project:is_held(keeper.name) then return keeper.inbox:take() end
+  end_.start_after_boot(keeper)
+end
+
 -- Whether a launch may have been cut off. Each one is looked at once: a guest may halt before it proves anything.
 local function is_cut(keeper, now)
   if runtime.is_proven(now) or keeper.entry.desired ~= "running" or keeper.looked_at == now.pid then return false end
@@ -113,7 +121,7 @@ end
 
 local function turn(keeper)
   local project = keeper.project
-  local now = runtime.load(project.world, project.state, project.name, keeper.name)
+  local now, why = runtime.load(project.world, project.state, project.name, keeper.name)
   if now then now.spec = nil end -- most of it, and nothing that is looked at while it runs
   local process <close> = runtime.process(project.world, now)
   keeper.now, keeper.is_live, keeper.has_news = now, process ~= nil, false
@@ -125,6 +133,8 @@ local function turn(keeper)
   elseif now and now.pid and keeper.entry.desired == "running" then
     keeper.is_busy = true
     end_.settle(keeper, now, {})
+  elseif why == "rebooted" and keeper.entry.desired == "running" and restart.starts_at_boot(keeper.entry.spec.restart) then
+    come_back(keeper)
   else
     keeper.is_busy = false
     project:review()

@@ -4,6 +4,7 @@ local err = require "holos.core.err"
 local lock = require "holos.run.lock"
 local project_ = require "holos.supervise.project"
 local record_ = require "holos.run.record"
+local restart = require "holos.plan.restart"
 local runtime = require "holos.run.runtime"
 local supervisor = require "holos.run.supervisor"
 local task = require "holos.core.task"
@@ -21,9 +22,10 @@ local function take_lock(world, state, name)
   if not err.is(held, "ELOCKED") then error(held, 0) end
 end
 
-local function is_alive_or_due(world, state, project, name)
-  local ok, now = pcall(runtime.load, world, state, project, name)
-  if not ok or not now then return false end
+local function is_alive_or_due(world, state, project, entry)
+  local ok, now, why = pcall(runtime.load, world, state, project, entry.spec.name)
+  if not ok then return false end
+  if not now then return why == "rebooted" and restart.starts_at_boot(entry.spec.restart) end
   return now.pid ~= nil or now.restarts ~= nil and now.restarts.next_ms ~= nil
 end
 
@@ -31,8 +33,8 @@ end
 function M.is_needed(world, state, name)
   local ok, record = pcall(record_.load, world, state, name)
   if not ok or not record or not supervisor.is_wanted(record) then return false end
-  for instance, entry in pairs(record.instances) do
-    if entry.desired == "running" and is_alive_or_due(world, state, name, instance) then return true end
+  for _, entry in pairs(record.instances) do
+    if entry.desired == "running" and is_alive_or_due(world, state, name, entry) then return true end
   end
   return false
 end

@@ -73,3 +73,12 @@ test("which ends are failures", function()
     ["guest-panic"] = "failure", ["host-error"] = "failure", ["guest-reset"] = "failure" })
   equal(restart.cause(nil), "failure")
 end)
+
+test("what comes back by itself after a reboot of the host", function()
+  local back = {}
+  for _, policy in ipairs { "no", "always", "on-failure", "unless-stopped" } do
+    back[policy] = restart.starts_at_boot { policy = policy }
+  end
+  equal(back, { no = false, always = true, ["on-failure"] = false, ["unless-stopped"] = true })
+  equal(restart.starts_at_boot(nil), false)
+end)
