@@ -14,15 +14,22 @@ local task = require "holos.core.task"
 local M = {}
 
 --- A report is a few lines; a guest that writes more is not believed further.
-local MAX_REPORT_BYTES = 256 * 1024
+M.REPORT_BYTES = 256 << 10
 --- A QEMU that answers at all does so within a millisecond or two; so many are asked at a time.
 local ASK_MS = 300
 M.AT_ONCE = 256
 
---- What the guest has reported since its launch.
+--- What the guest has reported since its launch: how it began, and of what is too long the last part. A supervisor cuts such
+--- a report short, but not at once.
 function M.report(world, state, project, name, now)
-  local file = state:instance(project, name) .. "/report.log"
-  return report.fold(world.fs.read_at(file, now.report_from_bytes or 0, MAX_REPORT_BYTES) or "")
+  local file, from = state:instance(project, name) .. "/report.log", now.report_from_bytes or 0
+  local text = world.fs.read_at(file, from, M.REPORT_BYTES) or ""
+  if #text == M.REPORT_BYTES then
+    local stat = world.fs.stat(file)
+    local last = stat and math.max(from + #text, stat.size_bytes - M.REPORT_BYTES) or from + #text
+    text = text .. (last > from + #text and "\n" or "") .. (world.fs.read_at(file, last, M.REPORT_BYTES) or "")
+  end
+  return report.fold(text)
 end
 
 -- How an instance ended, and what the supervisor does about it.

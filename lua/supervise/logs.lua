@@ -9,7 +9,7 @@ local task = require "holos.core.task"
 local M = {}
 
 --- Where the file says nothing; `logging` speaks of the console. A report is a few lines.
-M.CONSOLE_BYTES, M.FILES, M.REPORT_BYTES = 16 << 20, 2, 1 << 20
+M.CONSOLE_BYTES, M.FILES = 16 << 20, 2
 --- A guest that writes without end is looked at this often.
 M.LOOK_MS = 1000
 local FILE_MODE = tonumber("600", 8)
@@ -20,7 +20,7 @@ function M.limits(directory, logging)
   logging = logging or {}
   return {
     { path = directory .. "/console.log", most_bytes = logging.max_bytes or M.CONSOLE_BYTES, files = logging.max_files or M.FILES },
-    { path = directory .. "/report.log", most_bytes = M.REPORT_BYTES, files = 2, is_report = true },
+    { path = directory .. "/report.log", most_bytes = observe.REPORT_BYTES, files = 2, is_report = true },
   }
 end
 

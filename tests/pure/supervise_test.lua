@@ -5,10 +5,12 @@ local end_ = require "holos.supervise.end"
 local err = require "holos.core.err"
 local health_ = require "holos.run.health"
 local guest_ = require "holos.supervise.guest"
+local instead = require "tests.support.instead"
 local keeper_ = require "holos.supervise.keeper"
 local launch = require "holos.run.launch"
 local lock = require "holos.run.lock"
 local monitor = require "holos.run.monitor"
+local logs = require "holos.supervise.logs"
 local observe = require "holos.run.observe"
 local ports = require "holos.run.ports"
 local project_ = require "holos.supervise.project"
@@ -39,15 +41,6 @@ local function project_of(fields)
   function project:emit(event) self.told[#self.told + 1] = event end
   for name, value in pairs(fields or {}) do project[name] = value end
   return project
-end
-
---- Replaces functions of a module for a scope.
-local function instead(module, functions)
-  local kept = {}
-  for name, fn in pairs(functions) do kept[name], module[name] = module[name], fn end
-  return setmetatable({}, { __close = function()
-    for name, fn in pairs(kept) do module[name] = fn end
-  end })
 end
 
 local ENTRY = { desired = "running", spec = { name = "web-0", project = "pair", image = { path = "/i" } } }
@@ -287,4 +280,15 @@ test("with a health check the window begins when the machine is healthy; what is
     end)
     equal(now.restarts.row, case[2])
   end
+end)
+
+test("a report that is too long is read at its beginning and at its end, and is cut short from there on", function()
+  local line = "holos1 log " .. ("x"):rep(88) .. "\n"
+  for _, kib in ipairs { 200, 300, 400, 700, 1200 } do
+    local text = "holos1 boot\nholos1 ready\n" .. line:rep(kib * 1024 // #line) .. "holos1 provisioned i-1\n"
+    local world = { fs = { stat = function() return { size_bytes = #text } end,
+      read_at = function(_, from, bytes) return text:sub(from + 1, from + bytes) end } }
+    equal(observe.report(world, STATE, "pair", "web-0", {}).state, "provisioned", kib .. " KiB")
+  end
+  ok(logs.limits("/i")[2].most_bytes <= observe.REPORT_BYTES)
 end)
