@@ -17,6 +17,8 @@ local M = {}
 local FILE_MODE = tonumber("600", 8)
 local GREETING_MS, END_MS = 30000, 2000
 local LOG_TAIL_BYTES = 4096
+--- How long a launch that has begun goes on when it is cancelled.
+M.PROVE_MS = io_wait.GO_MS + GREETING_MS + 3 * END_MS
 
 --- The last lines QEMU wrote, as the reason why it ended.
 local function early_exit(world, spec, log)
@@ -95,7 +97,7 @@ end
 ---@param child userdata?  still at its gate; nil: it was let go before
 local function prove(world, launching, directory, now, child)
   local state, spec = launching.state, launching.spec
-  return task.shield(io_wait.GO_MS + GREETING_MS + 3 * END_MS, function()
+  return task.shield(M.PROVE_MS, function()
     if child then io_wait.go(spec.name, child) end
     local ok, problem = xpcall(greet, err.trace, world, launching, directory, now)
     if not ok and not problem.can_go_on then

@@ -89,6 +89,12 @@ local function is_ours(world, state, project, note)
   return hello and hello.build == world.build.id
 end
 
+--- Whether the supervisor's lock is held by one of another build: whoever starts ours tells that to retire.
+function M.is_of_another_build(world, state, project)
+  local note = holder(world, state, project)
+  return note ~= nil and not is_ours(world, state, project, note)
+end
+
 local function environment(world)
   local list = {}
   for name, value in pairs(world.host.environ()) do

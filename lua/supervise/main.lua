@@ -1,6 +1,7 @@
 --- The supervisor of a project: looks after what its record wants to run, and ends when that is nothing. It owns no
 --- truth: killed at any moment, the VMs go on and the next one takes over. Effects: through the other modules.
 local err = require "holos.core.err"
+local journal = require "holos.run.journal"
 local lock = require "holos.run.lock"
 local project_ = require "holos.supervise.project"
 local record_ = require "holos.run.record"
@@ -13,13 +14,24 @@ local M = {}
 
 --- An older one that retires, or a command that only looks, lets the lock go within this time.
 M.LOCK_MS = 5000
+--- One that was told to retire may be in the middle of a launch, which it sees to its end first.
+M.RETIRED_MS = 60000
+--- A project that cannot be looked after is tried again, first after this time, then each time after twice as long.
+M.AGAIN_MS, M.AGAIN_MOST_MS = 1000, 60000
 
-local function take_lock(world, state, name)
+local function try_lock(world, state, name, timeout_ms)
   local path = state:supervisor_lock(name)
-  local ok, held = pcall(lock.take, world, path, { name = "supervisor of " .. name, timeout_ms = M.LOCK_MS,
+  local ok, held = pcall(lock.take, world, path, { name = "supervisor of " .. name, timeout_ms = timeout_ms,
     owner_text = ("%s %s"):format(supervisor.note(world), name) })
   if ok then return held end
   if not err.is(held, "ELOCKED") then error(held, 0) end
+end
+
+-- nil when another keeps it.
+local function take_lock(world, state, name, is_retiring)
+  local held = try_lock(world, state, name, M.LOCK_MS)
+  if held or not is_retiring and not supervisor.is_of_another_build(world, state, name) then return held end
+  return try_lock(world, state, name, M.RETIRED_MS)
 end
 
 local function is_alive_or_due(world, state, project, entry)
@@ -40,11 +52,12 @@ function M.is_needed(world, state, name)
 end
 
 --- Looks after one project until nothing of it is wanted, or until it is told to retire.
+---@param is_retiring boolean?  the one before was told to retire
 ---@return "idle"|"retired"|"another" why  another: it has a supervisor already
-function M.run(world, state, name)
+function M.run(world, state, name, is_retiring)
   local why
   repeat
-    local held = take_lock(world, state, name)
+    local held = take_lock(world, state, name, is_retiring)
     if not held then return "another" end
     do
       local _held <close> = held
@@ -57,17 +70,37 @@ end
 
 local function project_of(file) return file:match("^([a-z0-9][a-z0-9_-]*)%.json$") end
 
+-- What goes wrong with one project, a bug too, ends none of the others.
+local function run_again_and_again(world, state, name, is_retiring)
+  local pause_ms = M.AGAIN_MS
+  while true do
+    local ok, why = xpcall(M.run, err.trace, world, state, name, is_retiring)
+    if ok then return why end
+    if err.is(why, "ECANCELED") then error(why, 0) end
+    journal.append(world, state, name, { type = "supervisor.trouble", message = tostring(why) })
+    task.wait { at_ms = task.now_ms() + pause_ms }
+    pause_ms = math.min(2 * pause_ms, M.AGAIN_MOST_MS)
+  end
+end
+
+-- One for this project alone makes room the first time; a newer one that made us retire is not told to go in turn.
+local function look_after(world, state, name, known)
+  local is_first = not known[name]
+  known[name] = true
+  if is_first then supervisor.retire(world, state, name) end
+  run_again_and_again(world, state, name, is_first)
+end
+
 --- Looks after every project that has something to look after, also after those that come; never ends by itself.
 function M.run_all(world, state)
   task.scope(function(scope)
-    local running = {}
+    local running, known = {}, {}
     local function begin(name)
       if running[name] or not M.is_needed(world, state, name) then return end
       running[name] = true
       scope:spawn(name, function()
-        supervisor.retire(world, state, name) -- one for this project alone makes room
-        local why = M.run(world, state, name)
-        running[name] = why == "retired" or nil
+        look_after(world, state, name, known)
+        running[name] = nil
       end)
     end
     local watch <close> = err.check("records", world.fs.watch())
