@@ -16,6 +16,7 @@ M.INTENDED = {
   repeated = "what stands in both files is there once, as in docker compose v2",
   extensions = "x- keys of services stay, as in docker compose v2",
   contradiction = "two keys that say the same thing in different words must agree",
+  profiles = "services that a profile has chosen stand there without it: the output loads to the same project again",
   disable = "a health check may be switched off by another file, as in docker compose v2",
 }
 
@@ -239,6 +240,9 @@ local function docker(note, directory)
   end
   function special.tmpfs() end
   special["x-note"] = special.tmpfs
+  function special.profiles(list)
+    if list and #list > 0 then note "profiles" end
+  end
   function special.depends_on(map)
     local made = {}
     for name, wanted in pairs(map or {}) do made[name] = wanted.condition end
