@@ -213,7 +213,7 @@ test("as many VMs are launched at a time as cores and free memory can take, one 
   local specs = { spec("a-0"), spec("b-0", { memory_mib = 1024 }) }
   equal({ capacity.parallel(1, specs, { available_bytes = 64 << 30 }), capacity.parallel(8, specs, { available_bytes = 64 << 30 }),
     capacity.parallel(8, specs, { available_bytes = 3 << 30 }), capacity.parallel(8, specs, { available_bytes = 1 << 20 }) },
-    { 4, 32, 3, 1 })
+    { 16, 64, 3, 1 })
 end)
 
 test("more memory restarts the running one and says where the file asks for it; its sibling is not touched", function()
