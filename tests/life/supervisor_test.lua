@@ -275,6 +275,9 @@ test("a supervisor of another build is told to retire and replaced", function()
   supervisor_of(stack, first)
 end)
 
+-- Longer than the pauses of what begins with a launch: a report is read once a second at most.
+local SETTLED_MS = 2500
+
 test("nothing wakes it when nothing happens", function()
   local stack <close> = stack_of()
   stack:expect { "up" }
@@ -284,6 +287,7 @@ test("nothing wakes it when nothing happens", function()
   end
   local before = switches()
   stack:eventually("it has settled", function()
+    task.wait { at_ms = task.now_ms() + SETTLED_MS }
     local now = switches()
     local same = now == before
     before = now
