@@ -1,4 +1,5 @@
 --- The graph in the language of Graphviz. Pure.
+local parts = require "holos.plan.graph.parts"
 local text = require "holos.core.text"
 
 local M = {}
@@ -16,56 +17,30 @@ function M.quote(lines)
   return '"' .. table.concat(escaped, "\\n") .. '"'
 end
 
-local function add_services(lines, ids, graph)
-  for position, service in ipairs(graph.services) do
-    ids[service.name] = "s" .. position
-    local label = { service.title, service.image, table.unpack(service.ports) }
-    lines[#lines + 1] = ("  s%d [label=%s];"):format(position, M.quote(label))
-  end
-  for _, service in ipairs(graph.services) do
-    for _, need in ipairs(service.needs) do
-      lines[#lines + 1] = ("  %s -> %s [label=%s%s];"):format(ids[service.name], ids[need.service], M.quote { need.condition },
-        need.is_optional and ", style=dashed" or "")
-    end
-  end
+local SHAPES = { service = "", volume = ", shape=cylinder, style=solid", share = ", shape=folder, style=solid",
+  network = ", shape=ellipse, style=dotted" }
+
+local function node_line(node) return ("  %s [label=%s%s];"):format(node.id, M.quote(node.label), SHAPES[node.kind]) end
+
+local writers = { service = node_line, volume = node_line, share = node_line, network = node_line }
+
+function writers.need(line)
+  return ("  %s -> %s [label=%s%s];"):format(line.from, line.to, M.quote(line.label), line.is_faint and ", style=dashed" or "")
 end
 
-local function add_uses(lines, ids, id, users)
-  for _, use in ipairs(users) do
-    lines[#lines + 1] = ("  %s -> %s [label=%s, arrowhead=none%s];"):format(ids[use.service], id, M.quote { use.target },
-      use.read_only and ", style=dashed" or "")
-  end
+function writers.use(line)
+  return ("  %s -> %s [label=%s, arrowhead=none%s];"):format(line.from, line.to, M.quote(line.label),
+    line.is_faint and ", style=dashed" or "")
 end
 
-local function add_storage(lines, ids, graph)
-  for position, volume in ipairs(graph.volumes) do
-    lines[#lines + 1] = ("  v%d [label=%s, shape=cylinder, style=solid];"):format(position, M.quote { volume.key, volume.text })
-    add_uses(lines, ids, "v" .. position, volume.users)
-  end
-  for position, share in ipairs(graph.shares) do
-    lines[#lines + 1] = ("  d%d [label=%s, shape=folder, style=solid];"):format(position, M.quote { share.source })
-    add_uses(lines, ids, "d" .. position, share.users)
-  end
-end
-
-local function add_networks(lines, ids, graph)
-  for position, network in ipairs(graph.networks) do
-    lines[#lines + 1] = ("  n%d [label=%s, shape=ellipse, style=dotted];"):format(position,
-      M.quote { network.name, network.text })
-    for _, member in ipairs(network.members) do
-      lines[#lines + 1] = ("  %s -> n%d [arrowhead=none, style=dotted];"):format(ids[member], position)
-    end
-  end
-end
+function writers.member(line) return ("  %s -> %s [arrowhead=none, style=dotted];"):format(line.from, line.to) end
 
 --- The lines of a digraph.
 ---@param graph holos.Graph
 function M.lines(graph)
-  local lines, ids = { ("digraph %s {"):format(M.quote { graph.name }), '  node [shape=box, style=rounded, fontname="sans-serif"];',
-    '  edge [fontname="sans-serif", fontsize=10];' }, {}
-  add_services(lines, ids, graph)
-  add_storage(lines, ids, graph)
-  add_networks(lines, ids, graph)
+  local lines = { ("digraph %s {"):format(M.quote { graph.name }), '  node [shape=box, style=rounded, fontname="sans-serif"];',
+    '  edge [fontname="sans-serif", fontsize=10];' }
+  for _, part in ipairs(parts.of(graph)) do lines[#lines + 1] = writers[part.kind](part) end
   lines[#lines + 1] = "}"
   return lines
 end

@@ -1,4 +1,5 @@
 --- The graph in the language of Mermaid, which many readers of Markdown draw. Pure.
+local parts = require "holos.plan.graph.parts"
 local text = require "holos.core.text"
 
 local M = {}
@@ -17,50 +18,27 @@ function M.quote(lines)
   return '"' .. table.concat(escaped, "<br/>") .. '"'
 end
 
-local function add_services(lines, ids, graph)
-  for position, service in ipairs(graph.services) do
-    ids[service.name] = "s" .. position
-    lines[#lines + 1] = ("  s%d[%s]"):format(position, M.quote { service.title, service.image, table.unpack(service.ports) })
-  end
-  for _, service in ipairs(graph.services) do
-    for _, need in ipairs(service.needs) do
-      lines[#lines + 1] = ("  %s %s|%s| %s"):format(ids[service.name], need.is_optional and "-.->" or "-->",
-        M.quote { need.condition }, ids[need.service])
-    end
-  end
+local SHAPES = { service = "  %s[%s]", volume = "  %s[(%s)]", share = "  %s[/%s/]", network = "  %s([%s])" }
+
+local function node_line(node) return SHAPES[node.kind]:format(node.id, M.quote(node.label)) end
+
+local writers = { service = node_line, volume = node_line, share = node_line, network = node_line }
+
+local function labelled(line, plain, faint)
+  return ("  %s %s|%s| %s"):format(line.from, line.is_faint and faint or plain, M.quote(line.label), line.to)
 end
 
-local function add_uses(lines, ids, id, users)
-  for _, use in ipairs(users) do
-    lines[#lines + 1] = ("  %s %s|%s| %s"):format(ids[use.service], use.read_only and "-.-" or "---", M.quote { use.target }, id)
-  end
-end
+function writers.need(line) return labelled(line, "-->", "-.->") end
 
-local function add_storage(lines, ids, graph)
-  for position, volume in ipairs(graph.volumes) do
-    lines[#lines + 1] = ("  v%d[(%s)]"):format(position, M.quote { volume.key, volume.text })
-    add_uses(lines, ids, "v" .. position, volume.users)
-  end
-  for position, share in ipairs(graph.shares) do
-    lines[#lines + 1] = ("  d%d[/%s/]"):format(position, M.quote { share.source })
-    add_uses(lines, ids, "d" .. position, share.users)
-  end
-end
+function writers.use(line) return labelled(line, "---", "-.-") end
 
-local function add_networks(lines, ids, graph)
-  for position, network in ipairs(graph.networks) do
-    lines[#lines + 1] = ("  n%d([%s])"):format(position, M.quote { network.name, network.text })
-    for _, member in ipairs(network.members) do lines[#lines + 1] = ("  %s -.- n%d"):format(ids[member], position) end
-  end
-end
+function writers.member(line) return ("  %s -.- %s"):format(line.from, line.to) end
 
 --- The lines of a flowchart.
 ---@param graph holos.Graph
 function M.lines(graph)
-  local lines, ids = { "flowchart TD" }, {}
-  add_services(lines, ids, graph)
-  add_storage(lines, ids, graph)
-  add_networks(lines, ids, graph)
+  local lines = { "flowchart TD" }
+  for _, part in ipairs(parts.of(graph)) do lines[#lines + 1] = writers[part.kind](part) end
   return lines
 end
 
