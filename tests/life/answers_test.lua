@@ -1,8 +1,6 @@
 -- An answer decides on what was asked about and on nothing else, on the stand-in for QEMU.
 local files = require "tests.support.files"
-local fs = require "sys.fs"
-local qcow2 = require "sys.qcow2"
-local stack_ = require "tests.support.stack"
+local pair = require "tests.support.pair"
 local typist = require "tests.support.typist"
 
 local WEB = [[
@@ -12,17 +10,8 @@ services:
 ]]
 local OTHER_IMAGE = WEB:gsub("image: ./image", "image: ./other")
 
-local function started()
-  local stack = stack_.on_fake(WEB)
-  assert(qcow2.create(stack.directory .. "/other.qcow2", { size_bytes = 1 << 20 }))
-  stack:expect { "up" }
-  return stack
-end
-
 local function inodes(stack)
-  local list = {}
-  for i = 1, 2 do list[i] = assert(fs.stat(("%s/instances/pair/web-%d/root.qcow2"):format(stack.state, i - 1))).inode end
-  return list
+  return { pair.inode(stack, "web-0"), pair.inode(stack, "web-1") }
 end
 
 --- `holos up` on a terminal, with what is typed at its questions.
@@ -31,7 +20,7 @@ local function up_at_terminal(stack, answers)
 end
 
 test("two questions about one service get an answer each", function()
-  local stack <close> = started()
+  local stack <close> = pair.started(WEB)
   stack:write(OTHER_IMAGE)
   stack:expect { "up", "--keep=web-0", "--recreate=web-1" }
   local before = inodes(stack)
@@ -72,7 +61,7 @@ local function up_asked(stack, changed)
 end
 
 test("nobody waits for a person who is asked; his answer is for what he was asked, and for nothing that came meanwhile", function()
-  local stack <close> = started()
+  local stack <close> = pair.started(WEB)
   stack:write(OTHER_IMAGE)
   local before = inodes(stack)
   local refused = up_asked(stack, 2)

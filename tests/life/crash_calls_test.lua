@@ -24,31 +24,25 @@ end
 
 sweep("up is killed", { "up", "--detach" }, { prepare = function() end, judge = crash.require_recovery })
 
-sweep("stop is killed; then comes another stop and a start, or a start", { "stop" }, { prepare = up,
-  judge = function(stack, where, round)
-    if round % 2 == 0 then
-      stack:expect { "stop" }
-      equal(crash.running(stack), {}, where)
-    end
-    stack:expect { "start", "-d" }
-    equal(crash.running(stack), crash.ALL, where)
-    crash.require_recovery(stack, where)
-  end })
+--- After every second one comes another stop first.
+local function require_start(stack, where, round)
+  if round % 2 == 0 then
+    stack:expect { "stop" }
+    equal(crash.running(stack), {}, where)
+  end
+  stack:expect { "start", "-d" }
+  equal(crash.running(stack), crash.ALL, where)
+  crash.require_recovery(stack, where)
+end
+
+sweep("stop is killed; then comes another stop and a start, or a start", { "stop" }, { prepare = up, judge = require_start })
 
 sweep("start is killed; then comes another start, or a stop and a start", { "start", "-d" }, {
   prepare = function(stack)
     up(stack)
     stack:expect { "stop" }
   end,
-  judge = function(stack, where, round)
-    if round % 2 == 0 then
-      stack:expect { "stop" }
-      equal(crash.running(stack), {}, where)
-    end
-    stack:expect { "start", "-d" }
-    equal(crash.running(stack), crash.ALL, where)
-    crash.require_recovery(stack, where)
-  end })
+  judge = require_start })
 
 sweep("down is killed; then comes another down, or an up", { "down" }, { prepare = up,
   judge = function(stack, where, round)

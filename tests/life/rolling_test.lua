@@ -2,6 +2,7 @@
 local fake_qemu = require "tests.support.fake_qemu"
 local fs = require "sys.fs"
 local json = require "sys.json"
+local pair = require "tests.support.pair"
 local stack_ = require "tests.support.stack"
 
 local function yaml(update, memory_mb)
@@ -12,12 +13,6 @@ services:
     {image: ./image.qcow2, image_os: plain, vm: {memory_mb: %d}, stop_grace_period: 1s,
      deploy: {replicas: 3, update_config: {%s}}}
 ]]):format(memory_mb, update)
-end
-
-local function pids(stack)
-  local list = {}
-  for name, row in pairs(stack:ps()) do list[name] = row.pid end
-  return list
 end
 
 --- What happened to instances, in its order, from the n-th event on: "stopped web-0".
@@ -48,11 +43,11 @@ end)
 test("the first failure leaves the others as they were; continue goes on with them", function()
   local stack <close> = stack_.on_fake(yaml("parallelism: 1", 512))
   stack:expect { "up" }
-  local before = pids(stack)
+  local before = pair.pids(stack)
   stack:write(yaml("parallelism: 1", 768))
   fake_qemu.set(stack.qemu, { "web-0: fail=no such machine" })
   stack:expect({ "up" }, 1)
-  local paused = pids(stack)
+  local paused = pair.pids(stack)
   equal({ paused["web-0"], paused["web-1"], paused["web-2"] }, { nil, before["web-1"], before["web-2"] })
 
   stack:write(yaml("parallelism: 1, failure_action: continue", 768))
@@ -91,7 +86,7 @@ end
 test("machines keep their hardware when QEMU is upgraded, until they are told to take the new one; nothing else changes", function()
   local stack <close> = stack_.on_fake(yaml("parallelism: 1", 512))
   stack:expect { "up" }
-  local before = pids(stack)
+  local before = pair.pids(stack)
   upgrade_qemu(stack)
   ok(stack:expect({ "up" }).stderr:find("up to date", 1, true))
   stack:expect { "stop", "web-2" }

@@ -1,6 +1,6 @@
 -- Which machines there are: more and fewer replicas, orphans, what is made and not started, on the stand-in for QEMU.
-local files = require "tests.support.files"
 local fs = require "sys.fs"
+local pair = require "tests.support.pair"
 local stack_ = require "tests.support.stack"
 
 local TWO = [[
@@ -10,36 +10,20 @@ services:
   web: {image: ./image.qcow2, image_os: plain, depends_on: [db], ports: ["0:80"], stop_grace_period: 1s}
 ]]
 
-local function started()
-  local stack = stack_.on_fake(TWO)
-  stack:expect { "up" }
-  return stack
-end
-
-local function pids(stack)
-  local list = {}
-  for name, row in pairs(stack:ps()) do list[name] = row.pid end
-  return list
-end
-
-local function trashed(stack, name)
-  return #files.below(stack.state .. "/trash", "/" .. name:gsub("%-", "%%-") .. "/root%.qcow2$")
-end
-
 test("B23: scale up and down touches no sibling; surplus disks go to the trash; what changed in the file meanwhile waits for up",
   function()
-    local stack <close> = started()
-    local before = pids(stack)
+    local stack <close> = pair.started(TWO)
+    local before = pair.pids(stack)
     stack:write((TWO:gsub("db: {", "db: {vm: {memory_mb: 1024}, "):gsub("web: {", "web: {vm: {memory_mb: 768}, ")))
     stack:expect { "scale", "web=3" }
-    local after = pids(stack)
+    local after = pair.pids(stack)
     equal({ after["db-0"], after["web-0"], #stack:pids() }, { before["db-0"], before["web-0"], 4 })
     equal({ stack:ps()["web-0"].memory_mib, stack:ps()["web-1"].memory_mib }, { 512, 768 })
     stack:expect { "scale", "web=1", "--no-deps" }
-    equal(pids(stack), before)
-    equal({ trashed(stack, "web-1"), trashed(stack, "web-2") }, { 1, 1 })
+    equal(pair.pids(stack), before)
+    equal({ #pair.disks_in_trash(stack, "web-1"), #pair.disks_in_trash(stack, "web-2") }, { 1, 1 })
     stack:expect { "scale", "web=0" }
-    equal({ pids(stack)["web-0"], trashed(stack, "web-0") }, { nil, 1 })
+    equal({ pair.pids(stack)["web-0"], #pair.disks_in_trash(stack, "web-0") }, { nil, 1 })
     stack:expect { "up", "--scale", "web=2", "--scale=db=1" }
     equal({ #stack:pids(), stack:ps()["db-0"].memory_mib }, { 3, 1024 })
     for _, words in ipairs { { "scale", "web" }, { "scale", "web=x" }, { "scale", "shop=2" }, { "up", "--scale", "web=999" } } do
@@ -54,7 +38,7 @@ test("replicas: 0 in the file: none is made, what runs goes to the trash, and up
   stack:write((TWO:gsub("(%a+): {image", "%1: {replicas: 0, image")))
   ok(stack:expect({ "plan" }).stdout:find("\n0 to add, 0 to change, %d to remove"))
   stack:expect { "up" }
-  equal({ #stack:pids(), trashed(stack, "web-0"), trashed(stack, "db-0") }, { 0, 1, 1 })
+  equal({ #stack:pids(), #pair.disks_in_trash(stack, "web-0"), #pair.disks_in_trash(stack, "db-0") }, { 0, 1, 1 })
   ok(stack:expect({ "up" }).stderr:find("is up to date (0 instances)", 1, true))
 end)
 
@@ -66,13 +50,13 @@ test("scale asks the rules of the file, too: one name cannot be had twice", func
 end)
 
 test("orphans stay until --remove-orphans; then their disks are in the trash, and a protected one is refused", function()
-  local stack <close> = started()
-  local before = pids(stack)
+  local stack <close> = pair.started(TWO)
+  local before = pair.pids(stack)
   stack:write((TWO:gsub("\n  web:[^\n]*", "")))
   ok(stack:expect({ "up" }).stderr:find("web-0 is recorded but no longer in the file", 1, true))
-  equal(pids(stack), before)
+  equal(pair.pids(stack), before)
   stack:expect { "up", "db", "--remove-orphans" }
-  equal({ #stack:pids(), trashed(stack, "web-0"), pids(stack)["db-0"] }, { 1, 1, before["db-0"] })
+  equal({ #stack:pids(), #pair.disks_in_trash(stack, "web-0"), pair.pids(stack)["db-0"] }, { 1, 1, before["db-0"] })
   stack:write((TWO:gsub("web: {", "web: {protect: true, ")))
   stack:expect { "up" }
   stack:write((TWO:gsub("\n  web:[^\n]*", "")))
@@ -83,7 +67,7 @@ test("orphans stay until --remove-orphans; then their disks are in the trash, an
 end)
 
 test("a service that a profile turns off is no orphan", function()
-  local stack <close> = started()
+  local stack <close> = pair.started(TWO)
   stack:write((TWO:gsub("web: {", "web: {profiles: [extra], ")))
   local up = stack:expect { "up", "--remove-orphans" }
   equal({ #stack:pids(), up.stderr:find("web-0", 1, true) }, { 2 })
@@ -96,7 +80,7 @@ test("--no-start makes disks and starts nothing; --no-deps leaves what is depend
   ok(fs.stat(stack.state .. "/instances/pair/web-0/root.qcow2"))
   equal(stack:ps()["web-0"].status, "stopped")
   stack:expect { "up", "--no-deps", "web" }
-  equal({ #stack:pids(), pids(stack)["db-0"] }, { 1 })
+  equal({ #stack:pids(), pair.pids(stack)["db-0"] }, { 1 })
   stack:write((TWO:gsub("web: {", "web: {vm: {memory_mb: 1024}, ")))
   local left = stack:expect { "up", "--no-start" }
   ok(left.stderr:find("web-0 runs on as it is", 1, true), left.stderr)

@@ -42,15 +42,22 @@ function M.runs_anew(stack, name, pid)
   return now.pid and now.pid ~= pid and now.is_proven and proc.identity(now.pid) ~= nil
 end
 
---- A connection to the supervisor: request{op=…} → answer.
+--- A connection to the supervisor: request{op=…} → answer, event(type) → the next event of that type.
 function M.client(stack)
   local supervisor, state = require "holos.run.supervisor", require "holos.run.state"
   local world = require "holos.run.world"
   local lines = assert(supervisor.connect(world, state.locate(world, { state_dir = stack.state }), "pair"))
   local client = setmetatable({}, { __close = function() lines:close() end })
+  local function read() return task.within(10000, function() return json.decode(assert(lines:next()), {}) end) end
   function client.request(fields)
     lines:write(json.encode(fields, {}))
-    return task.within(10000, function() return json.decode(assert(lines:next()), {}) end)
+    return read()
+  end
+  function client.event(kind)
+    while true do
+      local event = read().event
+      if event.type == kind then return event end
+    end
   end
   return client
 end
