@@ -4,6 +4,7 @@ local err = require "holos.core.err"
 local fd = require "sys.fd"
 local io_wait = require "holos.run.io"
 local launch = require "sys.launch"
+local lines = require "holos.run.lines"
 local tool = require "tests.support.tool"
 
 local M = {}
@@ -12,18 +13,7 @@ local Program = {}
 Program.__index = Program
 
 --- The next line of its output, without the newline; nil at the end.
-function Program:line()
-  while true do
-    local line, rest = self.text:match("^([^\n]*)\n(.*)$")
-    if line then
-      self.text = rest
-      return line
-    end
-    local more = err.check("output", io_wait.await(self.stdout, "try_read", 4096))
-    if more == "" then return nil end
-    self.text = self.text .. more
-  end
-end
+function Program:line() return self.output:next() end
 
 --- Writes to its input.
 function Program:write(text)
@@ -38,7 +28,7 @@ end
 
 function Program:__close()
   self.stdin:close()
-  self.stdout:close()
+  self.output:close()
   if not self.how then
     self.child:kill()
     require("holos.core.task").shield(5000, self.ended, self)
@@ -55,7 +45,7 @@ function M.start(argv)
     program = tool.find(argv[1]), argv = { table.unpack(argv, 2) }, env = { "PATH=/usr/local/bin:/usr/bin:/bin" },
     stdin = child_in, stdout = child_out, stderr = 2, session = true,
   })
-  local program = setmetatable({ child = child, stdin = stdin, stdout = stdout, text = "", pid = child.pid,
+  local program = setmetatable({ child = child, stdin = stdin, output = lines.new(stdout, argv[1]), pid = child.pid,
     start_time = child.start_time }, Program)
   child_in:close()
   child_out:close()
