@@ -147,7 +147,7 @@ M.record = record({
 M.runtime = record({ boot_id = line }, {
   pid = id, start_time = count, launched_ms = count, report_from_bytes = count, console_from_bytes = count,
   shares = list(record({ pid = id, start_time = count }, { tag = word })), ports = list(forward_rule(open)), spec = any,
-  health = word, exit = line, is_proven = flag,
+  health = word, exit = line, is_proven = flag, ending = record({ how = line, cause = word }, { text = text }),
   restarts = record({ total = count, row = count, unhealthy = count }, { delay_ms = count, next_ms = count, gave_up = flag }),
 })
 

@@ -43,6 +43,12 @@ local function attempt(world, state, spec, now, output)
   return in_guest(world, state, spec, now, output)
 end
 
+-- Whoever shows it says whose it is.
+local function without_name(spec, message)
+  local name = spec.name .. ": "
+  return message:sub(1, #name) == name and message:sub(#name + 1) or message
+end
+
 --- One check. What keeps it from being made is a failed check, but for a guest with another key than the one that it was
 --- given.
 ---@return {begun_ms: integer, ended_ms: integer, ok: boolean, exit: integer?, text: string} result
@@ -50,7 +56,7 @@ function M.check(world, state, spec, now)
   local begun_ms, output = task.now_ms(), {}
   local ran, exit = xpcall(task.within, err.trace, spec.healthcheck.timeout_ms, attempt, world, state, spec, now, output)
   if not ran and (exit.traceback or err.is(exit, "ECANCELED") or err.is(exit, "EHOSTKEY")) then error(exit, 0) end
-  local said = text.escape_terminal(ran and table.concat(output) or tostring(exit))
+  local said = text.escape_terminal(ran and table.concat(output) or without_name(spec, tostring(exit)))
   return { begun_ms = begun_ms, ended_ms = task.now_ms(), ok = ran and exit == 0,
     exit = math.type(exit) == "integer" and exit or nil, text = text.cut(said, health.TEXT_BYTES) }
 end

@@ -100,7 +100,8 @@ local function terminate(process, name, pid)
 end
 
 --- Stops an instance and proves that its process is gone. The caller holds the instance's lock.
----@param options {state: table, project: string, name: string, grace_ms: integer}
+---@param options {state: table, project: string, name: string, grace_ms: integer, on_end: fun(now: table)?}  on_end changes
+---                what is written of its end
 ---@return string how  "was not running"; "terminated", "killed"; or how the VM ended by itself, as plan/shutdown says it
 function M.stop(world, options)
   local state, project, name = options.state, options.project, options.name
@@ -114,7 +115,8 @@ function M.stop(world, options)
   local how
   if process:alive() then how = terminate(process, name, now.pid) else how = heard and shutdown.explain(reason) or "ended" end
   M.end_shares(world, now)
-  now.exit, now.pid = how, nil
+  now.exit, now.pid, now.ending = how, nil, nil
+  if options.on_end then options.on_end(now) end
   runtime.save(world, state, project, name, now)
   journal.append(world, state, project, { type = "instance.stopped", instance = name, how = how, reason = reason })
   return how

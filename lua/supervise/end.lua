@@ -35,19 +35,22 @@ local function unchanged(keeper, known)
   if record then return now, record end
 end
 
-local function restarts_after(keeper, now, ended)
-  return restart.ended(keeper.entry.spec.restart, now.restarts, { cause = ended.cause }, task.now_ms())
+-- What is written of an instance that has ended, and when it is to be started again; gives the event that tells of it.
+local function mark_end(keeper, now, ended)
+  local now_ms = task.now_ms()
+  now.restarts = restart.ended(keeper.entry.spec.restart, now.restarts, { cause = ended.cause }, now_ms)
+  now.exit, now.pid, now.health, now.ending = ended.how, nil, nil, nil
+  local next_ms = now.restarts.next_ms
+  return { type = "instance.exited", instance = keeper.name, how = ended.how, reason = ended.reason, text = ended.text,
+    restart_in_ms = next_ms and next_ms - now_ms, gave_up = now.restarts.gave_up }
 end
 
 --- Writes down how an instance ended, and when it is to be started again.
 local function note_end(keeper, now, ended)
   local project = keeper.project
-  local now_ms = task.now_ms()
-  now.restarts = restarts_after(keeper, now, ended)
-  now.exit, now.pid, now.health = ended.how, nil, nil
+  local event = mark_end(keeper, now, ended)
   runtime.save(project.world, project.state, project.name, keeper.name, now)
-  project:emit { type = "instance.exited", instance = keeper.name, how = ended.how, reason = ended.reason, text = ended.text,
-    restart_in_ms = now.restarts.next_ms and now.restarts.next_ms - now_ms, gave_up = now.restarts.gave_up }
+  project:emit(event)
 end
 
 --- An instance's process has ended. Who stopped it has written so before he let the lock go: then it is no business of
@@ -62,26 +65,24 @@ function M.settle(keeper, known, ending)
   stop.end_shares(project.world, now)
   local how, text = shutdown.explain(ending.reason)
   if not ending.is_heard then how, text = "ended", "it ended while nobody listened, so why is not known" end
-  note_end(keeper, now, { how = how, text = text, reason = ending.reason, cause = restart.cause(ending.reason) })
+  note_end(keeper, now, now.ending or { how = how, text = text, reason = ending.reason, cause = restart.cause(ending.reason) })
 end
 
---- A guest that lives and is of no use is ended, to be started again.
+--- A guest that lives and is of no use is ended, to be started again. Why is written down before it hears of its end: who
+--- takes over from us ends it as well, or finds it ended, for the same reason.
 ---@param why {how: string, text: string, cause: "failure"|"unhealthy"}
 function M.replace(keeper, known, why)
   local project = keeper.project
   local _held <close> = take_lock(keeper)
   local now = unchanged(keeper, known)
   if not now then return end
-  local before = now.restarts
-  -- Who finds it stopped, because we were killed, is to know that it was to start again.
-  now.restarts = restarts_after(keeper, now, why)
+  now.ending = why
   runtime.save(project.world, project.state, project.name, keeper.name, now)
+  local event
   stop.stop(project.world, { state = project.state, project = project.name, name = keeper.name,
-    grace_ms = keeper.entry.spec.stop_grace_ms })
+    grace_ms = keeper.entry.spec.stop_grace_ms, on_end = function(after) event = mark_end(keeper, after, why) end })
   project.world.proc.reap(known.pid)
-  now = runtime.load(project.world, project.state, project.name, keeper.name)
-  now.restarts = before
-  note_end(keeper, now, why)
+  if event then project:emit(event) else note_end(keeper, now, why) end -- else it ended before it was told to
 end
 
 -- Launches, or goes on with a launch. One that fails counts as another failure.

@@ -129,6 +129,7 @@ local function turn(keeper)
     if is_cut(keeper, now) and end_.finish_launch(keeper, now) then return end
     keeper.is_busy = false
     project:review()
+    if now.ending and keeper.entry.desired == "running" then return end_.replace(keeper, now, now.ending) end
     attend(keeper, now, process)
   elseif now and now.pid and keeper.entry.desired == "running" then
     keeper.is_busy = true

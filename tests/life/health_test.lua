@@ -5,6 +5,7 @@ local io_wait = require "holos.run.io"
 local json = require "sys.json"
 local net = require "sys.net"
 local stack_ = require "tests.support.stack"
+local supervised = require "tests.support.supervised"
 local task = require "holos.core.task"
 
 -- The port of the stand-in takes connections and says nothing.
@@ -54,6 +55,42 @@ test("restart_on_unhealthy: 2 starts it anew twice, then leaves it", function()
   stack:eventually("it gives up", function() return (runtime_of(stack).restarts or {}).gave_up end)
   equal(runtime_of(stack).restarts.unhealthy, 2)
   equal(stack:ps()["web-0"].status, "exited (unhealthy, gave up after 2 restarts)")
+end)
+
+test("killed while it ends an unhealthy guest, a supervisor leaves the reason to the next one", function()
+  local stack <close> = stack_of("http:80/health", "restart_on_unhealthy: true,", { "powerdown=ignore" })
+  stack:write((fs.read(stack.directory .. "/holos.yaml"):gsub("timeout: 2s", "timeout: 150ms")))
+  stack:expect { "up", "-d" }
+  local pid = stack:ps()["web-0"].pid
+  stack:eventually("it is being ended", function() return runtime_of(stack).ending end)
+  supervised.kill(supervised.supervisor(stack))
+  equal({ runtime_of(stack).ending.how, runtime_of(stack).restarts }, { "unhealthy" })
+  supervised.kill(pid)
+  fake_qemu.set(stack.qemu, {})
+  stack:expect { "ps" }
+  stack:eventually("its end is told", function() return supervised.events(stack, "instance.exited")[1] end)
+  equal(supervised.events(stack, "instance.exited")[1].how, "unhealthy")
+  stack:eventually("it runs again", function() return supervised.runs_anew(stack, "web-0", pid) end)
+  equal({ runtime_of(stack).restarts.unhealthy, runtime_of(stack).ending }, { 1 })
+end)
+
+test("what the next supervisor finds half ended it ends", function()
+  local stack <close> = stack_of("http:80/health", "restart_on_unhealthy: true,", { "powerdown=ignore" })
+  stack:write((fs.read(stack.directory .. "/holos.yaml"):gsub("timeout: 2s", "timeout: 150ms")))
+  stack:expect { "up", "-d" }
+  local pid = stack:ps()["web-0"].pid
+  stack:eventually("it is being ended", function() return runtime_of(stack).ending end)
+  supervised.kill(supervised.supervisor(stack))
+  stack:expect { "ps" }
+  stack:eventually("it runs again", function() return supervised.runs_anew(stack, "web-0", pid) end)
+  equal(supervised.events(stack, "instance.exited")[1].how, "unhealthy")
+end)
+
+test("a check that cannot be made says why, without saying whose it is", function()
+  local stack <close> = stack_of("exit 0", nil, {})
+  local failed = stack:expect({ "up" }, 4)
+  ok(failed.stderr:find("web-0: unhealthy: 2 checks failed; the last: ssh to", 1, true), failed.stderr)
+  ok(not failed.stderr:find("web-0: ssh", 1, true), failed.stderr)
 end)
 
 test("a changed check is used at once, without a restart", function()

@@ -174,7 +174,8 @@ local function runtime_in_memory(value)
   return file, undo
 end
 
-test("that an unhealthy machine is to be started again is written before it is stopped", function()
+--- Replaces web-0, which is unhealthy, with `halt` in the place of stop.stop; gives what was written.
+local function replace_unhealthy(halt)
   local spec = { name = "web-0", stop_grace_ms = 1, restart = { policy = "always", on_unhealthy = true } }
   local file, undo = runtime_in_memory { pid = 7, start_time = 1 }
   local _undo <close> = undo
@@ -182,11 +183,35 @@ test("that an unhealthy machine is to be started again is written before it is s
   local _record <close> = instead(record_, { load = function()
     return { instances = { ["web-0"] = { desired = "running", spec = spec } } }
   end })
-  local _stop <close> = instead(stop, { stop = function() err.raise { message = "killed here", code = "ECANCELED" } end })
-  local keeper = keeper_.new(project_of { state = STATE }, "web-0", { desired = "running", spec = spec })
-  raises("killed here", virtual.run, function() end_.replace(keeper, { pid = 7, start_time = 1 }, { how = "unhealthy",
-    cause = "unhealthy" }) end)
-  equal({ file.value.pid, file.value.restarts }, { 7, { total = 1, row = 1, unhealthy = 1, delay_ms = 100, next_ms = 100 } })
+  local _stop <close> = instead(stop, { stop = function(_, options) return halt(options, file) end })
+  local world = { proc = { reap = function() end } }
+  local keeper = keeper_.new(project_of { state = STATE, world = world }, "web-0", { desired = "running", spec = spec })
+  virtual.run(function()
+    pcall(end_.replace, keeper, { pid = 7, start_time = 1 }, { how = "unhealthy", text = "exit 1", cause = "unhealthy" })
+  end)
+  return file, keeper.project.told
+end
+
+local DUE = { total = 1, row = 1, unhealthy = 1, delay_ms = 100, next_ms = 100 }
+
+test("why an unhealthy machine is ended is written before it is, and no restart counts until then", function()
+  local file = replace_unhealthy(function() err.raise { message = "killed here", code = "ECANCELED" } end)
+  equal(file.value, { pid = 7, start_time = 1, ending = { how = "unhealthy", text = "exit 1", cause = "unhealthy" } })
+end)
+
+test("nobody can read the end of a replaced machine without its reason and its next start", function()
+  local file, told = replace_unhealthy(function(options, file)
+    local now = { exit = "powered off" }
+    options.on_end(now)
+    file.saved[#file.saved + 1] = now
+  end)
+  equal({ #file.saved, file.saved[2] }, { 2, { exit = "unhealthy", restarts = DUE } })
+  equal({ #told, told[1].how, told[1].restart_in_ms }, { 1, "unhealthy", 100 })
+end)
+
+test("one that ended by itself just before it was to be replaced has ended for the same reason", function()
+  local file = replace_unhealthy(function() return stop.WAS_NOT_RUNNING end)
+  equal(file.value, { start_time = 1, exit = "unhealthy", restarts = DUE })
 end)
 
 test("a start that is due stays due until the launch has a process", function()
