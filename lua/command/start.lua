@@ -1,7 +1,7 @@
 --- holos start
-local down = require "holos.use.down"
 local goal = require "holos.command.goal"
 local shared = require "holos.command.shared"
+local start = require "holos.use.start"
 local talk_ = require "holos.command.talk"
 
 local M = {
@@ -17,7 +17,7 @@ function M.run(world, options)
   options.goal = goal.of(world, options)
   local context = shared.recorded(world, options, "start")
   local talk <close> = talk_.new(world, "start")
-  down.start(context, context.words, talk)
+  start.start(context, context.words, talk)
   return 0
 end
 

@@ -57,7 +57,7 @@ end
 ---  others: the specs of all other instances of the file
 ---  rollouts: {[service] = holos.Rollout}, of those that are changed in groups
 ---  no_start: make what is missing and launch nothing   leave_known: recorded instances stay as they are
----  renews: but for their hardware
+---  renews: but for their hardware                     restarts: {[instance] = true}, what runs and is to be restarted
 ---@return holos.Plan
 function M.make(context)
   local plan, wanted = sheet.new(), {}

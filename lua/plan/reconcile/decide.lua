@@ -16,6 +16,7 @@ local M = {}
 ---@field answers string[]? that would settle a question
 ---@field verb    "reprovision"|"keep"|nil  what the user has decided
 ---@field needs_restart boolean?  though no field asks for it
+---@field is_asked boolean?  the user wants it to be restarted
 ---@field follows string?  the service that it depends on and is restarted with, see reconcile/follow
 ---@field is_done boolean?  it was to switch itself off, and has
 ---@field is_pending boolean?  a recreation that was begun before
@@ -141,12 +142,13 @@ end
 
 --- What is to become of the instance of `spec`.
 ---@param context table  {record, observed, consent: holos.Consent, renew(spec, runs): the id of a guest that runs its first
----                      steps again}
+---                      steps again, restarts: instances that are to be restarted whatever has changed}
 ---@return holos.Decision
 function M.of(context, spec)
   local entry, seen = context.record.instances[spec.name], context.observed.instances[spec.name]
   if not seen then return new(spec) end
   local decision = M.of_known(context, spec, entry, seen)
+  decision.is_asked = decision.kind == "go" and context.restarts and context.restarts[spec.name] or nil
   if decision.intent then decision.intent.provision_runs = decision.intent.provision_runs or entry.provision_runs end
   return decision
 end

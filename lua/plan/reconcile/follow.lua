@@ -26,7 +26,10 @@ local function is_done(context, decision)
   return seen.runtime ~= nil and seen.runtime.exit == shutdown.POWERED_OFF and (gravest == nil or gravest == "live")
 end
 
-local function follows(spec, restarted)
+--- The service that an instance depends on and is restarted with.
+---@param restarted table<string, boolean>  services
+---@return string?
+function M.cause(spec, restarted)
   for _, dependency in ipairs(spec.depends_on) do
     if dependency.restart and restarted[dependency.service] then return dependency.service end
   end
@@ -41,7 +44,7 @@ function M.mark(context, decisions, needs_restart)
     local spec = decision.spec
     local seen = context.observed.instances[spec.name]
     decision.is_done = ends[spec.service] and is_done(context, decision) or nil
-    decision.follows = decision.kind == "go" and seen.running and follows(spec, restarted) or nil
+    decision.follows = decision.kind == "go" and seen.running and M.cause(spec, restarted) or nil
     local is_restarted = decision.kind == "recreate" or decision.kind == "go" and needs_restart(decision, seen)
     if is_restarted and seen.running then restarted[spec.service] = true end
   end

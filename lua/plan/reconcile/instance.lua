@@ -81,6 +81,7 @@ local function cause_of(decision, seen)
   elseif decision.needs_restart then
     causes[#causes + 1] = "its first steps run again"
   end
+  if decision.is_asked and seen.running then causes[#causes + 1] = "as it was asked for" end
   if decision.follows then causes[#causes + 1] = decision.follows .. " is restarted" end
   return table.concat(causes, "; ")
 end
@@ -105,6 +106,7 @@ end
 
 --- Whether a machine has to be launched for a decision to keep its disk, anew or at all.
 function M.needs_restart(decision, seen)
+  if decision.is_asked then return true end
   if decision.is_done then return false end
   local gravest = diff.gravest(decision.changes)
   return decision.follows ~= nil or not seen.running or decision.needs_restart or gravest ~= nil and gravest ~= "live"
