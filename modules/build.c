@@ -1,7 +1,8 @@
 /* sys.build: what this binary is made of.
  *
  * version, id, architecture, libraries = { {name=, version=}, … } are plain values; licenses() gives
- * { {name=, version=, licence=, text=}, … }, built on demand because the texts are long. */
+ * { {name=, version=, licence=, text=}, … }, built on demand because the texts are long; release_scripts() gives the memory
+ * of scripts that were loaded back. */
 #include <curl/curl.h>
 #include <jansson.h>
 #include <libssh2.h>
@@ -56,6 +57,15 @@ static int build_licenses(lua_State *L)
     return 1;
 }
 
+/* release_scripts(): what was read of the embedded scripts so far needs no memory any more, for processes that live long.
+ * Nothing changes but that: one that is loaded later is read from the binary's file again. */
+static int build_release_scripts(lua_State *L)
+{
+    (void)L;
+    embedded_release();
+    return 0;
+}
+
 int luaopen_sys_build(lua_State *L)
 {
     lua_newtable(L);
@@ -69,5 +79,7 @@ int luaopen_sys_build(lua_State *L)
     lua_setfield(L, -2, "libraries");
     lua_pushcfunction(L, build_licenses);
     lua_setfield(L, -2, "licenses");
+    lua_pushcfunction(L, build_release_scripts);
+    lua_setfield(L, -2, "release_scripts");
     return 1;
 }

@@ -13,4 +13,7 @@ struct embedded_file {
 /* The file of exactly this path, or NULL. */
 const struct embedded_file *embedded_find(const char *path);
 
+/* Gives the memory that holds the files' bytes back to the system; reading one again brings it back from the binary. */
+void embedded_release(void);
+
 #endif

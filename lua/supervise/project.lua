@@ -49,12 +49,15 @@ function Project:publish(event)
   end
 end
 
---- Ends it when there is nothing left to look after. Keepers call this when theirs has changed.
+--- Ends it when there is nothing left to look after. Keepers call this when theirs has changed. What is in hand loads
+--- scripts; once nothing is, they have served.
 function Project:review()
+  local is_active, is_busy = false, false
   for _, keeper in pairs(self.keepers) do
-    if keeper:is_active() then return end
+    is_active, is_busy = is_active or keeper:is_active(), is_busy or keeper.is_busy
   end
-  self.over:fire("idle")
+  if not is_active then return self.over:fire("idle") end
+  if not is_busy then self.world.build.release_scripts() end
 end
 
 --- Whether a client has asked to leave an instance alone.

@@ -6,55 +6,17 @@ local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local host = require "sys.host"
-local io_wait = require "holos.run.io"
 local json = require "sys.json"
-local launch = require "sys.launch"
+local lifecycle = require "tests.bench.lifecycle"
+local measure = require "tests.bench.measure"
 local qcow2 = require "sys.qcow2"
 local shell_loop = require "tests.bench.shell_loop"
-local task = require "holos.core.task"
 
 local ROUNDS = 5
-local TIMEOUT_MS = 120000
 
 local directory
-local INSIDE = fs.realpath(files.directory .. "/bench/inside.lua")
 
---- Runs a program to its end; gives the wall time in ms.
-local function run_program(program, words, env)
-  local begun_ms = task.now_ms()
-  local child <close> = assert(launch.prepare { program = program, argv = words, directory = directory,
-    env = { "PATH=/usr/bin:/bin", table.unpack(env or {}) } })
-  assert(child:go())
-  local ended = task.within(TIMEOUT_MS, io_wait.await, child, "try_wait")
-  return task.now_ms() - begun_ms, ended.exit
-end
-
---- Runs holos; gives wall and CPU time and its peak of memory. Its VMs are nobody's children and not counted.
----@param status integer?  what it should end with
-local function run(words, env, status)
-  local file = directory .. "/took"
-  local wall_ms, exit = run_program(host.executable(), { "lua", INSIDE, file, table.unpack(words) }, env)
-  if exit ~= (status or 0) then error(("%s ended with %s"):format(table.concat(words, " "), exit)) end
-  local cpu_us, peak_kib = assert(fs.read(file)):match("^(%d+) (%d+)")
-  return { wall_ms = wall_ms, cpu_ms = cpu_us / 1000, peak_mib = peak_kib / 1024 }
-end
-
-local function median(list, name)
-  local values = {}
-  for i, item in ipairs(list) do values[i] = item[name] end
-  table.sort(values)
-  return values[(#values + 1) // 2]
-end
-
---- The medians of `rounds` runs, and the least CPU time, which others on the machine disturb least, of `body`.
-local function measure(rounds, body)
-  local list = {}
-  for round = 1, rounds do list[round] = body(round) end
-  local least_ms = math.huge
-  for _, took in ipairs(list) do least_ms = math.min(least_ms, took.cpu_ms) end
-  return { wall_ms = median(list, "wall_ms"), cpu_ms = median(list, "cpu_ms"), least_ms = least_ms,
-    peak_mib = median(list, "peak_mib") }
-end
+local function run(words, env, status) return measure.run(directory, words, env, status) end
 
 local function say(what, took, note)
   print(("%-44s %7.0f ms wall %8.1f ms CPU %6.1f MiB   %s"):format(what, took.wall_ms, took.cpu_ms, took.peak_mib, note or ""))
@@ -76,17 +38,17 @@ local function in_fresh_state(name, env)
 end
 
 local function bench_fake(qemu)
-  for _, count in ipairs { 1, 10, 20, 50 } do
+  for _, count in ipairs { 1, 10, 50 } do
     write(stack(count))
     local downs = {}
-    local up = measure(ROUNDS, function(round)
+    local up = measure.rounds(ROUNDS, function(round)
       local env = in_fresh_state(("fake-%d-%d"):format(count, round), { "HOLOS_QEMU_SYSTEM=" .. qemu })
       local took = run({ "up" }, env)
       downs[round] = run({ "down" }, env)
       return took
     end)
     say(("up of %d VMs on the stand-in"):format(count), up, ("%.1f ms CPU a VM"):format(up.cpu_ms / count))
-    say(("down of %d VMs"):format(count), measure(ROUNDS, function(round) return downs[round] end))
+    say(("down of %d VMs"):format(count), measure.summary(downs))
   end
 end
 
@@ -139,8 +101,8 @@ local READING = {
 local function bench_reading()
   print(("%-44s %9s %9s %9s   %s"):format("", "median", "least", "memory", "aim"))
   local function row(what, words, rounds, status, aim)
-    local took = measure(rounds, function() return run(words, nil, status) end)
-    print(("%-44s %6.1f ms %6.1f ms %5.1f MiB   %s"):format(what, took.cpu_ms, took.least_ms, took.peak_mib, aim or "-"))
+    local took = measure.rounds(rounds, function() return run(words, nil, status) end)
+    print(("%-44s %6.1f ms %6.1f ms %5.1f MiB   %s"):format(what, took.cpu_ms, took.least.cpu_ms, took.peak_mib, aim or "-"))
   end
   row("version", { "version", "--short" }, 50)
   for _, case in ipairs(READING) do
@@ -170,7 +132,7 @@ local function real_round(round, count, program)
   local took = { up_ms = up.wall_ms, both_ms = up.wall_ms + down.wall_ms }
   for name, loop in pairs(loops) do
     local exit
-    took[name .. "_ms"], exit = run_program("/bin/sh", { loop .. "/loop.sh" })
+    took[name .. "_ms"], exit = measure.run_program(directory, "/bin/sh", { loop .. "/loop.sh" })
     if exit ~= 0 then error(("the %s loop ended with %s"):format(name, exit)) end
   end
   took.to_bare, took.to_same = took.both_ms / took.bare_ms, took.both_ms / took.same_ms
@@ -183,34 +145,18 @@ local function bench_real(count)
   write(stack(count, ", vm: {memory_mb: 64}"))
   local list = {}
   for round = 1, ROUNDS do list[round] = real_round(round, count, program) end
-  local function middle(name) return median(list, name) end
+  local function middle(name) return measure.median(list, name) end
   print(("up and down of %d real QEMUs %31d ms wall, %d of them up"):format(count, middle "both_ms", middle "up_ms"))
   print(("  beside a shell loop of the same machines %19d ms; ratio %.2f"):format(middle "same_ms", middle "to_same"))
   print(("  beside a shell loop of the barest machines %17d ms; ratio %.2f"):format(middle "bare_ms", middle "to_bare"))
-end
-
-local IDLE_MS = 60000
-
---- What the supervisor of so many VMs takes while nothing happens.
-local function bench_supervisor(count)
-  local stack_ <close> = require("tests.support.stack").on_fake(stack(count))
-  stack_:expect { "up" }
-  stack_:eventually("there is a supervisor", function() return #stack_:supervisors() == 1 end)
-  local file = ("/proc/%d/status"):format(stack_:supervisors()[1])
-  local function count_of(name) return tonumber(assert(fs.read(file)):match("\n" .. name .. ":%s*(%d+)")) end
-  task.wait { at_ms = task.now_ms() + 2000 }
-  local before = count_of "voluntary_ctxt_switches"
-  task.wait { at_ms = task.now_ms() + IDLE_MS }
-  print(("supervisor of %d VMs: %.1f MiB, %.1f of its own; woken %d times in %d s   aim 4 MiB, 0 times"):format(count,
-    count_of "VmRSS" / 1024, count_of "RssAnon" / 1024, count_of "voluntary_ctxt_switches" - before, IDLE_MS // 1000))
 end
 
 test("figures", function()
   directory = tmpdir()
   assert(qcow2.create(directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
   print(("binary %.2f MiB"):format(assert(fs.stat(host.executable())).size_bytes / 1048576))
+  lifecycle.show()
   bench_reading()
   bench_fake(fake_qemu.install {})
-  bench_supervisor(20)
   bench_real(10)
 end, { timeout_ms = 900000 })

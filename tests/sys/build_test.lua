@@ -1,6 +1,7 @@
 --- What the binary says it is made of, against vendor/pins; which licences may be linked.
 
 local build = require "sys.build"
+local files = require "tests.support.files"
 
 -- Permissive licences that ask for nothing but their text, which `holos licenses` prints.
 local ALLOWED = { ["MIT"] = true, ["Apache-2.0"] = true, ["curl"] = true, ["BSD-3-Clause"] = true }
@@ -57,4 +58,13 @@ test("the identity of a build is a hash", function()
   ok(build.id:find("^%x+$") and #build.id == 16, build.id)
   ok(build.version:find("^%d+%.%d+%.%d+$"), build.version)
   ok(build.architecture == "x86_64" or build.architecture == "aarch64", build.architecture)
+end)
+
+test("the memory of scripts that were loaded is given back, and they can be loaded again", function()
+  local function mapped_kib() return tonumber(files.read("/proc/self/status"):match("RssFile:%s*(%d+)")) end
+  local before = build.licenses()
+  local mapped = mapped_kib()
+  build.release_scripts()
+  ok(mapped_kib() < mapped, ("%d KiB of files were in memory, now %d"):format(mapped, mapped_kib()))
+  equal(build.licenses(), before)
 end)
