@@ -8,24 +8,14 @@ local M = {
   summary = "show the console and the provisioning of instances",
   arguments = { shared.SERVICES },
   options = {
-    { "-F", "--follow", help = "go on as lines come (-f does the same here, unless a file's name comes behind it)" },
+    shared.FOLLOW,
     { "-n", "--tail", value = "LINES", kind = "integer", least = 0, help = "the last LINES of each only" },
     { "--source", value = "WHICH", kind = "choice", choices = { "console", "provision", "qemu", "all" },
       help = "console, provision, qemu or all (default: console and provision)" },
     { "--no-prefix", help = "lines without the instance's name" },
   },
+  rewrite = shared.rewrite_follow,
 }
-
---- Behind `logs`, -f follows, unless the word after it is a file's name: then it is the option of all commands.
-function M.rewrite(words)
-  local rewritten = {}
-  for i, word in ipairs(words) do
-    local after = words[i + 1] or ""
-    local is_file = after:find("/", 1, true) or after:find("%.ya?ml$") or after:find("%.json$")
-    rewritten[i] = word == "-f" and not is_file and "--follow" or word
-  end
-  return rewritten
-end
 
 local SOURCES = { all = { "console", "provision", "qemu" } }
 

@@ -1,6 +1,6 @@
 --- logs: console and report of instances, read back or followed. Effects: reads, inotify.
 local choose = require "holos.use.choose"
-local err = require "holos.core.err"
+local follow = require "holos.run.follow"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 local text = require "holos.core.text"
@@ -10,7 +10,6 @@ local M = {}
 --- Sources of lines: file in the instance directory, by the word of --source.
 M.SOURCES = { console = "console.log", provision = "report.log", qemu = "qemu.log" }
 
-local CHUNK_BYTES = 65536
 local LINE_BYTES = 200
 
 --- The last `count` lines of a file, all of them when `count` is nil; and where following goes on.
@@ -40,29 +39,6 @@ local function emit(write, name, source, lines)
   end
 end
 
-local function follow(world, directory, name, source, from, write)
-  local file = directory .. "/" .. M.SOURCES[source]
-  local watch <close> = err.check(name, world.fs.watch())
-  err.check(name, watch:add(file, { "modify" }))
-  local rest = ""
-  while true do
-    local stat = world.fs.stat(file)
-    if stat and stat.size_bytes < from then from, rest = 0, "" end -- it was put aside
-    local chunk = world.fs.read_at(file, from, CHUNK_BYTES) or ""
-    if chunk == "" then
-      task.wait { fd = watch:fileno(), dir = "r" }
-      while watch:try_next() do end
-    else
-      from, rest = from + #chunk, rest .. chunk
-      local whole, left = rest:match("^(.*\n)([^\n]*)$")
-      if whole then
-        emit(write, name, source, text.lines(whole))
-        rest = left
-      end
-    end
-  end
-end
-
 --- Writes the logs of the chosen instances.
 ---@param options {tail: integer?, follow: boolean, sources: string[]}
 ---@param write fun(name: string, source: string, line: string)  lines are guest bytes: escape them for a terminal
@@ -71,10 +47,13 @@ function M.run(context, words, options, write)
   for _, name in ipairs(table_.keys(choose.instances(context.record, words))) do
     local directory = context.state:instance(context.record.name, name)
     for _, source in ipairs(options.sources) do
-      local lines, from = tail_lines(context.world, directory .. "/" .. M.SOURCES[source], options.tail)
+      local file = directory .. "/" .. M.SOURCES[source]
+      local lines, from = tail_lines(context.world, file, options.tail)
       emit(write, name, source, lines)
-      if options.follow and context.world.fs.stat(directory .. "/" .. M.SOURCES[source]) then
-        followers[#followers + 1] = function() follow(context.world, directory, name, source, from, write) end
+      if options.follow and context.world.fs.stat(file) then
+        followers[#followers + 1] = function()
+          follow.lines(context.world, file, file, from, function(more) emit(write, name, source, more) end)
+        end
       end
     end
   end
