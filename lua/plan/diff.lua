@@ -80,6 +80,7 @@ M.FIELDS = {
   { name = "allow_paths", key = "vm.allow_paths", get = function(s) return s.vm.allow_paths end,
     show = words },
   { name = "run_as_root", key = "vm.run_as_root", get = function(s) return s.vm.run_as_root end },
+  { name = "watchdog", key = "vm.watchdog", get = function(s) return s.vm.watchdog end },
   { name = "ports", key = "ports", at = { "ports" }, get = function(s) return s.ports end, show = port_words },
   { name = "volumes", key = "volumes", get = mounts_of, show = mount_words },
   { name = "network", class = "restart", key = "networks", get = function(s) return s.nics end,

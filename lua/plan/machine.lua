@@ -59,6 +59,7 @@ function M.vm(context, service, recorded)
     uefi = is_uefi(service), machine = machine_of(vm.machine, recorded, facts.qemu.machines), machine_wanted = vm.machine,
     cpu_model = model, cpu_model_wanted = vm.cpu_model,
     extra_args = vm.extra_args, allow_paths = vm.allow_paths, run_as_root = vm.run_as_root,
+    watchdog = vm.watchdog,
   }
 end
 

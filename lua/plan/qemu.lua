@@ -89,6 +89,14 @@ function M.platform(b)
   end
 end
 
+--- A watchdog, where the file wants one. It has a place of its own on the bus, so that no other device moves with it.
+function M.watchdog(b)
+  local action = b.spec.vm.watchdog
+  if not action then return end
+  b:option(cause.key "vm.watchdog", "-device", "i6300esb,id=watchdog,bus=pcie.0,addr=0x1d")
+  b:option(cause.key "vm.watchdog", "-action", "watchdog=" .. action)
+end
+
 local function share_9p(b, mount, why)
   local fd = b:descriptor { role = "directory", path = mount.source }
   b.landlock[#b.landlock + 1] = { path = mount.source, access = mount.read_only and "read" or "write" }
@@ -175,7 +183,7 @@ end
 
 --- The sections of a command line, in order; a function, so that a script can add or drop one.
 function M.sections(_)
-  return { M.machine, M.channels, M.platform, boot.firmware, boot.kernel, disks.root, disks.seed, disks.volumes,
+  return { M.machine, M.channels, M.platform, M.watchdog, boot.firmware, boot.kernel, disks.root, disks.seed, disks.volumes,
     boot.cdroms, M.shares, M.network, boot.clock, M.extra }
 end
 

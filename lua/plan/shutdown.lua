@@ -4,7 +4,8 @@ local M = {}
 --- How an end by the guest's own power-off is called.
 M.POWERED_OFF = "powered off"
 
---- QAPI's ShutdownCause (qapi/run-state.json): what it is called here, and a sentence for people.
+--- QAPI's ShutdownCause (qapi/run-state.json), and a watchdog, which ends QEMU without a word of that: what it
+--- is called here, and a sentence for people.
 local CAUSES = {
   ["guest-shutdown"] = { M.POWERED_OFF, "the guest powered off" },
   ["guest-reset"] = { "powered off", "the guest asked for a reset, which ends this VM" },
@@ -16,6 +17,7 @@ local CAUSES = {
   ["host-error"] = { "failed", "QEMU met an error" },
   ["subsystem-reset"] = { "ended", "a device asked for a reset, which ends this VM" },
   ["snapshot-load"] = { "ended", "a snapshot was loaded" },
+  ["watchdog"] = { "watchdog", "its watchdog ended it: the guest had not fed it for too long" },
   ["none"] = { "ended", "QEMU gave no reason" },
 }
 

@@ -36,7 +36,8 @@ end
 local function exit_text(now)
   local restarts = now.restarts or {}
   if restarts.next_ms then return ("restarting (%s, attempt %d)"):format(now.exit, restarts.row) end
-  return ("exited (%s%s)"):format(now.exit, restarts.gave_up and (", gave up after %d restarts"):format(restarts.total) or "")
+  return ("exited (%s%s)"):format(now.exit, restarts.gave_up and (", gave up after %d restart%s"):format(restarts.total,
+    restarts.total == 1 and "" or "s") or "")
 end
 
 local function stopped_text(entry, why, now)

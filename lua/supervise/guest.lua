@@ -11,6 +11,8 @@ local AGAIN_MS, AGAIN_MOST_MS, GREETING_MS = 1000, 60000, 30000
 --- A disk with less room is full; how often one is looked at that has paused a guest.
 M.ROOM_BYTES, M.LOOK_MS = 64 << 20, 5000
 local EVENTS = { "STOP", "RESUME", "RESET", "GUEST_PANICKED", "WATCHDOG", "BLOCK_IO_ERROR" }
+-- What is told and changes nothing by itself; after a watchdog the guest may be paused, and is looked at.
+local PASSING = { RESET = "instance.reset", WATCHDOG = "instance.watchdog" }
 
 local Guest = {}
 Guest.__index = Guest
@@ -71,7 +73,7 @@ local function listen(guest, session)
     if why then return why end
     repeat
       local event = next_event(guest, session, halt)
-      if event == "RESET" then tell(guest, { type = "instance.reset" }) end
+      if PASSING[event] then tell(guest, { type = PASSING[event] }) end
     until event ~= "RESET"
   end
 end

@@ -12,11 +12,12 @@
  *   powerdown=obey        ignore = the guest does not hear the power button; second = only its second press
  *   shutdown_ms=0         from the button to the end
  *   status=running        what query-status says once the guest runs: internal-error, io-error, paused, …
- *   halt=io-error         the state that the guest falls into halt_after_ms after its start, with QEMU's events
+ *   halt=io-error         the state that the guest falls into halt_after_ms after its start, with QEMU's events; reset: its
+ *                         watchdog resets it
  *   halt_after_ms=0       0: never
  *   sigterm=obey          ignore
  *   exit_after_ms=0       ends by itself; with exit_code=N, and with reason=guest-panic (any of QEMU's) in a SHUTDOWN
- *                         event
+ *                         event; reason=watchdog: by its watchdog, without one
  *   fail=TEXT             says TEXT on stderr and exits with 1 at the start */
 #include "fake.h"
 
@@ -35,6 +36,13 @@ long long now_ms(void)
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return now.tv_sec * 1000LL + now.tv_nsec / 1000000;
+}
+
+/* A watchdog ends QEMU at once, without a SHUTDOWN event. */
+static void stop_by_watchdog(struct fake *fake)
+{
+    broadcast(fake, "{\"event\": \"WATCHDOG\", \"data\": {\"action\": \"poweroff\"}}");
+    exit(0);
 }
 
 void stop_with(struct fake *fake, const char *reason, bool by_guest)
@@ -127,15 +135,23 @@ static int due_ms(const struct fake *fake)
     return first < 0 ? -1 : first > now ? (int)(first - now) : 0;
 }
 
-/* In the order of QEMU 7.2: what went wrong, then STOP; a panic is told after it. */
+/* In the order of QEMU 7.2: what went wrong, then STOP; a panic is told after it. A watchdog may also reset the guest,
+ * which then runs on. */
 static void halt(struct fake *fake)
 {
     fake->halt_at_ms = 0;
+    if (!strcmp(fake->settings.halt, "reset")) {
+        broadcast(fake, "{\"event\": \"WATCHDOG\", \"data\": {\"action\": \"reset\"}}");
+        broadcast(fake, "{\"event\": \"RESET\", \"data\": {\"guest\": true, \"reason\": \"guest-reset\"}}");
+        return;
+    }
     fake->status = fake->settings.halt;
     if (!strcmp(fake->status, "io-error"))
         broadcast(fake, "{\"event\": \"BLOCK_IO_ERROR\", \"data\": {\"device\": \"\", \"node-name\": \"root\", "
                         "\"operation\": \"write\", \"action\": \"stop\", \"nospace\": true, "
                         "\"reason\": \"No space left on device\"}}");
+    if (!strcmp(fake->status, "watchdog"))
+        broadcast(fake, "{\"event\": \"WATCHDOG\", \"data\": {\"action\": \"pause\"}}");
     broadcast(fake, "{\"event\": \"STOP\", \"timestamp\": {\"seconds\": 1, \"microseconds\": 0}}");
     if (!strcmp(fake->status, "guest-panicked"))
         broadcast(fake, "{\"event\": \"GUEST_PANICKED\", \"data\": {\"action\": \"pause\"}}");
@@ -154,6 +170,8 @@ static void act_on_time(struct fake *fake)
         stop_with(fake, "guest-shutdown", true);
     if (!fake->crash_at_ms || now < fake->crash_at_ms)
         return;
+    if (!strcmp(fake->settings.reason, "watchdog"))
+        stop_by_watchdog(fake);
     if (fake->settings.reason[0])
         stop_with(fake, fake->settings.reason, !strncmp(fake->settings.reason, "guest", 5));
     exit(fake->settings.exit_code);

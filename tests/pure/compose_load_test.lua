@@ -52,10 +52,10 @@ test("every value knows where it was written, merged ones where their text is", 
   equal(marks["services.db.image"], "holos.yaml:3:3")
   equal(marks["services.web.vm.vcpu"], "holos.yaml:4:12")
   equal(marks["services.web.vm.memory_mb"], "holos.yaml:38:7")
-  equal(marks["services.web.ports[4]"], "holos.yaml:50:9")
-  equal(marks["services.web.depends_on.cache"], "holos.yaml:45:7")
+  equal(marks["services.web.ports[4]"], "holos.yaml:51:9")
+  equal(marks["services.web.depends_on.cache"], "holos.yaml:46:7")
   equal(marks["services.db.labels.owner"], "holos.yaml:14:25")
-  equal(marks['volumes["pgdata"]'], "holos.yaml:61:3")
+  equal(marks['volumes["pgdata"]'], "holos.yaml:62:3")
   equal(marks["nothing.like.that"], nil)
 end)
 

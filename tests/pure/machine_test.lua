@@ -5,6 +5,7 @@ local made = require "tests.support.project"
 local ports = require "holos.plan.ports"
 local qemu = require "holos.plan.qemu"
 local record_schema = require "holos.plan.record_schema"
+local seed = require "holos.plan.seed"
 
 local function spec_of(project, facts)
   local result, findings = instance.specs(project, made.record(), facts or made.facts())
@@ -182,4 +183,23 @@ test("what a guest finds its disks and shares by fits the devices: 20 bytes, and
     seen[name] = true
     if mount.target == "/kept" then equal(mount.volume, volumes.kept.name) end
   end
+end)
+
+test("a watchdog is one option more, in a place of its own: no other device of the machine moves", function()
+  local project, facts = made.whole()
+  local text = table.concat(command_of((spec_of(project, facts))).argv, "\n")
+  project.services.app.vm.watchdog = nil
+  local without = table.concat(command_of((spec_of(project, facts))).argv, "\n")
+  local left = text:gsub("%-device\ni6300esb,id=watchdog,bus=pcie%.0,addr=0x1d\n%-action\nwatchdog=reset\n", "")
+  equal({ left == without, text == without }, { true, false })
+end)
+
+test("who has a stuck guest paused and nothing that restarts it is told", function()
+  local function warned(action, restart)
+    return seed.warnings { name = "app", vm = { watchdog = action }, restart = restart }[1]
+  end
+  equal(warned("pause"), "app: a guest that its watchdog pauses stays paused, as nothing restarts it: set restart: on-failure, "
+    .. "or vm.watchdog: reset")
+  equal(warned("pause", { policy = "no" }), warned("pause"))
+  equal({ warned("pause", { policy = "always" }), warned("reset"), warned(nil) }, {})
 end)

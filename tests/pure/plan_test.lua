@@ -295,7 +295,8 @@ test("a change of every field there is can be shown", function()
     shm_size_bytes = 1 << 26, app = { argv = { "/bin/app" } }, extra_hosts = { { name = "a", address = "1.2.3.4" } },
     restart = { policy = "always" }, logging = { max_bytes = 1 << 20 } })
   changed.vm = { memory_mib = 1024, vcpu = 2, machine = "pc-q35-8.0", cpu_model = "host", accel = "kvm", uefi = true,
-    extra_args = { "-x" }, allow_paths = { "/x" }, run_as_root = true, cpu_quota = 1.5 }
+    extra_args = { "-x" }, allow_paths = { "/x" }, run_as_root = true, cpu_quota = 1.5,
+    watchdog = "pause" }
   local shown = {}
   for _, change in ipairs(diff.changes(recorded, changed)) do
     shown[change.name] = true

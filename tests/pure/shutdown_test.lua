@@ -18,3 +18,7 @@ test("shutdown: orderly ends", function()
   equal({ shutdown.is_orderly("guest-shutdown"), shutdown.is_orderly("host-qmp-quit"), shutdown.is_orderly("guest-panic"),
     shutdown.is_orderly(nil) }, { true, true, false, false })
 end)
+
+test("shutdown: a watchdog's end is a failure that goes by its name", function()
+  equal({ (shutdown.explain "watchdog"), shutdown.is_orderly "watchdog" }, { "watchdog", false })
+end)

@@ -14,7 +14,7 @@ local PLACES = { "/run/", "/var/lib/", "/var/log/", "/proc/sys/", "/etc/ho", "/e
 local EXECUTABLE = tonumber("755", 8)
 -- Instead of these programs functions run that say so in the file called, and fail when the file fails has the same line.
 -- Programs on PATH would not do: busybox's shell takes its own.
-local RECORDED = { "mount", "umount", "modprobe", "hostname", "systemctl", "sync", "kill", "poweroff", "ip" }
+local RECORDED = { "mount", "umount", "modprobe", "hostname", "systemctl", "sync", "kill", "poweroff", "ip", "busybox" }
 
 local function plain_gsub(text, from, to)
   return (text:gsub(from:gsub("%p", "%%%0"), (to:gsub("%%", "%%%%"))))

@@ -29,7 +29,7 @@ end
 function M.everything(os)
   return M.service("app", {
     image = { os = os or "systemd" }, hostname = "box", domainname = "example.com",
-    vm = { vcpu = 2, memory_mib = 1024, cpu_quota = 1.5, uefi = false },
+    vm = { vcpu = 2, memory_mib = 1024, cpu_quota = 1.5, uefi = false, watchdog = "reset" },
     environment = { PLAIN = "yes", ["QUOTED"] = "it's \"so\" $HOME `id` 100%\\n", LINES = "one\ntwo\n", EMPTY = "",
       ["discovery.type"] = "single-node" },
     networks = { { network = "front", aliases = { "www" }, address = "10.5.0.9", interface_name = "lan0" },

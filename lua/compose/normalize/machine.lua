@@ -15,7 +15,7 @@ end
 function M.vm(vm)
   return {
     machine = vm.machine, cpu_model = vm.cpu_model, accel = vm.accel, uefi = vm.uefi, extra_args = vm.extra_args,
-    allow_paths = vm.allow_paths, run_as_root = vm.run_as_root,
+    allow_paths = vm.allow_paths, run_as_root = vm.run_as_root, watchdog = vm.watchdog or nil,
     vcpu = 1, memory_mib = nil, disk_bytes = nil, -- room for the sizes: a table that grows is made anew
   }
 end

@@ -2,6 +2,18 @@
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 
+local WATCHDOGS = { pause = true, reset = true, poweroff = true }
+
+local watchdog = schema.parsed {
+  accepts = { boolean = true, text = true }, wanted = "true, false or what a watchdog does",
+  values = { "pause", "reset", "poweroff" },
+  parse = function(value)
+    if type(value) == "boolean" then return value and "pause" end
+    if WATCHDOGS[value] then return value end
+    return nil, ('expected true, false, "pause", "reset" or "poweroff", got "%s"'):format(value)
+  end,
+}
+
 return schema.record {
   { "vcpu", schema.integer { least = 1, most = 288 }, default_text = "1", change = "restart", -- QEMU 7.2: q35 has at most 288
     meaning = "Virtual CPUs of each instance. One is faster than two where there is no KVM." },
@@ -32,4 +44,8 @@ return schema.record {
     meaning = "Further host paths that QEMU may open, for what extra_args names." },
   { "run_as_root", schema.boolean {}, default = false, change = "restart",
     meaning = "Keep QEMU's root rights when root starts it. For devices that need them." },
+  { "watchdog", watchdog, default_text = "false", change = "restart",
+    meaning = "A watchdog device (i6300esb) that the guest feeds by itself. What happens to a guest that has not fed it for a "
+      .. "minute: pause (or true) leaves it to restart, as after a panic; reset starts its system again; poweroff ends the "
+      .. "machine." },
 }

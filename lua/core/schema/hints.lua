@@ -4,7 +4,7 @@ local text = require "holos.core.text"
 
 local M = {}
 
-local LISTED_NAMES = 12 -- more would not be read
+local LISTED_NAMES = 13 -- more would not be read
 
 local SCALAR = { text = true, integer = true, number = true, boolean = true }
 

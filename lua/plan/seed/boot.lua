@@ -70,7 +70,7 @@ end
 --- boot.sh
 function M.script(spec)
   return table.concat { library.START, BEGIN, library.ATTEMPT, names.FUNCTIONS, library.PLACES, mounts.FUNCTIONS,
-    CLOUD_INIT, environment.FUNCTIONS, kernel.FUNCTIONS, resolver.FUNCTIONS, content.FUNCTIONS, console.FUNCTIONS, "\n",
+    CLOUD_INIT, environment.FUNCTIONS, kernel.functions(spec), resolver.FUNCTIONS, content.FUNCTIONS, console.FUNCTIONS, "\n",
     table.concat(M.lines(spec), "\n"), "\n", late.BOOT, FINISH }
 end
 
@@ -85,6 +85,6 @@ end
 
 --- What a guest of this kind cannot do of what the file says.
 ---@return string[]
-function M.warnings(service) return late.warnings(service) end
+function M.warnings(service) return table_.extend(late.warnings(service), kernel.warnings(service)) end
 
 return M

@@ -1,11 +1,12 @@
---- What a guest's kernel is told at every boot: parameters (sysctls), the size of /dev/shm. Pure.
+--- What a guest's kernel is told at every boot: parameters (sysctls), the size of /dev/shm, its watchdog. Pure.
 --- Nothing of it stays on the disk: what the file no longer says is the kernel's own again at the next boot.
 local library = require "holos.plan.seed.library"
 local table_ = require "holos.core.table"
+local watchdog = require "holos.plan.seed.watchdog"
 
 local M = {}
 
-M.FUNCTIONS = [[
+local FUNCTIONS = [[
 
 # holos_set_parameter PATH VALUE [later]: one that is not there yet may come with a module.
 holos_set_parameter() {
@@ -26,6 +27,9 @@ holos_resize_shm() {
     fi
 }
 ]]
+
+--- What the lines call.
+function M.functions(spec) return FUNCTIONS .. watchdog.functions(spec) end
 
 --- "net.core.somaxconn" → "net/core/somaxconn". As in sysctl(8) the first separator decides: "net/ipv4/conf/eth0.1/mtu"
 --- has a dot of its own.
@@ -56,8 +60,13 @@ function M.lines(spec)
   if spec.shm_size_bytes then
     lines[#lines + 1] = library.attempt("size of /dev/shm", "holos_resize_shm", spec.shm_size_bytes)
   end
+  lines[#lines + 1] = watchdog.line(spec)
   return lines
 end
+
+--- What a service is to know.
+---@return string[]
+function M.warnings(service) return watchdog.warnings(service) end
 
 ---@return {name: string, data: string}[]
 function M.files(spec)

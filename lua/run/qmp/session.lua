@@ -45,6 +45,7 @@ end
 local function keep_event(session, message)
   local event = { event = message.event, data = type(message.data) == "table" and message.data or {} }
   if event.event == "SHUTDOWN" then session.shutdown = event.data end
+  if event.event == "WATCHDOG" and event.data.action == "poweroff" then session.shutdown = { reason = "watchdog" } end
   if session.wanted and not session.wanted[event.event] then return end
   if #session.events >= M.EVENTS_KEPT then
     table.remove(session.events, 1)
