@@ -30,14 +30,17 @@ function M.kept(context, result)
   return #words > 0 and "kept: " .. table.concat(words, " · ") or nil
 end
 
-function M.run(world, options)
-  local context = shared.recorded(world, options, "down")
-  local talk <close> = talk_.new(world, "down")
+--- Takes down what is named, as the command `verb`.
+function M.carry_out(world, options, verb)
+  local context = shared.recorded(world, options, verb)
+  local talk <close> = talk_.new(world, verb)
   local result = down.down(context, context.words, talk)
   talk:close()
   local kept = M.kept(context, result)
   if kept then out.talk(kept) end
   return 0
 end
+
+function M.run(world, options) return M.carry_out(world, options, "down") end
 
 return M

@@ -9,6 +9,7 @@ local observe = require "holos.run.observe"
 local project = require "holos.run.project"
 local record_ = require "holos.run.record"
 local recorded = require "holos.use.recorded"
+local runtime = require "holos.run.runtime"
 local table_ = require "holos.core.table"
 local trash = require "holos.run.trash"
 
@@ -66,13 +67,29 @@ local function take_volumes(context, batch)
   end
 end
 
---- Stops instances and moves their disks to the trash; volumes only with `options.volumes`.
+-- Those that do not run and are not about to.
+local function only_stopped(context, chosen, talk)
+  local stopped, world, state = {}, context.world, context.state
+  for _, name in ipairs(table_.keys(chosen)) do
+    local restarts = runtime.load(world, state, context.name, name).restarts
+    if observe.is_running(world, state, context.name, name) or restarts and restarts.next_ms then
+      talk.notice(("%s runs and stays; stop it first, or give --stop"):format(name))
+    else
+      stopped[name] = true
+    end
+  end
+  return stopped
+end
+
+--- Stops instances and moves their disks to the trash; volumes only with `options.volumes`. With `options.only_stopped`
+--- those that run are left.
 ---@return {chosen: table<string, boolean>, kept: table<string, table>, batch: string} result
 function M.down(context, words, talk)
   local world, state = context.world, context.state
   local _held <close> = change.begin(context, talk)
   recorded.reload(context)
   local chosen = choose.instances(context.record, words)
+  if context.options.only_stopped then chosen = only_stopped(context, chosen, talk) end
   refuse_protected(context.record, chosen)
   local actions = down.make(context.record, chosen, true)
   ask_hooks(context, actions)

@@ -1,0 +1,22 @@
+--- holos rm
+local down = require "holos.command.down"
+local shared = require "holos.command.shared"
+
+local M = {
+  summary = "move the root disks of stopped instances to the trash; volumes stay",
+  arguments = { shared.SERVICES },
+  options = {
+    { "-s", "--stop", help = "stop them first, instead of leaving those that run" },
+    { "-f", "--force", help = "nothing is asked anyhow, as the disks can be restored: for habit's sake" },
+    { "--purge", help = "delete the disks at once instead of keeping them in the trash" },
+    { "-t", "--timeout", value = "DURATION", kind = "duration", help = "grace instead of stop_grace_period" },
+    shared.LOCK_TIMEOUT, shared.NO_WAIT,
+  },
+}
+
+function M.run(world, options)
+  options.only_stopped = not options.stop
+  return down.carry_out(world, options, "rm")
+end
+
+return M
