@@ -56,6 +56,7 @@ function M.list()
     { "places for configs and secrets", grants, "check_places", "configs", "secrets" },
     { "sources of configs and secrets", grants, "check_sources", "configs", "secrets" },
     { "settings of a program that is not there", process, "check_program", "app" },
+    { "commands without a program", process, "check_hooks", "post_start", "pre_stop" },
     { "guests without cloud-init", host, "check_plain" },
     { "image files", host, "check_images" },
     { "disks smaller than their images", host, "check_disks" },

@@ -41,6 +41,17 @@ function M.labels(service, keys, facts)
   return values
 end
 
+local HOOKS = { "post_start", "pre_stop" }
+
+-- The variables of commands that run at a start and before a stop.
+local function fill_hooks(service, facts)
+  for _, key in ipairs(HOOKS) do
+    for _, hook in ipairs(service[key] or {}) do
+      if hook.environment then hook.environment = M.environment({ environment = hook.environment }, {}, facts) end
+    end
+  end
+end
+
 --- Lays both into the services of a project that are enabled.
 ---@param tree table     checked, with absolute paths
 ---@param project table
@@ -51,6 +62,7 @@ function M.fill(tree, project, facts)
     if wanted.environment or wanted.env_file then
       service.environment = M.environment(wanted, { "services", name }, facts)
     end
+    fill_hooks(service, facts)
     if wanted.label_file then service.labels = M.labels(wanted, { "services", name }, facts) end
   end
 end

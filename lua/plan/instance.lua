@@ -1,6 +1,8 @@
 --- Instance specs: what each VM of a project is to be, from the project, its record and facts about the host. Pure.
 --- A spec is plain data and is kept in the record, so that start, stop and restart need no compose file.
+local lazy = require "holos.core.lazy"
 local guest = require "holos.plan.guest"
+local hook = lazy "holos.plan.hook"
 local hosts_ = require "holos.plan.hosts"
 local identity = require "holos.plan.identity"
 local machine = require "holos.plan.machine"
@@ -121,6 +123,8 @@ function M.spec(context, service, instance)
     healthcheck = service.healthcheck, stop_grace_ms = service.stop_grace_ms, labels = service.labels,
     console_login = service.console_login, protect = service.protect, depends_on = service.depends_on,
     ready = service.ready, restart = service.restart, logging = service.logging,
+    post_start = service.post_start and hook.list(service.post_start),
+    pre_stop = service.pre_stop and hook.list(service.pre_stop),
   }
   guest.fill(spec, service, instance.index, facts.digests)
   spec.hosts_id, spec.instance_id = hosts_id(context, spec.nics), instance_id(context, spec, known)

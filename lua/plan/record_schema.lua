@@ -87,6 +87,8 @@ local app = record({ argv = list(text) }, { working_dir = path, user = line, gro
 
 local commands = list(schema.either { text = text, list = schema.list { of = text } })
 
+local hooks = list(record({ command = list(text) }, { user = line, working_dir = path, environment = map(text) }))
+
 local cloud_init = record({}, { user = line, ssh_authorized_keys = list(text), packages = list(line), bootcmd = commands,
   runcmd = commands, extra = map(any), user_data = text,
   write_files = list(record({ path = path, content = text, permissions = line, owner = line }, { defer = flag })) })
@@ -113,7 +115,8 @@ local function spec_rule(choice)
     protect = flag, console_login = word, hosts_id = word, ready = word, boot = boot,
     cdroms = list(cdrom), rtc = line, domainname = line, environment = map(text), configs = list(grant),
     secrets = list(grant), dns = list(line), dns_search = list(line), dns_options = list(line), sysctls = map(text),
-    shm_size_bytes = count, extra_hosts = list(record { name = line, address = line }), app = app })
+    shm_size_bytes = count, extra_hosts = list(record { name = line, address = line }), app = app,
+    post_start = hooks, pre_stop = hooks })
 end
 
 --- A spec as it is read back.
@@ -149,6 +152,7 @@ M.runtime = record({ boot_id = line }, {
   pid = id, start_time = count, launched_ms = count, report_from_bytes = count, console_from_bytes = count,
   shares = list(record({ pid = id, start_time = count }, { tag = word })), ports = list(forward_rule(open)), spec = any,
   health = word, exit = line, is_proven = flag, ending = record({ how = line, cause = word }, { text = text }),
+  post_start = record({ done = count }, { failed = record({ why = text }, { log = list(text) }) }),
   restarts = record({ total = count, row = count, unhealthy = count }, { delay_ms = count, next_ms = count, gave_up = flag }),
 })
 

@@ -1,9 +1,12 @@
 --- Waits until an instance is ready, provisioned or healthy. Effects: inotify on its report, SSH for checks; what
 --- run/guard looks at meanwhile.
+local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
 local guard = require "holos.run.guard"
 local health = require "holos.run.health"
+local journal = require "holos.run.journal"
 local observe = require "holos.run.observe"
+local post_start = lazy "holos.run.post_start"
 local report = require "holos.plan.report"
 local runtime = require "holos.run.runtime"
 local shutdown = require "holos.plan.shutdown"
@@ -36,14 +39,28 @@ local function until_reported(world, waiting, now)
   end
 end
 
+-- For run/post_start: what it does for one who waits for all that a start brings with it, or for nobody.
+local function starting(world, waiting, now)
+  if not waiting.spec.post_start or waiting.goal ~= "provisioned" and waiting.goal ~= "healthy" then return nil end
+  return { state = waiting.state, spec = waiting.spec, now = now, on_change = waiting.on_change,
+    tell = function(event) journal.append(world, waiting.state, waiting.spec.project, event) end }
+end
+
+local function is_reached(world, waiting, now)
+  local start = starting(world, waiting, now)
+  return waiting.goal ~= "healthy" and is_reported(world, waiting, now) and not (start and post_start.is_outstanding(world, start))
+end
+
 local function reach_goal(world, waiting, now)
   until_reported(world, waiting, now)
+  local start = starting(world, waiting, now)
+  if start then post_start.complete(world, start) end
   if waiting.goal == "healthy" then health.until_healthy(world, waiting.state, waiting.spec, now, waiting.on_change) end
 end
 
 --- A guest that has reported all it was to report may power off.
 local function ended(world, waiting, now, reason)
-  if is_reported(world, waiting, now) and waiting.goal ~= "healthy" then return end
+  if is_reached(world, waiting, now) then return end
   guard.raise_ended(world, waiting, reason)
 end
 
@@ -69,7 +86,7 @@ local function reach_guarded(world, waiting)
   local now = waiting.runtime or runtime.load(world, waiting.state, spec.project, spec.name)
   if now and waiting.goal == "completed" then return complete(world, waiting, now) end
   if not now then guard.raise_ended(world, waiting) end
-  if waiting.goal ~= "healthy" and is_reported(world, waiting, now) then return end
+  if is_reached(world, waiting, now) then return end
   task.race {
     function() reach_goal(world, waiting, now) end,
     function() ended(world, waiting, now, guard.until_ended(world, waiting, now)) end,

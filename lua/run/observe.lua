@@ -6,8 +6,8 @@ local gate = require "holos.plan.gate"
 local monitor = require "holos.run.monitor"
 local path = require "holos.core.path"
 local report = require "holos.plan.report"
-local runstate = require "holos.plan.runstate"
 local runtime = require "holos.run.runtime"
+local status = require "holos.plan.status"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 
@@ -32,31 +32,6 @@ function M.report(world, state, project, name, now)
   return report.fold(text)
 end
 
--- How an instance ended, and what the supervisor does about it.
-local function exit_text(now)
-  local restarts = now.restarts or {}
-  if restarts.next_ms then return ("restarting (%s, attempt %d)"):format(now.exit, restarts.row) end
-  return ("exited (%s%s)"):format(now.exit, restarts.gave_up and (", gave up after %d restart%s"):format(restarts.total,
-    restarts.total == 1 and "" or "s") or "")
-end
-
-local function stopped_text(entry, why, now)
-  if why == "rebooted" and entry.desired == "running" then return "stopped (host rebooted)" end
-  if why or not now or entry.desired == "stopped" then return "stopped" end
-  if now.exit then return exit_text(now) end
-  return entry.desired == "running" and "exited" or "stopped"
-end
-
-local function running_text(now, told, halt)
-  if halt then return runstate.describe(halt) end
-  if told.state == "failed" then
-    return ("failed: %s (step %d, exit %d)"):format(told.failed.title, told.failed.step, told.failed.exit)
-  end
-  if now.health then return now.health end
-  if told.state == "provisioning" then return ("provisioning %d/%d"):format(told.step or 0, told.steps or 0) end
-  return told.state
-end
-
 local function disk_of(world, state, project, name)
   local info, message, code = world.qcow2.info(state:instance(project, name) .. "/root.qcow2")
   if not info and code ~= "ENOENT" then err.raise { message = name .. ": " .. message, code = code } end
@@ -72,9 +47,10 @@ end
 local function running(world, state, project, name, now)
   local told = M.report(world, state, project, name, now)
   local halt, answered = monitor.ask(world, state:instance(project, name), ASK_MS)
-  local text = running_text(now, told, halt) .. (answered and "" or ", its monitor does not answer")
+  local applied = runtime.applied(state, project, name, now)
+  local text = status.running(now, told, halt, applied) .. (answered and "" or ", its monitor does not answer")
   return { running = true, state = halt and halt.word or told.state, text = text, halt = halt, runtime = now, report = told,
-    applied = runtime.applied(state, project, name, now), is_cut = not runtime.is_proven(now) }
+    applied = applied, is_cut = not runtime.is_proven(now) }
 end
 
 -- The disk of a volume without a name that was made and is gone: "volume web-1a2b3c4d"; nil when all are there.
@@ -106,7 +82,7 @@ function M.instance(world, state, record, name)
   if process then
     seen = running(world, state, record.name, name, now)
   else
-    local text = stopped_text(record.instances[name], why, now)
+    local text = status.stopped(record.instances[name], why, now)
     seen = { running = false, state = text:match("^%a+"), text = text, runtime = now }
   end
   seen.disk, seen.disk_bytes = info ~= nil, info and info.virtual_bytes

@@ -74,6 +74,7 @@ end
 ---@return {how: string, text: string, cause: "unhealthy"}
 function M.run(project, spec, now, guest)
   M.until_provisioned(project, spec, now)
+  if guest.has_begun then guest.has_begun:wait() end
   local seen = health.adopt(spec.healthcheck, now.health, task.now_ms())
   while true do
     local before, result = seen.status

@@ -1,13 +1,11 @@
 --- Keeps one instance: waits for its end, says why it ended, starts it again when its policy says so. Effects: a pidfd
 --- and a monitor of the VM, runtime.json under the instance's lock, launches.
-local checks = require "holos.supervise.checks"
+local beside = require "holos.supervise.beside"
 local end_ = require "holos.supervise.end"
 local err = require "holos.core.err"
 local guest_ = require "holos.supervise.guest"
-local logs = require "holos.supervise.logs"
 local restart = require "holos.plan.restart"
 local runtime = require "holos.run.runtime"
-local steady = require "holos.supervise.steady"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 
@@ -76,20 +74,14 @@ end
 local function attend(keeper, now, process)
   local guest <close> = guest_.new(keeper.project, keeper.entry.spec, now)
   keeper.guest = guest
-  local matters = {
+  local what, why = task.race {
     function()
       task.wait { process = process }
       return "ended"
     end,
     function() return until_changed(keeper, now) end,
-    function() return "replace", guest:follow() end,
-    function() return "never", steady.run(keeper.project, keeper.entry.spec, now, guest) end,
-    function() return "never", logs.run(keeper.project, keeper.entry.spec, now) end,
+    function() return "replace", beside.run(keeper.project, keeper.entry.spec, now, guest) end,
   }
-  if keeper.entry.spec.healthcheck then
-    matters[#matters + 1] = function() return "replace", checks.run(keeper.project, keeper.entry.spec, now, guest) end
-  end
-  local what, why = task.race(matters)
   if what == "ended" then end_.settle(keeper, now, guest:ending()) end
   if what == "replace" then end_.replace(keeper, now, why) end
 end

@@ -18,6 +18,7 @@
  *   sigterm=obey          ignore
  *   exit_after_ms=0       ends by itself; with exit_code=N, and with reason=guest-panic (any of QEMU's) in a SHUTDOWN
  *                         event; reason=watchdog: by its watchdog, without one
+ *   ssh=PORT              connections to the guest's sshd go to this port of the host; 0: nobody listens in the guest
  *   fail=TEXT             says TEXT on stderr and exits with 1 at the start */
 #include "fake.h"
 
@@ -197,12 +198,18 @@ static void take_signal(struct fake *fake, int signals)
 
 enum { SSH_PORT = 22 };
 
-/* No guest has an sshd: whoever connects to it is sent away at once. Other ports are as those of a guest that is busy. */
-static void refuse_guests(struct fake *fake, const struct pollfd *entries)
+/* Where a guest has no sshd, whoever connects to it is sent away at once. Other ports are as those of a guest that is
+ * busy. */
+static void answer_guests(struct fake *fake, const struct pollfd *entries)
 {
-    for (int i = 0; i < fake->forward_count; i++)
-        if (entries[i].revents)
-            close(accept4(fake->forwards[i].fd, NULL, NULL, SOCK_CLOEXEC));
+    for (int i = 0; i < fake->forward_count; i++) {
+        if (!entries[i].revents)
+            continue;
+        int client = accept4(fake->forwards[i].fd, NULL, NULL, SOCK_CLOEXEC);
+        if (client >= 0 && fake->settings.ssh)
+            relay(client, fake->settings.ssh);
+        close(client);
+    }
 }
 
 static void watch_forwards(const struct fake *fake, struct pollfd *entries)
@@ -232,7 +239,7 @@ static void run(struct fake *fake, int signals)
             continue;
         act_on_time(fake);
         flood(fake);
-        refuse_guests(fake, entries + MAX_CHANNELS + 1);
+        answer_guests(fake, entries + MAX_CHANNELS + 1);
         if (entries[MAX_CHANNELS].revents)
             take_signal(fake, signals);
         for (int i = 0; i < fake->channel_count; i++) {

@@ -29,7 +29,7 @@ struct forward {
 /* What fake-qemu.conf may set; see fake-qemu.c for the meanings. */
 struct settings {
     char report[32], greeting[32], answer[32], powerdown[32], status[32], sigterm[32], reason[32], halt[32], fail[256];
-    int report_delay_ms, shutdown_ms, exit_after_ms, exit_code, halt_after_ms;
+    int report_delay_ms, shutdown_ms, exit_after_ms, exit_code, halt_after_ms, ssh;
 };
 
 struct fake {
@@ -57,6 +57,7 @@ void read_settings(struct fake *fake);
 void read_arguments(struct fake *fake, int argc, char **argv);
 int add_forward(struct fake *fake, const char *rule);
 bool remove_forward(struct fake *fake, const char *rule);
+void relay(int client, int port);
 bool option_value(const char *options, const char *name, char *value, size_t size);
 
 /* fake_qmp.c: the protocol */

@@ -293,7 +293,8 @@ test("a change of every field there is can be shown", function()
     configs = { { key = "c", target = "/c", digest = "1" } }, secrets = { { key = "s", target = "/s", digest = "1" } },
     dns = { "9.9.9.9" }, dns_search = { "lan" }, dns_options = { "rotate" }, sysctls = { ["net.core.somaxconn"] = "1" },
     shm_size_bytes = 1 << 26, app = { argv = { "/bin/app" } }, extra_hosts = { { name = "a", address = "1.2.3.4" } },
-    restart = { policy = "always" }, logging = { max_bytes = 1 << 20 } })
+    restart = { policy = "always" }, logging = { max_bytes = 1 << 20 }, post_start = { { command = { "true" } } },
+    pre_stop = { { command = { "sync" }, user = "anna" } } })
   changed.vm = { memory_mib = 1024, vcpu = 2, machine = "pc-q35-8.0", cpu_model = "host", accel = "kvm", uefi = true,
     extra_args = { "-x" }, allow_paths = { "/x" }, run_as_root = true, cpu_quota = 1.5,
     watchdog = "pause" }

@@ -14,8 +14,8 @@ M.VERSION = "h1"
 M.FIELDS = {
   "annotations", "app", "attach", "boot", "cdroms", "cloud_init", "console_login", "container_name", "configs", "dns",
   "dns_options", "dns_search", "domainname", "environment", "expose", "extra_hosts", "healthcheck", "host_access", "hostname",
-  "image", "labels", "logging", "mac", "mounts", "network_mode", "networks", "platform", "ports", "protect", "ready", "restart",
-  "rtc", "secrets", "shm_size_bytes", "stop_grace_ms", "sysctls", "vm",
+  "image", "labels", "logging", "mac", "mounts", "network_mode", "networks", "platform", "ports", "post_start", "pre_stop",
+  "protect", "ready", "restart", "rtc", "secrets", "shm_size_bytes", "stop_grace_ms", "sysctls", "vm",
 }
 
 --- Fields that do not, each with the reason.

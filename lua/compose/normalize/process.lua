@@ -39,6 +39,17 @@ function fillers.deploy(made, deploy, context, service)
   if limits and limits.pids then app(made, nil, context, service) end
 end
 
+-- Variables without a value get theirs in compose/variables.
+local function hooks_of(hooks)
+  return tables.list(tables.map(present(hooks), function(hook)
+    return { command = hook.command and tables.list(present(hook.command)), user = hook.user, working_dir = hook.working_dir,
+      environment = hook.environment }
+  end))
+end
+
+function fillers.post_start(made, hooks) made.post_start = hooks_of(hooks) end
+function fillers.pre_stop(made, hooks) made.pre_stop = hooks_of(hooks) end
+
 function fillers.sysctls(made, sysctls) made.sysctls = sysctls end
 function fillers.shm_size(made, bytes) made.shm_size_bytes = bytes end
 

@@ -20,6 +20,9 @@ function M.check_way_in(project, report)
     if service.network_mode ~= "none" then return end
     local hint = "leave out network_mode: none, or put it into a network that is internal"
     if service.healthcheck then report(below(keys, "healthcheck"), "network_mode: none leaves no way in for checks", hint) end
+    for _, key in ipairs { "post_start", "pre_stop" } do
+      if service[key] then report(below(keys, key), "network_mode: none leaves no way in for commands", hint) end
+    end
     if #service.ports > 0 then report(below(keys, "ports"), "with network_mode: none no port can be published", hint) end
   end)
 end

@@ -19,4 +19,19 @@ function M.check_program(project, _, facts)
   end
 end
 
+local HOOKS = { "post_start", "pre_stop" }
+
+--- Commands for a start or a stop without a word.
+function M.check_hooks(project, report)
+  for _, name in ipairs(project.order) do
+    for _, key in ipairs(HOOKS) do
+      for position, hook in ipairs(project.services[name][key] or {}) do
+        if hook.command and #hook.command == 0 then
+          report({ "services", name, key, position, "command" }, "names no program", 'for example ["systemctl", "reload", "app"]')
+        end
+      end
+    end
+  end
+end
+
 return M

@@ -104,10 +104,10 @@ M.sysctls = schema.either {
 local function hook_fields(more)
   local list = {
     { "command", M.command, required = not more, meaning = "Command line." },
-    { "user", rules.user, default_text = "root", meaning = "Who runs it." },
+    { "user", rules.user, default_text = "that of the program, else root", meaning = "Who runs it." },
     { "privileged", schema.boolean {}, class = "ignored", idle = false, reason = "a VM has a kernel of its own" },
-    { "working_dir", rules.guest_path, meaning = "Directory it is run in." },
-    { "environment", rules.environment, meaning = "Variables for it." },
+    { "working_dir", rules.guest_path, default_text = "that of the program, else /", meaning = "Directory it is run in." },
+    { "environment", rules.environment, meaning = "Variables for it, over those of the service." },
   }
   for _, field in ipairs(more or {}) do list[#list + 1] = field end
   return schema.record(list)

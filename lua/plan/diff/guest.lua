@@ -1,5 +1,7 @@
 --- Fields of a spec that came with the whole language: what a machine starts from, and what its boot part sets up.
 --- Pure. All are absent in older specs. Values that may be secret are never shown, only that they changed.
+local lazy = require "holos.core.lazy"
+local hook = lazy "holos.plan.hook"
 local table_ = require "holos.core.table"
 local units = require "holos.core.units"
 
@@ -61,6 +63,10 @@ local function restart_words(restart)
   return shown .. (restart.on_unhealthy and " and when unhealthy" or "")
 end
 
+local function hook_words(hooks)
+  return hooks and table.concat(table_.map(hooks, function(one) return hook.title(one) end), ", ") or "none"
+end
+
 local function text(value) return tostring(value or "none") end
 
 --- As plan/diff's; `tell(from, to)` gives both texts where one side alone says too little or too much.
@@ -83,6 +89,8 @@ M.FIELDS = {
   { name = "extra_hosts", key = "extra_hosts", get = function(s) return s.extra_hosts end, show = extra_host_words },
   { name = "logging", key = "logging", get = function(s) return s.logging end, show = logging_words },
   { name = "restart", key = "restart", at = { "restart" }, get = function(s) return s.restart end, show = restart_words },
+  { name = "post_start", key = "post_start", at = { "post_start" }, get = function(s) return s.post_start end, show = hook_words },
+  { name = "pre_stop", key = "pre_stop", at = { "pre_stop" }, get = function(s) return s.pre_stop end, show = hook_words },
   { name = "cpus", class = "live", key = "cpus", at = { "vm", "cpu_quota" },
     get = function(s) return s.vm.cpu_quota end, show = text },
 }

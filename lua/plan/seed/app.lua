@@ -1,5 +1,6 @@
 --- The app of a guest: what `command` and `entrypoint` say, started at every boot once the first steps are done. Pure.
 --- Guests with systemd get a unit (see unit); those with OpenRC a service, plain ones a process, and both run app.sh.
+local become = require "holos.plan.seed.become"
 local environment = require "holos.plan.seed.environment"
 local library = require "holos.plan.seed.library"
 local table_ = require "holos.core.table"
@@ -49,8 +50,7 @@ holos_start_app() {
 }
 ]]
 
--- Functions of app.sh. Rights are given up for good, by whatever a system has for it. Variables begin with holos_: the
--- app's own, which are read in later, can have any other name.
+-- Functions of app.sh. Variables begin with holos_: the app's own, which are read in later, can have any other name.
 local FUNCTIONS = [[
 fail() {
     echo "holos: app: $1"
@@ -63,46 +63,6 @@ limit() { ulimit "-$1" "$2" && ulimit -S "-$1" "$3" || fail "the limit $1 cannot
 # bash and busybox call it u, dash p.
 limit_processes() {
     if (ulimit -u "$1") 2>/dev/null; then limit u "$1" "$2"; else limit p "$1" "$2"; fi
-}
-
-# group_list USER GROUP... : the user's groups and more, for setpriv.
-group_list() {
-    holos_list=$(id -G "$1" 2>/dev/null | tr ' ' ,)
-    shift
-    for holos_one; do holos_list=$holos_list,$holos_one; done
-    echo "${holos_list#,}"
-}
-
-become_by_setpriv() {
-    holos_group=${holos_group:-$(id -g "$holos_user" 2>/dev/null || echo "$holos_user")}
-    holos_list=$(group_list "$holos_user" $holos_more)
-    if [ -z "$holos_list" ]; then exec setpriv --reuid "$holos_user" --regid "$holos_group" --clear-groups "$@"; fi
-    exec setpriv --reuid "$holos_user" --regid "$holos_group" --groups "$holos_list" "$@"
-}
-
-# Runs its arguments as $holos_user, in $holos_group (the user's own when it is empty) and the groups in $holos_more.
-become() {
-    if [ "$holos_user" = root ] && [ -z "$holos_group$holos_more" ]; then exec "$@"; fi
-    if setpriv --help 2>&1 | grep -q -e --reuid; then become_by_setpriv "$@"; fi
-    [ -z "$holos_more" ] || fail "group_add needs the setpriv of util-linux, which is not here"
-    # With -p, or any other process of the program would count as this one.
-    if start-stop-daemon --help 2>&1 | grep -q BusyBox; then
-        exec start-stop-daemon -S -q -p /run/holos/no.pid -c "$holos_user${holos_group:+:$holos_group}" -x /bin/sh -- \
-            -c 'exec "$@"' sh "$@"
-    fi
-    [ -z "$holos_group" ] || fail "a group of its own needs setpriv or busybox's start-stop-daemon, and neither is here"
-    exec su -s /bin/sh "$holos_user" -c 'exec "$@"' -- sh "$@"
-}
-
-# home_of USER: name or number.
-home_of() {
-    while IFS=: read -r holos_name _ holos_number _ _ holos_home _; do
-        if [ "$holos_name" = "$1" ] || [ "$holos_number" = "$1" ]; then
-            echo "$holos_home"
-            return
-        fi
-    done </etc/passwd
-    echo /
 }
 ]]
 
@@ -122,26 +82,17 @@ local function limit_lines(app, lines)
   end
 end
 
-local function assignments(app)
-  local user, group = (app.user or "root"):match("^([^:]*):?(.*)$")
-  local function assign(name, value) return name .. "=" .. library.words { value } end
-  return { assign("holos_user", user), assign("holos_group", group),
-    assign("holos_more", table.concat(app.group_add or {}, " ")) }
-end
-
 --- app.sh, `check` or `run`: what systemd does by a unit, in a shell. The app's PATH is for the app: what becomes its
 --- user is found by ours. env(1) comes last, as dash hands on no variables whose names it could not set; such a name can look like
 --- an option of it.
 function M.script(spec)
   local app = spec.app
-  local lines = { "#!/bin/sh", FUNCTIONS, table.unpack(assignments(app)) }
-  table_.extend(lines, { 'case $holos_user in',
-    "    *[!0-9]*)", '        id "$holos_user" >/dev/null || fail "there is no user $holos_user"',
-    "        USER=$holos_user LOGNAME=$holos_user", "        export USER LOGNAME", "        ;;", "esac",
-    'HOME=$(home_of "$holos_user")', "export HOME", 'set -- "$1" "$PATH"' })
+  local lines = { "#!/bin/sh", FUNCTIONS .. "\n" .. become.FUNCTIONS }
+  table_.extend(lines, become.assignments(app.user, app.group_add))
+  table_.extend(lines, { become.NAMES, 'set -- "$1" "$PATH"' })
   if spec.environment then
     table_.extend(lines, { "set -a", (". %s || exit 1"):format(environment.FILE), "set +a" })
-    table_.extend(lines, assignments(app)) -- again: nothing of the app's says who it runs as
+    table_.extend(lines, become.assignments(app.user, app.group_add)) -- again: nothing of the app's says who it runs as
   end
   lines[#lines + 1] = "holos_how=$1 holos_tools=$2"
   -- systemd has set them before it starts us.

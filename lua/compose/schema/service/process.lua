@@ -62,10 +62,12 @@ return { title = "What runs in it",
     meaning = "Kernel parameters of the guest, all of them." },
   { "shm_size", schema.size { least_bytes = 4096 }, unit = "bytes", change = "restart",
     default_text = "half of the guest's memory", meaning = "Size of /dev/shm." },
-  { "post_start", process "hooks", class = "later", change = "live",
-    reason = "cloud_init.runcmd runs at the end of the first start", meaning = "Commands run in the guest once it is up." },
+  { "post_start", process "hooks", change = "live",
+    meaning = "Commands run in the guest after each start of the machine, once its first steps are done and before it counts "
+      .. "as provisioned or healthy; each has five minutes, and one that fails fails up and start." },
   { "pre_stop", process "hooks", class = "later", change = "live",
-    meaning = "Commands run in the guest before it is switched off." },
+    meaning = "Commands run in the guest before it is switched off by a command. Together they have half of "
+      .. "stop_grace_period; when one fails the machine runs on, and the command ends with 1." },
   { "pre_start", process "early_hooks", class = "later", change = "live",
     reason = "cloud_init.bootcmd runs early at every start", meaning = "Commands run before the machine starts." },
 }
