@@ -85,13 +85,18 @@ function M.replace(keeper, known, why)
   if event then project:emit(event) else note_end(keeper, now, why) end -- else it ended before it was told to
 end
 
--- Launches, or goes on with a launch. One that fails counts as another failure.
+-- Launches, or goes on with a launch. One that fails counts as another failure, but not when its QEMU runs and only what it
+-- has shown could not be written down: that is still to be seen to its end.
 local function launch(keeper, now, record, restarts)
   local project = keeper.project
   local ok, problem = xpcall(relaunch.run, err.trace, project, record, keeper.name, restarts)
   if ok or problem.can_go_on then return project:publish { type = "instance.launched", instance = keeper.name } end
   if not err.is_failure(problem) then error(problem, 0) end
   local failed = runtime.load(project.world, project.state, project.name, keeper.name) or now
+  local process <close> = runtime.process(project.world, failed)
+  if process then
+    return project:emit { type = "supervisor.trouble", instance = keeper.name, message = problem.message }
+  end
   failed.restarts = restarts
   note_end(keeper, failed, { how = "launch failed", text = problem.message, cause = "failure" })
 end

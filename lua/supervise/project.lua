@@ -14,6 +14,8 @@ local M = {}
 
 local DIRECTORY_MODE = tonumber("700", 8)
 local JOURNAL_BYTES = 4 << 20
+--- A record that could not be read is read again, first after this time, then each time after twice as long.
+M.AGAIN_MS, M.AGAIN_MOST_MS = 1000, 60000
 
 local Project = {}
 Project.__index = Project
@@ -71,11 +73,28 @@ function Project:hold(names, by)
   end
 end
 
+-- What the record says has to reach us, and nothing tells when it can be read after all. A damaged one is mended by being
+-- replaced, which is told.
+local function read_later(project, problem)
+  if project.is_to_read or err.is(problem, "EDAMAGED") then return end
+  project.is_to_read = true
+  project.again_ms = math.min(2 * (project.again_ms or M.AGAIN_MS // 2), M.AGAIN_MOST_MS)
+  project.scope:spawn("record", function()
+    task.wait { at_ms = task.now_ms() + project.again_ms }
+    project.is_to_read = false
+    project:reload()
+  end)
+end
+
 local function read_record(project)
   local ok, record = pcall(record_.load, project.world, project.state, project.name)
-  if ok then return record or { instances = {} } end
+  if ok then
+    project.again_ms = nil
+    return record or { instances = {} }
+  end
   if not err.is_failure(record) then error(record, 0) end
   project:emit { type = "supervisor.trouble", message = record.message }
+  read_later(project, record)
 end
 
 --- Takes over what the record says now. A damaged one changes nothing.

@@ -1,33 +1,9 @@
 -- One call of `up` or `down` fails: the disk is full or broken, descriptors are used up, a signal came. The command says
 -- so or does without; nothing is lost, nothing runs unknown, and the next one finishes.
 local crash = require "tests.support.crash"
+local errno = require "tests.support.errno"
 local fake_qemu = require "tests.support.fake_qemu"
 local tool = require "tests.support.tool"
-
-local OPEN, WRITE, RENAME = { "ENOSPC", "EIO", "EMFILE", "EINTR" }, { "ENOSPC", "EIO", "EINTR" }, { "ENOSPC", "EIO" }
-local READ = { { "EIO" }, { "EMFILE" }, { "EINTR" } } -- there are many opens for reading; they take turns
-local ERRORS = { open = OPEN, openat = OPEN, write = WRITE, writev = WRITE, pwrite64 = WRITE, rename = RENAME,
-  renameat = RENAME, renameat2 = RENAME }
-local CALLS = { "?open", "openat", "write", "writev", "pwrite64", "?rename", "renameat", "?renameat2" }
-local IN_A_SAMPLE = 12
-
--- What a test's own way of loading Lua opens is not meant.
-local function errors_at(point)
-  if point.line:find("%.lua\"") then return {} end
-  if point.line:find("O_RDONLY", 1, true) then return READ[point.n % #READ + 1] end
-  return ERRORS[point.call]
-end
-
---- Points with an error each.
-local function points_of(program, words, prepare)
-  local points = {}
-  for _, point in ipairs(crash.points(program, words, CALLS, prepare)) do
-    for _, name in ipairs(errors_at(point)) do
-      points[#points + 1] = { call = point.call, n = point.n, line = point.line, name = name }
-    end
-  end
-  return crash.sampled(points, IN_A_SAMPLE)
-end
 
 local function fail_at(program, words, point, prepare)
   local stack <close> = crash.new_stack(program)
@@ -49,9 +25,9 @@ end
 local function inject(words, prepare)
   if not tool.find "strace" then skip "strace is not installed" end
   local program = fake_qemu.install {}
-  local points = points_of(program, words, prepare)
+  local points = errno.points(crash.points(program, words, errno.CALLS, prepare))
   crash.each(points, function(point) fail_at(program, words, point, prepare) end)
-  ok(#points >= IN_A_SAMPLE, "there are such calls")
+  ok(#points >= errno.IN_A_SAMPLE, "there are such calls")
   io.stdout:write(("        an error at %d points: holos %s\n"):format(#points, table.concat(words, " ")))
   io.stdout:flush()
 end

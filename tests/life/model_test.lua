@@ -39,7 +39,7 @@ local function write_file(world, project)
 end
 
 local function new_world()
-  local stack = stack_.new { yaml = "# each project has a directory of its own\n" }
+  local stack = stack_.new { yaml = "# each project has a directory of its own\n", in_memory = true }
   stack.qemu = fake_qemu.install {}
   local world = { stack = stack, projects = {}, marks = 0 }
   for _, image in ipairs { "image.qcow2", "other.qcow2" } do

@@ -25,15 +25,17 @@ volumes: {data: {size: 64M}}
 M.ALL = { "pair/db-0", "pair/web-0", "pair/web-1" }
 M.IS_FULL = files.environment("HOLOS_TESTS") == "all"
 M.LONG = { timeout_ms = 1800000 }
-local IN_A_SAMPLE, AT_A_TIME, MOST_SHOWN = 3, 2, 20
+local IN_A_SAMPLE, AT_A_TIME, MOST_SHOWN = 3, 4, 20
 local SETTLE_MS = 5000
 
 --- What can be seen from outside when we are gone: files, directories, locks, sockets, processes. `?` = where there is one.
 M.CHANGES = { "?rename", "renameat", "?renameat2", "mkdirat", "?unlink", "unlinkat", "linkat", "symlinkat", "ftruncate",
   "flock", "bind", "connect", "sendmsg", "sendto", "?fork", "clone", "kill", "pidfd_send_signal", "fsync" }
 
-function M.new_stack(program)
-  local stack = stack_.new { yaml = M.YAML }
+--- A stack of its own, in memory: there are thousands.
+---@param yaml string?  M.YAML unless given
+function M.new_stack(program, yaml)
+  local stack = stack_.new { yaml = yaml or M.YAML, in_memory = true }
   stack.qemu = program
   assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
   return stack
@@ -134,25 +136,24 @@ end
 
 -- -- calls ---------------------------------------------------------------------------------------------------------------
 
-local function strace(stack, words, options)
+--- Runs `holos WORDS` under strace with these options.
+function M.strace(stack, words, options)
   local env = stack:environment()
   env[#env + 1] = "ASAN_OPTIONS=detect_leaks=0"
   local argv = { "strace" }
   for _, list in ipairs { options, { host.executable() }, words } do table.move(list, 1, #list, #argv + 1, argv) end
-  local result = tool.run(argv, { directory = stack.directory, env = env })
+  local result = tool.run(argv, { directory = stack.directory, env = env, timeout_ms = M.LONG.timeout_ms })
   if result.stderr:find("strace:", 1, true) then skip("strace cannot inject here: " .. result.stderr) end
   return result
 end
 
---- Where `holos WORDS` makes which calls: {call, n (the n-th of that name), line (as strace shows it)}, in a stack made by
---- `prepare`.
+--- Which calls a program makes: {call, n (the n-th of that name), line (as strace shows it)}.
 ---@param calls string[]
-function M.points(program, words, calls, prepare)
-  local stack <close> = M.new_stack(program)
-  prepare(stack)
+---@param run fun(options: string[])  runs it under strace with these options
+function M.points_of(stack, calls, run)
   local seen, points = {}, {}
   local log = stack.directory .. "/calls"
-  strace(stack, words, { "-o", log, "-e", "trace=" .. table.concat(calls, ",") })
+  run { "-o", log, "-e", "trace=" .. table.concat(calls, ",") }
   for line in files.read(log):gmatch("[^\n]+") do
     local call = line:match("^([%l_%d]+)%(")
     if call then
@@ -163,6 +164,13 @@ function M.points(program, words, calls, prepare)
   return points
 end
 
+--- The same of `holos WORDS`, in a stack made by `prepare`.
+function M.points(program, words, calls, prepare)
+  local stack <close> = M.new_stack(program)
+  prepare(stack)
+  return M.points_of(stack, calls, function(options) M.strace(stack, words, options) end)
+end
+
 --- All points, or a few from everywhere among them.
 function M.sampled(points, count)
   if M.IS_FULL or #points <= count then return points end
@@ -171,11 +179,13 @@ function M.sampled(points, count)
   return some
 end
 
---- Runs `holos WORDS` and lets `inject` ("signal=KILL", "error=EIO") happen at a point.
-function M.run_cut(stack, words, point, inject)
-  return strace(stack, words, { "-o", "/dev/null", "-e", "trace=" .. point.call, "-e",
-    ("inject=%s:%s:when=%d"):format(point.call, inject, point.n) })
+--- The options of strace that let `inject` ("signal=KILL", "error=EIO") happen at a point.
+function M.injection(point, inject)
+  return { "-o", "/dev/null", "-e", "trace=" .. point.call, "-e", ("inject=%s:%s:when=%d"):format(point.call, inject, point.n) }
 end
+
+--- Runs `holos WORDS` and lets that happen.
+function M.run_cut(stack, words, point, inject) return M.strace(stack, words, M.injection(point, inject)) end
 
 local function judged(judge, point, round, problems)
   local fine, problem = pcall(judge, point, round)

@@ -16,9 +16,10 @@ local HOLOS = require("sys.host").executable()
 local DOWN_TIMEOUT_MS = 120000
 
 --- A stack from compose text; it is taken down (or killed) when its scope is left.
----@param options {yaml: string, qemu: string?, image: string?, env: string[]?}  `IMAGE` in the text becomes the image's path
+---@param options {yaml: string, qemu: string?, image: string?, env: string[]?, in_memory: boolean?}
+---        `IMAGE` in the text becomes the image's path
 function M.new(options)
-  local directory = tmpdir()
+  local directory = options.in_memory and files.tmpdir_in_memory() or tmpdir()
   local stack = setmetatable({ directory = directory, state = directory .. "/state", env = options.env or {} }, Stack)
   stack.qemu, stack.image = options.qemu, options.image
   stack:write(options.yaml)
@@ -148,6 +149,7 @@ end
 
 --- Takes everything down; what does not go is killed, so that no test leaves a process.
 function Stack:close()
+  if #self:pids() == 0 and #self:supervisors() == 0 then return end
   task.shield(DOWN_TIMEOUT_MS, function()
     pcall(self.run, self, { "down", "--purge", "--volumes", "--timeout", "2s" })
     local proc = require "sys.proc"
