@@ -100,7 +100,7 @@ function Talk.planned(_, plan)
 end
 
 function Talk:row(action)
-  local name = action.instance or "volume " .. action.volume
+  local name = action.instance or action.service or "volume " .. action.volume
   local row = self.by_name[name]
   if not row then
     row = { name = name, mark = "·", text = "", steps = {}, begun_ms = task.now_ms() }
@@ -113,10 +113,12 @@ local DOING = {
   ["instance.launch"] = "launching", ["instance.await"] = "booting", ["instance.stop"] = "stopping",
   ["instance.trash"] = "moving to the trash", ["disk.create"] = "creating disk", ["disk.grow"] = "growing disk",
   ["volume.create"] = "creating", ["instance.resume"] = "going on", ["instance.set_aside"] = "setting the old disk aside",
+  ["rollout.monitor"] = "watched: is to stay well", ["rollout.back"] = "going back",
 }
 
 -- What is only written down.
-local SILENT = { ["instance.settle"] = true, ["ports.close"] = true, ["rollout.wait"] = true }
+local SILENT = { ["instance.settle"] = true, ["ports.close"] = true, ["rollout.wait"] = true,
+  ["rollout.settle"] = true }
 
 function Talk:show(row, said)
   if row.said == said then return end

@@ -127,11 +127,17 @@ function M.addresses(names, recorded, subnet, options)
   return addresses
 end
 
+local function has_card(spec, key)
+  for _, nic in ipairs(spec.nics) do
+    if nic.network == key then return true end
+  end
+  return false
+end
+
+-- What may have to go back needs its networks, too.
 local function is_used(record, key)
   for _, entry in pairs(record.instances) do
-    for _, nic in ipairs(entry.spec.nics) do
-      if nic.network == key then return true end
-    end
+    if has_card(entry.spec, key) or entry.previous and has_card(entry.previous.spec, key) then return true end
   end
   return false
 end

@@ -127,9 +127,12 @@ M.launchable = spec_rule(closed)
 -- What is kept of an instance while its disk is being replaced.
 local replaced = record({ spec = M.spec, batch = line }, { is_moved = flag, is_put_back = flag, was_running = flag })
 
+-- What an instance was before its service was changed, until that has succeeded.
+local previous = record({ spec = M.spec, desired = word }, { kept = M.spec, has_new_disk = flag, is_going_back = flag })
+
 local entry = record({ spec = M.spec, desired = word },
   { leased = map(port), disk_made = flag, kept = M.spec, provision_runs = count, replaced = replaced,
-    anonymous = list(volume_name) })
+    previous = previous, anonymous = list(volume_name) })
 
 local volume = record({}, { size_bytes = id, made = flag, desired = word })
 

@@ -72,6 +72,9 @@ function M.plan(plan)
     rows[#rows + 1] = { "  = " .. kept.name, "config changed, kept as it is   " .. kept.text, kept.where or "" }
   end
   local lines = table_.map(text.columns(rows), text.escape_terminal)
+  for _, promise in ipairs(plan.promises or {}) do
+    lines[#lines + 1] = text.escape_terminal("  " .. promise.text .. (promise.where and "   " .. promise.where or ""))
+  end
   local added, changed, removed = M.counts(plan)
   lines[#lines + 1] = ("%d to add, %d to change, %d to remove.%s"):format(added, changed, removed,
     changed > 0 and not takes_disks(plan) and " No disk is lost." or "")
@@ -124,7 +127,8 @@ end
 --- A plan as plain data for programs.
 function M.data(plan)
   return { rows = table_.list(plan.rows), actions = table_.list(plan.actions), refusals = table_.list(plan.refusals),
-    questions = table_.list(plan.questions), kept = table_.list(plan.kept), warnings = table_.list(plan.warnings) }
+    questions = table_.list(plan.questions), kept = table_.list(plan.kept), warnings = table_.list(plan.warnings),
+    promises = table_.list(plan.promises) }
 end
 
 return M

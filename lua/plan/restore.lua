@@ -84,7 +84,7 @@ end
 local function settled(entry)
   local replaced = entry.replaced
   if replaced and not replaced.is_moved then entry.spec, entry.disk_made = replaced.spec, true end
-  entry.replaced = nil
+  entry.replaced, entry.previous = nil, nil
   return entry
 end
 

@@ -74,10 +74,11 @@ function M.make(context)
     wanted[decision.spec.name] = true
     instance.carry_out(plan, context, decision)
   end
+  rollout.prove(plan, context)
   for _, decision in ipairs(decisions) do
     if decision.intent and not context.untouched[decision.spec.name] then order.finish(plan, context, decision.spec) end
   end
-  rollout.tolerate(plan, context)
+  rollout.close(plan, context)
   surplus.plan(plan, context, wanted)
   tell_others(plan, context)
   sheet.address_questions(plan, context.specs)

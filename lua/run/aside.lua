@@ -29,7 +29,7 @@ local function record_of(record, name, spec)
   local copy = {}
   for key, value in pairs(record) do copy[key] = value end
   local entry = table_.copy(record.instances[name])
-  entry.spec, entry.replaced, entry.kept, entry.disk_made = spec, nil, nil, true
+  entry.spec, entry.replaced, entry.previous, entry.kept, entry.disk_made = spec, nil, nil, nil, true
   copy.instances = { [name] = entry }
   return copy
 end

@@ -107,4 +107,34 @@ function M.reach(world, waiting)
   error(problem, 0)
 end
 
+-- Ends only by raising.
+local function until_worse(world, waiting, now)
+  local spec = waiting.spec
+  local watch <close> = err.check(spec.name, world.fs.watch())
+  err.check(spec.name, watch:add(waiting.state:instance(spec.project, spec.name) .. "/report.log", { "modify" }))
+  while true do
+    is_reported(world, waiting, now)
+    task.wait { fd = watch:fileno(), dir = "r" }
+    while watch:try_next() do end
+  end
+end
+
+local function watch_guarded(world, waiting)
+  local spec = waiting.spec
+  local now = runtime.load(world, waiting.state, spec.project, spec.name)
+  if not now then guard.raise_ended(world, waiting) end
+  task.race {
+    function() until_worse(world, waiting, now) end,
+    function() if spec.healthcheck then health.until_unhealthy(world, waiting.state, spec, now) else task.event():wait() end end,
+    function() guard.raise_ended(world, waiting, guard.until_ended(world, waiting, now)) end,
+  }
+end
+
+--- Watches a machine for `timeout_ms`; raises as soon as it ends, halts, fails a step or fails its health check.
+---@param waiting table  as of `reach`
+function M.stay(world, waiting)
+  local ok, problem = pcall(task.within, waiting.timeout_ms, watch_guarded, world, waiting)
+  if not ok and not err.is(problem, "ETIMEDOUT") then error(problem, 0) end
+end
+
 return M

@@ -119,6 +119,7 @@ function M.sweep(world, state, record)
   for _, entry in pairs(record.instances) do
     names_of(entry.spec, names)
     if entry.replaced then names_of(entry.replaced.spec, names) end
+    if entry.previous then names_of(entry.previous.spec, names) end
   end
   for _, entry in ipairs(world.fs.list(state:contents(record.name)) or {}) do
     if not names[entry.name] then err.check("secrets", world.fs.remove(file_of(state, record.name, entry.name))) end

@@ -5,13 +5,15 @@ local err = require "holos.core.err"
 local instance = require "holos.run.action.instance"
 local live = require "holos.run.action.live"
 local replace = require "holos.run.action.replace"
+local rollout = require "holos.run.action.rollout"
+local tally = require "holos.run.tally"
 local task = require "holos.core.task"
 
 local M = {}
 
 --- One entry for each kind of action: fn(world, job, action) → what it came to; `job` is what M.run got.
 M.actions = {}
-for _, actions in ipairs { disk, instance, live, replace } do
+for _, actions in ipairs { disk, instance, live, replace, rollout } do
   for kind, action in pairs(actions) do M.actions[kind] = action end
 end
 
@@ -62,24 +64,58 @@ local function may_begin(ended, action)
   return fine
 end
 
--- One action in its turn. What fails and is optional fails for those alone that come after it.
+-- What waits has no more to wait for when the change that it belongs to is given up.
+local WAITS = { ["instance.await"] = true, ["rollout.wait"] = true, ["rollout.monitor"] = true }
+
+-- Performs an action; false when it was given up.
+local function perform(world, job, action)
+  if not action.rollout or not WAITS[action.kind] then
+    M.perform(world, job, action)
+    return true
+  end
+  return task.race {
+    function()
+      M.perform(world, job, action)
+      return true
+    end,
+    function()
+      job.tally:until_over(action.rollout.service)
+      return false
+    end,
+  }
+end
+
+local function is_borne(job, action, problem)
+  if not err.is(problem) or err.is(problem, "ECANCELED") then return false end
+  return job.tally:bears(action, problem) or action.optional
+end
+
+-- One action in its turn. A failure that is borne fails for those alone that come after it.
 local function take_turn(world, job, ended, action, failures)
   local fine = may_begin(ended, action)
-  if not fine and action.kind == "instance.launch" then
+  if not fine and action.kind == "instance.launch" and not action.rollout then
     job.warn(action.instance .. " was not started: what it depends on has failed")
   end
-  if fine and action.optional then
-    local problem
-    fine, problem = pcall(M.perform, world, job, action)
-    if not fine and (not err.is(problem) or err.is(problem, "ECANCELED")) then error(problem, 0) end
-    if not fine then failures[#failures + 1] = problem end
-  elseif fine then
-    M.perform(world, job, action)
+  if fine and job.tally:may_begin(action) then
+    local ran, result = pcall(perform, world, job, action)
+    if not ran and not is_borne(job, action, result) then error(result, 0) end
+    if not ran then failures[#failures + 1] = result end
+    fine = ran and result
+  else
+    fine = false
   end
   ended[action.id]:fire(fine)
 end
 
---- Runs all actions. The first failure of an optional one is raised when all else has been done.
+-- That a change was given up is what the user has to hear first.
+local function gravest(job, failures)
+  for _, problem in ipairs(failures) do
+    if job.tally:is_given_up(problem) then return problem end
+  end
+  return failures[1]
+end
+
+--- Runs all actions. A failure that was borne is raised when all else has been done.
 ---@param job table  {state, record, facts, batch?, parallel? (so many disks and launches at a time), take_lock(instance),
 ---                  wait_timeout_ms, grace_ms?, warn(text),
 ---                  on_start(action), on_change(instance, told), on_end(action, ok, result, took_ms), and from
@@ -89,14 +125,14 @@ end
 function M.run(world, job, actions)
   local ended, failures = {}, {}
   job.slots = job.parallel and job.parallel > 0 and task.semaphore(job.parallel) or nil
-  job.launched = {} -- instance -> what its runtime.json holds
+  job.launched, job.tally = {}, tally.new() -- launched: instance -> what its runtime.json holds
   for _, action in ipairs(actions) do ended[action.id] = task.event() end
   task.scope(function(scope)
     for _, action in ipairs(actions) do
       scope:spawn(action.id, take_turn, world, job, ended, action, failures)
     end
   end)
-  if failures[1] then error(failures[1], 0) end
+  if failures[1] then error(gravest(job, failures), 0) end
 end
 
 return M

@@ -2,6 +2,7 @@
 --- QEMU.
 local base = require "holos.run.base"
 local contents_ = require "holos.run.contents"
+local err = require "holos.core.err"
 local machine = require "holos.plan.machine"
 local memory = require "holos.run.memory"
 local probe = require "holos.run.probe"
@@ -34,6 +35,12 @@ function M.virtiofsd(world)
   for _, file in ipairs(VIRTIOFSD) do
     if world.fs.stat(file) then return file end
   end
+end
+
+--- What a launch from a record rests on.
+function M.of_launch(world)
+  return { qemu = { program = err.check("QEMU", probe.find(world)) }, firmware = M.firmware(world),
+    virtiofsd = M.virtiofsd(world) }
 end
 
 --- What is known of the other files that machines are made of: kernels, initial RAM disks, firmware, CD-ROMs.

@@ -73,6 +73,22 @@ local function remember(world, state, spec, now, status)
   runtime.update(world, state, spec.project, spec.name, now, function(other) other.health = status end)
 end
 
+local function raise_unhealthy(world, state, spec, now, seen)
+  remember(world, state, spec, now, "unhealthy")
+  err.raise { message = ("%s: unhealthy: %d checks failed; the last: %s"):format(spec.name, seen.failures,
+    M.reason(seen.results[#seen.results])), code = "EUNHEALTHY", exit = 4, hint = "holos logs " .. spec.name }
+end
+
+--- Checks a healthy guest on; ends only by raising EUNHEALTHY when too many checks in a row have failed.
+function M.until_unhealthy(world, state, spec, now)
+  local seen = health.adopt(spec.healthcheck, "healthy", task.now_ms())
+  while seen.status == "healthy" do
+    task.wait { at_ms = seen.due_ms }
+    seen = health.checked(spec.healthcheck, seen, M.check(world, state, spec, now))
+  end
+  raise_unhealthy(world, state, spec, now, seen)
+end
+
 --- Checks until one passes; raises EUNHEALTHY when too many have failed.
 function M.until_healthy(world, state, spec, now, on_change)
   local check, seen = spec.healthcheck, health.new(task.now_ms())
@@ -80,11 +96,7 @@ function M.until_healthy(world, state, spec, now, on_change)
     task.wait { at_ms = seen.due_ms }
     local result = M.check(world, state, spec, now)
     seen = health.checked(check, seen, result)
-    if seen.status == "unhealthy" then
-      remember(world, state, spec, now, "unhealthy")
-      err.raise { message = ("%s: unhealthy: %d checks failed; the last: %s"):format(spec.name, seen.failures, M.reason(result)),
-        code = "EUNHEALTHY", exit = 4, hint = "holos logs " .. spec.name }
-    end
+    if seen.status == "unhealthy" then raise_unhealthy(world, state, spec, now, seen) end
     if not result.ok then on_change { state = "checking", text = M.reason(result) } end
   until seen.status == "healthy"
   on_change { state = "healthy" }

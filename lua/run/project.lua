@@ -1,4 +1,5 @@
 --- A project's state as a whole: its record, and what follows from it. Effects: state files.
+local back = require "holos.run.back"
 local contents = require "holos.run.contents"
 local keys = require "holos.run.keys"
 local leases = require "holos.run.leases"
@@ -16,6 +17,7 @@ function M.load(world, state, name)
   if not record then return nil end
   trash.forget_taken(world, state, record)
   aside.finish(world, state, record)
+  back.finish(world, state, record)
   leases.recall(world, state, record)
   return record
 end

@@ -9,7 +9,6 @@ local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
 local observe = require "holos.run.observe"
 local plan_up = require "holos.plan.up"
-local probe = require "holos.run.probe"
 local record_ = require "holos.run.record"
 local recorded = require "holos.use.recorded"
 local render = require "holos.plan.render"
@@ -56,11 +55,10 @@ local function carry_out(context, chosen, talk, event, restarts)
   for _, warning in ipairs(plan.warnings) do talk.warn(warning) end
   change.refuse(plan)
   hooks.ask(context.record, plan.actions)
-  local program = err.check("QEMU", probe.find(world))
+  local facts = facts_.of_launch(world)
   recorded.set_desired(context, chosen, "running")
   talk.planned(plan)
   local _supervised <close> = change.supervised_at_end(context, context.record, talk)
-  local facts = { qemu = { program = program }, firmware = facts_.firmware(world), virtiofsd = facts_.virtiofsd(world) }
   local _saved <close> = change.saved_at_end(context, context.record, talk)
   change.perform(context, { record = context.record, facts = facts }, talk, plan.actions)
   journal.append(world, state, context.name, { type = event })

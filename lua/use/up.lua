@@ -1,6 +1,7 @@
 --- up: lock → prepare → record the intent → execute. Effects through run/*; prints nothing.
 local change = require "holos.use.change"
 local err = require "holos.core.err"
+local finish = require "holos.use.finish"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
 local lease = require "holos.plan.lease"
@@ -20,6 +21,7 @@ local function record_instance(context, prepared, name, intent)
   local has_disk = not intent.is_new_disk and (entry.disk_made or seen and seen.disk)
   entry.spec, entry.desired, entry.disk_made = intent.spec, intent.desired or "running", has_disk or nil
   entry.kept, entry.provision_runs, entry.replaced = intent.kept, intent.provision_runs, intent.replaced
+  entry.previous = intent.previous
   if entry.replaced and not entry.replaced.batch then
     entry.replaced.batch = aside.batch_name(context.world, name)
   end
@@ -57,12 +59,6 @@ local function batch_when_needed(context, prepared)
   end
 end
 
--- What is left of a command that was killed while it put a disk back comes first: what is planned rests on it.
-local function finish_others(context)
-  local known = record_.load(context.world, context.state, context.name)
-  if known then aside.finish(context.world, context.state, known) end
-end
-
 local function is_open(plan) return #plan.refusals == 0 and #plan.questions > 0 end
 
 -- What somebody was asked without the lock is to be what there is to decide on with it.
@@ -90,7 +86,7 @@ end
 local function carry_out(context, words, talk, asked)
   local world, state = context.world, context.state
   local _held <close> = change.begin(context, talk)
-  finish_others(context)
+  finish.others(context, talk)
   local prepared = plan_with(context, words, asked)
   if not asked and talk.ask and is_open(prepared.plan) then return nil, prepared.plan end
   require_possible(prepared.plan, talk)

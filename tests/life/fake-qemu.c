@@ -3,7 +3,8 @@
  * Any command line is taken. Heeded are -name, -smbios type=1,serial=ID, -add-fd, -chardev socket|file with fd= or
  * /dev/fdset/N, -mon, -blockdev driver=file (QEMU's locks), -netdev user (hostfwd ports really listen), -S.
  * Settings come from the file fake-qemu.conf beside the program: lines `key=value`, for all instances, or
- * `web-1: key=value` for the one that -name calls so; # begins a comment. Later lines win.
+ * `web-1: key=value` for the one that -name calls so, `web-1@TEXT: key=value` when an argument of it has TEXT in it;
+ * # begins a comment. Later lines win.
  *   report=auto           boot, ready and provisioned are reported at once; none, boot, ready end there; failed = a step
  *                         fails
  *   report_delay_ms=0     how long after the start; a guest that does not run reports nothing

@@ -35,6 +35,7 @@ struct settings {
 struct fake {
     char name[64];         /* last part of -name guest=project/NAME */
     char instance_id[128]; /* of -smbios type=1,serial= */
+    char **argv;
     const char *status;
     struct settings settings;
     int sets[MAX_SETS]; /* descriptor of each -add-fd set, -1 */

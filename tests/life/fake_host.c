@@ -86,6 +86,20 @@ static void set(struct settings *settings, const char *key, const char *value)
     die("fake-qemu.conf: unknown setting '%s'", key);
 }
 
+/* "web-1", or "web-1@TEXT" where one of the arguments has TEXT in it. */
+static bool is_meant(const struct fake *fake, char *who)
+{
+    char *text = strchr(who, '@');
+    if (text)
+        *text++ = 0;
+    if (strcmp(who, fake->name))
+        return false;
+    for (int i = 1; text && fake->argv[i]; i++)
+        if (strstr(fake->argv[i], text))
+            return true;
+    return !text;
+}
+
 /* "key=value" or "instance: key=value". */
 static void take_line(struct fake *fake, char *line)
 {
@@ -97,7 +111,7 @@ static void take_line(struct fake *fake, char *line)
     if (colon && colon < value) {
         *colon = 0;
         key = colon + 1 + strspn(colon + 1, " ");
-        if (strcmp(line, fake->name))
+        if (!is_meant(fake, line))
             return;
     }
     set(&fake->settings, key, value);
@@ -366,6 +380,7 @@ void read_arguments(struct fake *fake, int argc, char **argv)
         for (size_t k = 0; k < 2; k++)
             if (!strcmp(argv[i], first[k].flag))
                 first[k].take(fake, argv[i + 1]);
+    fake->argv = argv;
     read_settings(fake);
     for (int i = 1; i < argc; i++) {
         for (size_t k = 0; i + 1 < argc && k < 3; k++)

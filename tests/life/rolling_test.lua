@@ -60,14 +60,6 @@ test("the first failure leaves the others as they were; continue goes on with th
   equal(#stack:pids(), 3)
 end)
 
-test("what cannot be had is refused", function()
-  local stack <close> = stack_.on_fake(yaml("failure_action: rollback, order: start-first", 512))
-  local refused = stack:expect({ "up" }, 2)
-  for _, key in ipairs { "failure_action: not available yet", "order: not available yet" } do
-    ok(refused.stderr:find(key, 1, true), refused.stderr)
-  end
-end)
-
 --- A stand-in that offers a newer machine.
 local function upgrade_qemu(stack)
   local bytes = assert(fs.read(stack.qemu, { max_bytes = 64 << 20 }))

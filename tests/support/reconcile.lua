@@ -35,10 +35,18 @@ function M.plan(case)
   return up.make(context)
 end
 
+-- What becomes of the others when an action fails.
+local function borne_text(action)
+  local counted = action.rollout
+  if not counted then return action.optional and " (optional)" or "" end
+  local what = counted.goes_back and "goes back" or "pauses"
+  return counted.may_fail == 0 and (" (%s)"):format(what) or (" (%s after %d)"):format(what, counted.may_fail)
+end
+
 local function action_line(action)
   local after = #action.after > 0 and " < " .. table.concat(action.after, ", ") or ""
   local any = action.after_any and #action.after_any > 0 and " ~ " .. table.concat(action.after_any, ", ") or ""
-  return ("    %s%s%s%s%s"):format(action.id, after, any, action.undo and " (undo)" or "", action.optional and " (optional)" or "")
+  return ("    %s%s%s%s%s"):format(action.id, after, any, action.undo and " (undo)" or "", borne_text(action))
 end
 
 --- A plan as text: what a user reads, then the actions, each with what it comes after.
@@ -53,6 +61,7 @@ function M.text(plan)
   for _, refusal in ipairs(plan.refusals) do
     line("  ! %s  %s: %s → %s", refusal.instance, refusal.change.name, refusal.change.from, refusal.change.to)
   end
+  for _, promise in ipairs(plan.promises) do line("  %s  @%s", promise.text, promise.where or "-") end
   for _, warning in ipairs(plan.warnings) do line("  warning: %s", warning) end
   for _, action in ipairs(plan.actions) do lines[#lines + 1] = action_line(action) end
   for name, intent in table_.sorted_pairs(plan.intents) do

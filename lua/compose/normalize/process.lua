@@ -28,13 +28,14 @@ for _, key in ipairs { "command", "entrypoint", "working_dir", "user", "group_ad
 end
 
 -- The defaults are Swarm's.
-local function update_of(update)
-  return { parallelism = update.parallelism or 1, delay_ms = update.delay or 0,
-    failure_action = update.failure_action or "pause" }
+local function update_of(update, back)
+  return { parallelism = update.parallelism or 1, delay_ms = update.delay or 0, monitor_ms = update.monitor or 0,
+    failure_action = update.failure_action or "pause", max_failure_ratio = update.max_failure_ratio or 0,
+    back = { parallelism = back.parallelism or 1, delay_ms = back.delay or 0 } }
 end
 
 function fillers.deploy(made, deploy, context, service)
-  made.update_config = deploy.update_config and update_of(deploy.update_config)
+  made.update_config = deploy.update_config and update_of(deploy.update_config, deploy.rollback_config or {})
   local limits = deploy.resources and deploy.resources.limits
   if limits and limits.pids then app(made, nil, context, service) end
 end

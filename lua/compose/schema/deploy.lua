@@ -15,43 +15,62 @@ local mode = schema.parsed {
   end,
 }
 
--- One of some words, of which some have no effect so far.
-local function word(values, later, hint)
+-- One of some words, of which some (`never`) cannot be had.
+local function word(options)
+  local values, never = options.values, options.never or {}
   return schema.either {
     text = schema.parsed {
-      accepts = { text = true }, wanted = "one of " .. table.concat(values, ", "), values = values, later_values = later,
+      accepts = { text = true }, wanted = "one of " .. table.concat(values, ", "), values = values,
       parse = function(value)
         if tables.index_of(values, value) then return value end
         return nil, ('expected one of "%s", got "%s"'):format(table.concat(values, '", "'), value)
       end,
     },
     canonical = function(value, at)
-      if tables.index_of(later, value) then at:put_off(hint) end
+      if tables.index_of(never, value) then at:refuse(options.reason, options.hint) end
       return value
     end,
   }
 end
 
-local function update(class)
-  return schema.record {
-    { "parallelism", schema.integer { least = 0 }, default_text = "1", meaning = "So many instances at a time; 0: all." },
-    { "delay", schema.duration {}, unit = "ms", default_text = "0s", meaning = "Time between two groups." },
-    { "failure_action", word({ "continue", "pause", "rollback" }, { "rollback" },
-        "a new disk that does not serve makes room for the old one by itself"), default_text = "pause",
-      meaning = "What follows when one fails: the next ones, or nothing more." },
-    { "monitor", schema.duration {}, unit = "ms", class = class, meaning = "So long one is watched for failure." },
-    { "max_failure_ratio", schema.parsed {
-        accepts = { text = true, integer = true, number = true }, wanted = "a number from 0 to 1",
-        parse = function(value)
-          local number = tonumber(value)
-          if number and number >= 0 and number <= 1 then return number end
-          return nil, ('expected a number from 0 to 1, got "%s"'):format(tostring(value))
-        end,
-      }, class = class, meaning = "So many may fail." },
-    { "order", word({ "stop-first", "start-first" }, { "start-first" }, "two machines cannot have one disk"),
-      default_text = "stop-first", meaning = "Whether the old one ends before the new one starts." },
-  }
-end
+local failure_ratio = schema.parsed {
+  accepts = { text = true, integer = true, number = true }, wanted = "a number from 0 to 1",
+  parse = function(value)
+    local number = tonumber(value)
+    if number and number >= 0 and number <= 1 then return number end
+    return nil, ('expected a number from 0 to 1, got "%s"'):format(tostring(value))
+  end,
+}
+
+local NO_START_FIRST = {
+  values = { "stop-first", "start-first" }, never = { "start-first" },
+  reason = "start-first would run two machines with the disk, the addresses and the host ports of one instance",
+  hint = "write stop-first, and more replicas than parallelism: the others serve meanwhile",
+}
+
+local update = schema.record {
+  { "parallelism", schema.integer { least = 0 }, default_text = "1", meaning = "So many instances at a time; 0: all." },
+  { "delay", schema.duration {}, unit = "ms", default_text = "0s", meaning = "Time between two groups." },
+  { "failure_action", word { values = { "continue", "pause", "rollback" } }, default_text = "pause",
+    meaning = "What follows when one fails: the next ones, nothing more, or all of the service back to what they were." },
+  { "monitor", schema.duration {}, unit = "ms", default_text = "0s",
+    meaning = "So long one has to stay well before the next group." },
+  { "max_failure_ratio", failure_ratio, default_text = "0", meaning = "Such a part may fail before failure_action follows." },
+  { "order", word(NO_START_FIRST),
+    default_text = "stop-first", meaning = "Whether the old one ends before the new one starts." },
+}
+
+local ALL_GO_BACK = "all go back, whatever becomes of one of them"
+
+local rollback = schema.record {
+  { "parallelism", schema.integer { least = 0 }, default_text = "1", meaning = "So many instances at a time; 0: all." },
+  { "delay", schema.duration {}, unit = "ms", default_text = "0s", meaning = "Time between two groups." },
+  { "failure_action", word { values = { "continue", "pause" } }, class = "ignored", idle = "continue", reason = ALL_GO_BACK },
+  { "monitor", schema.duration {}, unit = "ms", class = "ignored", reason = ALL_GO_BACK },
+  { "max_failure_ratio", failure_ratio, class = "ignored", reason = ALL_GO_BACK },
+  { "order", word { values = { "stop-first", "start-first" } }, class = "ignored", idle = "stop-first",
+    reason = "an instance has one disk, so one machine ends before the other starts" },
+}
 
 local generic = schema.list { of = schema.any {} }
 
@@ -92,9 +111,10 @@ return schema.record {
     meaning = "As replicas of the service." },
   { "resources", resources, meaning = "CPUs and memory." },
   { "restart_policy", restart_policy, change = "live", meaning = "What happens when a machine ends; counts before restart." },
-  { "update_config", update "later", change = "live",
+  { "update_config", update, change = "live",
     meaning = "How instances of one service are stopped and started anew: in groups, each waited for before the next." },
-  { "rollback_config", update(nil), class = "later", change = "live", meaning = "How a replacement is taken back." },
+  { "rollback_config", rollback, change = "live",
+    meaning = "How instances go back after failure_action: rollback: in groups, each waited for before the next." },
   { "labels", rules.pairs, class = "ignored", reason = "they are of a Swarm service; write labels: in the service" },
   { "placement", placement, meaning = "Nothing: there is one host." },
   { "endpoint_mode", rules.line, class = "ignored", reason = SWARM },

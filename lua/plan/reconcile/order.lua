@@ -70,15 +70,18 @@ local function settle(plan, spec, after, because)
 end
 
 --- Waits for an instance as the command does at its end; a disk that was replaced is kept back until the new one serves,
---- now or before.
----@param context table  settles = {[instance] = "served"|"waits"}, of those whose old disk is kept back
+--- now or before. What can go back as a whole is settled as a whole, by reconcile/returning.
+---@param context table  settles = {[instance] = "served"|"waits"}, of those whose old disk is kept back; proved:
+---                      {[instance] = id}, of those that have to stay well
 function M.finish(plan, context, spec)
   local settles = context.settles[spec.name]
   if settles == "served" then settle(plan, spec, {}, "its new disk has served") end
   if context.no_start then return end
   local goal = gate.goal(spec, context.goal)
   local id = M.gate(plan, context, spec, goal, "up waits for it")
-  if settles == "waits" and goal == gate.goal(spec) then settle(plan, spec, { id }, "its new disk serves") end
+  if settles ~= "waits" or plan.intents[spec.name].previous then return end
+  id = context.proved[spec.name] or goal == gate.goal(spec) and id
+  if id then settle(plan, spec, { id }, "its new disk serves") end
 end
 
 return M

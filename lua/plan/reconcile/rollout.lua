@@ -1,9 +1,11 @@
 --- Rolling changes: instances of a service that are stopped and started anew go in groups, each waited for before the
---- next. Pure.
+--- next; what follows when too many of them fail. Pure.
 local diff = require "holos.plan.diff"
 local gate = require "holos.plan.gate"
 local order = require "holos.plan.reconcile.order"
+local returning = require "holos.plan.reconcile.returning"
 local sheet = require "holos.plan.reconcile.sheet"
+local table_ = require "holos.core.table"
 
 local M = {}
 
@@ -11,53 +13,78 @@ local M = {}
 ---@class holos.Rollout
 ---@field parallelism integer  so many at a time, 0 for all
 ---@field delay_ms integer     between two groups
----@field failure_action "pause"|"continue"
+---@field monitor_ms integer?  so long each has to stay well
+---@field failure_action "pause"|"continue"|"rollback"
+---@field max_failure_ratio number?  so many may fail before that follows
+---@field back {parallelism: integer, delay_ms: integer}?  how they are put back (rollback_config)
 
-local function is_stopped(decision, seen)
-  if not seen or not seen.running then return false end
+--- What a plan changes of one service (context.rolls[service]).
+---@class holos.Roll
+---@field service string
+---@field rollout holos.Rollout
+---@field groups  table[][]  specs of those that run, in the order of their turns
+---@field changed table[]    specs of all that are changed
+---@field returns string[]   those that go back when too many fail
+
+-- Whether a machine is another one afterwards; one that is only started is not.
+local function is_changed(decision, entry, seen)
+  if decision.kind == "new" then return decision.intent.replaced ~= nil end
+  if decision.kind ~= "go" then return decision.kind == "recreate" end
   local gravest = diff.gravest(decision.changes)
-  return decision.kind == "recreate" or decision.kind == "go" and (decision.needs_restart
-    or gravest ~= nil and gravest ~= "live")
+  return decision.needs_restart or gravest ~= nil and gravest ~= "live" or not seen.running and entry.previous ~= nil
 end
 
---- Puts those that will be stopped into groups: context.groups[service] = {{name, …}, …}, context.turn[name] = {service,
---- number of the group}.
+local function take_turn(context, roll, spec)
+  local most = roll.rollout.parallelism
+  local last = roll.groups[#roll.groups]
+  if not last or #last == most then
+    last = {}
+    roll.groups[#roll.groups + 1] = last
+  end
+  last[#last + 1] = spec
+  context.turn[spec.name] = { roll = roll, number = #roll.groups }
+end
+
+--- Puts those that will be stopped into groups: context.rolls[service], context.turn[name] = {roll, number of the group}.
 ---@param context table  rollouts: {[service] = holos.Rollout}
 function M.group(context, decisions)
-  context.groups, context.turn = {}, {}
+  context.rolls, context.turn, context.proved = {}, {}, {}
   for _, decision in ipairs(decisions) do
     local spec = decision.spec
-    local rollout = (context.rollouts or {})[spec.service]
-    if rollout and rollout.parallelism > 0 and is_stopped(decision, context.observed.instances[spec.name]) then
-      local groups = context.groups[spec.service] or {}
-      local last = groups[#groups]
-      if not last or #last == rollout.parallelism then
-        last = {}
-        groups[#groups + 1] = last
-      end
-      last[#last + 1] = spec
-      context.groups[spec.service], context.turn[spec.name] = groups, { service = spec.service, number = #groups }
+    local service, seen = spec.service, context.observed.instances[spec.name]
+    local rollout = (context.rollouts or {})[service]
+    if rollout and is_changed(decision, context.record.instances[spec.name], seen) then
+      local roll = context.rolls[service] or { service = service, rollout = rollout, groups = {}, changed = {}, returns = {} }
+      context.rolls[service], roll.changed[#roll.changed + 1] = roll, spec
+      if seen.running then take_turn(context, roll, spec) end
+      if rollout.failure_action == "rollback" and not context.no_start then returning.note(context, roll, decision) end
     end
   end
 end
 
--- What the group before has to have reached; all that it does may fail when the rollout goes on regardless.
-local function gates_of(plan, context, group)
-  local ids = {}
-  for i, spec in ipairs(group) do
-    ids[i] = order.gate(plan, context, spec, gate.goal(spec), "the next ones wait for it")
+-- How many may fail before that has consequences.
+local function may_fail(roll) return math.floor((roll.rollout.max_failure_ratio or 0) * #roll.changed) end
+
+local function goes_on(roll) return roll.rollout.failure_action == "continue" or may_fail(roll) > 0 end
+
+--- The action after which a changed instance counts as well: it has reached its goal, and has stayed there for a time.
+local function proof_of(plan, context, roll, spec)
+  if context.proved[spec.name] then return context.proved[spec.name] end
+  local id, duration_ms = order.gate(plan, context, spec, gate.goal(spec), "the next ones wait for it"),
+    roll.rollout.monitor_ms or 0
+  if duration_ms > 0 then
+    id = sheet.add(plan, { id = "monitor/" .. spec.name, kind = "rollout.monitor", instance = spec.name,
+      duration_ms = duration_ms, after = { id }, undo = context.undo[spec.name], because = "update_config" })
   end
-  return ids
+  context.proved[spec.name] = id
+  return id
 end
 
-local function pause(plan, context, service, turn, delay_ms)
-  local id = ("rollout/%s/%d"):format(service, turn)
-  if context.paused[id] then return id end
-  context.paused[id] = true
-  local rollout, ids = context.rollouts[service], gates_of(plan, context, context.groups[service][turn - 1])
-  local goes_on = rollout.failure_action == "continue"
-  return sheet.add(plan, { id = id, kind = "rollout.wait", service = service, delay_ms = delay_ms,
-    after = goes_on and {} or ids, after_any = goes_on and ids or nil, because = "update_config" })
+-- Comes when some instances are well, or when that is decided, where failures are borne.
+local function wait_for(plan, context, roll, specs, wait)
+  local ids = table_.map(specs, function(spec) return proof_of(plan, context, roll, spec) end)
+  return sheet.add(plan, { id = wait.id, kind = "rollout.wait", service = roll.service, delay_ms = wait.delay_ms,
+    after = goes_on(roll) and {} or ids, after_any = goes_on(roll) and ids or nil, because = "update_config" })
 end
 
 --- Makes an instance wait until the group before its own serves.
@@ -65,18 +92,53 @@ end
 function M.wait_turn(plan, context, spec, waits)
   local turn = context.turn[spec.name]
   if not turn or turn.number == 1 or context.no_start then return end
-  waits.after[#waits.after + 1] = pause(plan, context, spec.service, turn.number, context.rollouts[spec.service].delay_ms)
+  local roll, id = turn.roll, ("rollout/%s/%d"):format(spec.service, turn.number)
+  if not context.paused[id] then
+    context.paused[id] = true
+    wait_for(plan, context, roll, roll.groups[turn.number - 1], { id = id, delay_ms = roll.rollout.delay_ms })
+  end
+  waits.after[#waits.after + 1] = id
 end
 
---- Where one failure is not to end the others', each instance of the service may fail.
-function M.tolerate(plan, context)
-  local tolerated = {}
-  for _, spec in ipairs(context.specs) do
-    local goes_on = context.groups[spec.service] and context.rollouts[spec.service].failure_action == "continue"
-    tolerated[spec.name] = goes_on or nil
+--- The last ones are waited for, too, where they are to stay well, or what happens to them decides on the others.
+function M.prove(plan, context)
+  for service, roll in table_.sorted_pairs(context.rolls) do
+    local watched = (roll.rollout.monitor_ms or 0) > 0 or #roll.returns > 0
+    if watched and not context.no_start then
+      roll.done = wait_for(plan, context, roll, roll.changed, { id = ("rollout/%s/done"):format(service), delay_ms = 0 })
+    end
   end
+end
+
+-- The failure of one is for the others what the file says.
+local function count_failures(plan, roll)
+  local is_changed_one = {}
+  for _, spec in ipairs(roll.changed) do is_changed_one[spec.name] = true end
+  local counted = { service = roll.service, may_fail = may_fail(roll), goes_back = #roll.returns > 0 or nil }
+  for _, action in ipairs(plan.actions) do
+    local is_wait = action.kind == "rollout.wait" and action.service == roll.service
+    if is_changed_one[action.instance] or is_wait then action.rollout = counted end
+  end
+end
+
+-- Where one failure is not to end the others', each instance of the service may fail.
+local function tolerate(plan, context, roll)
+  local tolerated = {}
+  for _, spec in ipairs(context.specs) do tolerated[spec.name] = spec.service == roll.service or nil end
   for _, action in ipairs(plan.actions) do
     if tolerated[action.instance] then action.optional = true end
+  end
+end
+
+--- Says of all actions what their failure leads to, and how what has been changed goes back. Comes once all are there.
+function M.close(plan, context)
+  for _, roll in table_.sorted_pairs(context.rolls) do
+    if roll.rollout.failure_action == "continue" then
+      tolerate(plan, context, roll)
+    elseif #roll.returns > 0 or may_fail(roll) > 0 then
+      count_failures(plan, roll)
+      returning.add(plan, context, roll, may_fail(roll))
+    end
   end
 end
 

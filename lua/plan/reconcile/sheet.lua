@@ -9,18 +9,21 @@ local M = {}
 ---@field refusals  {instance: string, change: table, cure: string?}[]  what cannot be done whatever the user says
 ---@field kept      {name: string, text: string, where: string?}[]  changes that the user has decided not to make
 ---@field warnings  string[]
+---@field promises  {text: string, where: string?}[]  what happens when something fails
 ---@field intents   table<string, holos.Intent>  by instance: what is written down before anything is done
 ---@field specs     table[]            of all instances that the plan is about, as they are to be
 
 ---@class holos.Action   plain data
 ---@field id       string
 ---@field kind     string    volume.create, disk.create, disk.grow, instance.launch, .resume, .await, .stop, .trash, .set_aside,
----                          .settle or .apply, ports.close, rollout.wait
+---                          .settle or .apply, ports.close, rollout.wait, .monitor, .settle or .back
 ---@field instance string?
 ---@field volume   string?
 ---@field after    string[]  ids of actions that must have ended well
 ---@field after_any string[]? ids of actions that must have ended, well or not
 ---@field optional boolean?   its failure keeps those from starting that come after it, and nobody else
+---@field rollout  {service: string, may_fail: integer, goes_back: boolean?}?  when so many instances of the service have
+---                          failed, no other failure is borne; goes_back: that ends the change of this service alone
 ---@field undo     boolean?   when it fails, the disk that was replaced is put back
 ---@field because  string
 
@@ -37,6 +40,7 @@ local M = {}
 ---@field spec     table
 ---@field kept     table?    the spec that was wanted when its changes were declined
 ---@field replaced table?    what is recorded of an instance whose disk is being replaced, until that has succeeded
+---@field previous holos.Previous?  where it goes back to when the change of its service fails
 ---@field is_new_disk boolean?  the disk that is recorded as made is not the one that is wanted
 ---@field desired  string?   "running" unless said
 ---@field provision_runs integer?  how often the first steps were asked to run again
@@ -44,7 +48,8 @@ local M = {}
 --- An empty plan.
 ---@return holos.Plan
 function M.new()
-  return { rows = {}, actions = {}, questions = {}, refusals = {}, kept = {}, warnings = {}, intents = {}, specs = {} }
+  return { rows = {}, actions = {}, questions = {}, refusals = {}, kept = {}, warnings = {}, promises = {},
+    intents = {}, specs = {} }
 end
 
 --- Adds an action; gives its id.

@@ -3,7 +3,6 @@
 local adjust = require "holos.run.adjust"
 local ports = require "holos.run.ports"
 local runtime = require "holos.run.runtime"
-local task = require "holos.core.task"
 
 local M = {}
 
@@ -26,12 +25,6 @@ end
 
 M["instance.apply"] = function(world, job, action)
   return while_it_runs(world, job, action, function(at) adjust.apply(world, at) end)
-end
-
---- Time between two groups of a rolling change.
-M["rollout.wait"] = function(_, _, action)
-  if action.delay_ms > 0 then task.wait { at_ms = task.now_ms() + action.delay_ms } end
-  return "on with the next"
 end
 
 return M

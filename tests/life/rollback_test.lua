@@ -1,0 +1,186 @@
+-- failure_action: rollback, monitor and max_failure_ratio of update_config, on the stand-in for QEMU: when too many instances
+-- of a service fail, all of it goes back to what it was, and no disk is lost.
+local fake_qemu = require "tests.support.fake_qemu"
+local files = require "tests.support.files"
+local json = require "sys.json"
+local pair = require "tests.support.pair"
+local table_ = require "holos.core.table"
+
+local function yaml(update, changes)
+  local with = table_.merge({ image = "image", memory = 512, more = "" }, changes or {})
+  return ([[
+name: pair
+services:
+  web:
+    {image: ./%s.qcow2, image_os: plain, vm: {memory_mb: %d}, stop_grace_period: 1s, %s
+     deploy: {replicas: 3, update_config: {%s}}}
+]]):format(with.image, with.memory, with.more, update)
+end
+
+local ROLLBACK = "failure_action: rollback"
+local MORE = { memory = 768 }
+
+local function memories(stack)
+  local rows, list = stack:ps(), {}
+  for i = 0, 2 do list[i + 1] = rows["web-" .. i].memory_mib end
+  return list
+end
+
+local function inodes(stack)
+  local list = {}
+  for i = 0, 2 do list[i + 1] = pair.inode(stack, "web-" .. i) end
+  return list
+end
+
+-- Nothing of the record tells of a change any more, all run, and the file of before is what is.
+local function require_back(stack, before)
+  equal({ memories(stack), inodes(stack) }, { { 512, 512, 512 }, before.inodes })
+  for name, entry in pairs(pair.record(stack).instances) do
+    equal({ entry.previous, entry.replaced, entry.desired, entry.spec.vm.memory_mib }, { nil, nil, "running", 512 }, name)
+  end
+  for name, row in pairs(stack:ps()) do equal(row.status, "provisioned", name) end
+  stack:write(before.yaml)
+  equal(stack:run({ "plan", "--exit-code" }).status, 0)
+end
+
+local function started(update, changes)
+  local text = yaml(update, changes)
+  local stack = pair.started(text)
+  return stack, { yaml = text, inodes = inodes(stack), pids = pair.pids(stack) }
+end
+
+test("one that does not serve: those before it are started again as they were, those after it are not touched", function()
+  local stack <close>, before = started(ROLLBACK)
+  stack:write(yaml(ROLLBACK, MORE))
+  fake_qemu.set(stack.qemu, { "web-1@768M: report=failed" })
+  local planned = stack:expect({ "plan" }).stdout
+  ok(planned:find("on failure  web-0, web-1, web-2: started again as before (disks kept)   holos.yaml:", 1, true), planned)
+  local failed = stack:expect({ "up", "-d" }, 4)
+  for _, words in ipairs { "web-1: failed:", "web was rolled back: web-0, web-1, web-2" } do
+    ok(failed.stderr:find(words, 1, true), failed.stderr)
+  end
+  equal(pair.pids(stack)["web-2"], before.pids["web-2"])
+  ok(pair.pids(stack)["web-0"] ~= before.pids["web-0"])
+  require_back(stack, before)
+end)
+
+test("disks that were replaced go to the trash, and those of before are back, of all instances", function()
+  for _, update in ipairs { ROLLBACK, ROLLBACK .. ", parallelism: 2", ROLLBACK .. ", parallelism: 0" } do
+    local stack <close>, before = started(update)
+    stack:write(yaml(update, { image = "other", memory = 768 }))
+    fake_qemu.set(stack.qemu, { "web-2@768M: fail=no such machine" })
+    local planned = stack:expect({ "plan", "--recreate" }).stdout
+    ok(planned:find("web-0, web-1, web-2: back to the old disks, from image.qcow2 (the new ones go to the trash)", 1, true),
+      planned)
+    stack:expect({ "up", "--recreate" }, 4)
+    for i = 0, 2 do
+      equal({ pair.backing(stack, "web-" .. i), #pair.disks_in_trash(stack, "web-" .. i) }, { "image.qcow2", 1 }, update)
+    end
+    require_back(stack, before)
+  end
+end)
+
+test("what was stopped, and was started by the change, is stopped again", function()
+  local stack <close>, before = started(ROLLBACK)
+  stack:expect { "stop", "web-0" }
+  stack:write(yaml(ROLLBACK, MORE))
+  fake_qemu.set(stack.qemu, { "web-1@768M: report=failed" })
+  stack:expect({ "up" }, 4)
+  local rows, entry = stack:ps(), pair.record(stack).instances["web-0"]
+  equal({ rows["web-0"].running, rows["web-1"].running, rows["web-1"].memory_mib }, { false, true, 512 })
+  equal({ entry.desired, entry.spec.vm.memory_mib, entry.previous }, { "stopped", 512, nil })
+  stack:expect { "start" }
+  require_back(stack, before)
+end)
+
+test("as many may fail as max_failure_ratio says; those stay as they are, and the others are changed", function()
+  local ratio = ", max_failure_ratio: 0.34"
+  for update, ends in pairs { [ROLLBACK .. ratio] = 4, ["failure_action: pause" .. ratio] = 4 } do
+    local stack <close>, before = started(update)
+    stack:write(yaml(update, MORE))
+    fake_qemu.set(stack.qemu, { "web-0@768M: report=failed" })
+    local failed = stack:expect({ "up" }, ends)
+    ok(not failed.stderr:find("rolled back", 1, true), failed.stderr)
+    equal(memories(stack), { 768, 768, 768 }, update)
+
+    stack:write(before.yaml)
+    local pids = pair.pids(stack)
+    fake_qemu.set(stack.qemu, { "web-0@512M: report=failed", "web-1@512M: report=failed" })
+    failed = stack:expect({ "up" }, ends)
+    local is_back = failed.stderr:find("rolled back", 1, true) ~= nil
+    equal(is_back, update:find "rollback" ~= nil, failed.stderr)
+    equal(memories(stack)[1], is_back and 768 or 512, update)
+    equal(pair.pids(stack)["web-2"], pids["web-2"], update)
+  end
+end)
+
+test("one that serves and does not stay well is a failure; one that does is over with its monitor", function()
+  local update = ROLLBACK .. ", monitor: 400ms"
+  local stack <close>, before = started(update)
+  stack:write(yaml(update, MORE))
+  fake_qemu.set(stack.qemu, { "web-1@768M: halt_after_ms=100" })
+  local failed = stack:expect({ "up", "-d" }, 4)
+  ok(failed.stderr:find("web was rolled back", 1, true), failed.stderr)
+  require_back(stack, before)
+  fake_qemu.set(stack.qemu, {})
+  stack:write(yaml(update, MORE))
+  ok(stack:expect({ "up", "-d" }).stderr:find("stays well", 1, true))
+  equal(memories(stack), { 768, 768, 768 })
+end)
+
+test("a new disk that serves and does not stay well makes room for the old one where the change pauses, too", function()
+  local update = "monitor: 400ms, parallelism: 1"
+  local stack <close>, before = started(update)
+  stack:write(yaml(update, { image = "other", memory = 768 }))
+  fake_qemu.set(stack.qemu, { "web-0@768M: exit_after_ms=100" })
+  local failed = stack:expect({ "up", "--recreate" }, 4)
+  ok(failed.stderr:find("web-0: its new disk did not serve", 1, true), failed.stderr)
+  equal(inodes(stack), before.inodes)
+end)
+
+test("a change that has succeeded leaves nothing to go back to, also when nobody waits for it", function()
+  local stack <close> = started(ROLLBACK)
+  stack:write(yaml(ROLLBACK, { image = "other", memory = 768 }))
+  stack:expect { "up", "-d", "--recreate" }
+  for name, entry in pairs(pair.record(stack).instances) do
+    equal({ entry.previous, entry.replaced, pair.backing(stack, name) }, { nil, nil, "other.qcow2" }, name)
+  end
+end)
+
+test("what first steps have done to a disk cannot be taken back: those stay, as where the change pauses", function()
+  local text = "cloud_init: {runcmd: [%s]},"
+  local stack <close> = started(ROLLBACK, { more = text:format "a" })
+  stack:write(yaml(ROLLBACK, { more = text:format "b" }))
+  fake_qemu.set(stack.qemu, { "web-1: report=failed" })
+  local planned = stack:expect({ "plan", "--reprovision" }).stdout
+  ok(not planned:find("on failure", 1, true), planned)
+  local failed = stack:expect({ "up", "--reprovision" }, 4)
+  ok(not failed.stderr:find("rolled back", 1, true), failed.stderr)
+end)
+
+test("going back in groups, with time between them: rollback_config", function()
+  local update = ROLLBACK .. ", parallelism: 0}, rollback_config: {parallelism: 2, delay: 1100ms"
+  local stack <close>, before = started(update)
+  stack:write(yaml(update, MORE))
+  fake_qemu.set(stack.qemu, { "web-1@768M: report=failed" })
+  stack:expect({ "up" }, 4)
+  local at = {}
+  for line in files.read(stack.state .. "/events/pair.jsonl"):gmatch("[^\n]+") do
+    local event = assert(json.decode(line, {}))
+    if event.type == "instance.rolled_back" then at[event.instance] = event.time end
+  end
+  ok(at["web-0"] and at["web-1"] < at["web-2"] and at["web-0"] < at["web-2"], "web-2 comes later")
+  require_back(stack, before)
+end)
+
+test("what has no effect in rollback_config is said, and two of one instance cannot be had", function()
+  local stack <close> = pair.started(yaml
+    "parallelism: 1}, rollback_config: {monitor: 1s, order: start-first, failure_action: pause")
+  local said = stack:expect({ "validate" })
+  for _, key in ipairs { "monitor", "order", "failure_action" } do
+    ok((said.stdout .. said.stderr):find("rollback_config." .. key, 1, true), said.stdout .. said.stderr)
+  end
+  stack:write(yaml "order: start-first")
+  local refused = stack:expect({ "up" }, 2)
+  ok(refused.stderr:find("write stop-first", 1, true), refused.stderr)
+end)
