@@ -1,6 +1,7 @@
 -- `holos edit`: what is saved was checked and shown before, what is not saved is kept, and nothing else changes.
 local files = require "tests.support.files"
 local fs = require "sys.fs"
+local ports = require "tests.support.ports"
 local proc = require "sys.proc"
 local stack_ = require "tests.support.stack"
 local typist = require "tests.support.typist"
@@ -27,16 +28,17 @@ local function copies(stack) return files.below(stack.state .. "/edits", "") end
 
 local function has(text, part) ok(text:find(part, 1, true), text) end
 
-local ADDS_PORT = [[sed -i 's/image_os: plain/image_os: plain, ports: ["8080:80"]/' "$1"]]
+local PORT = ports.free()
+local ADDS_PORT = ([[sed -i 's/image_os: plain/image_os: plain, ports: ["%d:80"]/' "$1"]]):format(PORT)
 local BREAKS = [[sed -i 's/image_os/imageos/' "$1"]]
 
 test("edit: the plan is shown, and the file saved when that is what the user wants", function()
   local stack <close> = stack_with(ADDS_PORT)
   local shown = on_terminal(stack, { "edit" }, { "save holos.yaml? [Y]es, [e]dit again, [n]o:", "y\\n" })
   has(shown, "+ vm-0")
-  has(shown, "127.0.0.1:8080 → 80")
+  has(shown, ("127.0.0.1:%d → 80"):format(PORT))
   has(shown, "saved holos.yaml\nstatus 0\n")
-  has(file_of(stack), "8080:80")
+  has(file_of(stack), PORT .. ":80")
   equal(copies(stack), {})
 end)
 
@@ -46,7 +48,7 @@ test("edit: a file that is not wanted after all stays as it was, and the text is
   has(shown, "status 3\n")
   equal(file_of(stack), YAML)
   local kept = shown:match("your text is kept in (%S+); holos.yaml was not written")
-  has(files.read(kept), "8080:80")
+  has(files.read(kept), PORT .. ":80")
   equal(copies(stack), { kept })
 end)
 
@@ -79,7 +81,7 @@ test("edit: without a terminal it saves with -y only", function()
   local result = stack:expect { "edit", "-y" }
   has(result.stdout, "1 to add, 0 to change, 0 to remove.")
   has(result.stderr, "saved holos.yaml\n")
-  has(file_of(stack), "8080:80")
+  has(file_of(stack), PORT .. ":80")
 end)
 
 test("edit: nothing changed, nothing asked", function()

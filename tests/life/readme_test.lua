@@ -1,6 +1,7 @@
 -- The commands of the README's "A file of your own", as they stand there, on the stand-in for QEMU.
 local files = require "tests.support.files"
 local fs = require "sys.fs"
+local ports = require "tests.support.ports"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 
@@ -32,7 +33,8 @@ end
 test("the README's first stack", function()
   local stack <close> = stack_.on_fake("")
   for _, name in ipairs { "holos.yaml", "image.qcow2" } do ok(fs.remove(stack.directory .. "/" .. name)) end
-  files.write(stack.directory .. "/editor", "#!/bin/sh\nsed -i 's/# ports: /ports: /' \"$1\"\n")
+  local port = ports.free() -- somebody else may have the one that the file names
+  files.write(stack.directory .. "/editor", ("#!/bin/sh\nsed -i 's/# ports: [[]\"8080:/ports: [\"%d:/' \"$1\"\n"):format(port))
   ok(fs.chmod(stack.directory .. "/editor", tonumber("755", 8)))
   stack.env = { "PATH=/usr/bin:/bin", "EDITOR=./editor" }
   local count = 0
@@ -47,6 +49,6 @@ test("the README's first stack", function()
     end
   end
   ok(count >= 8, count)
-  ok(files.read(stack.directory .. "/holos.yaml"):find('\n    ports: ["8080:80"]', 1, true))
+  ok(files.read(stack.directory .. "/holos.yaml"):find(('\n    ports: ["%d:80"]'):format(port), 1, true))
   equal({ stack:pids() }, { {} })
 end)
