@@ -32,6 +32,25 @@ function M.explain(reason)
   return "ended", ("QEMU ended: %s"):format(tostring(reason):gsub("[^%w%-]", "?"):sub(1, 40))
 end
 
+-- What a Linux guest's kernel says last on its console, and QEMU when a signal ends it.
+local POWER_DOWN, SIGNALLED = "reboot: Power down", "terminating on signal"
+
+--- How a VM has ended that nobody listened to, by what it has left: nobody else knows.
+---@param console string  the end of what its guest said on the console since its launch
+---@param log string      the end of what QEMU said
+---@return string how     as of explain; "ended" where nothing tells
+---@return string text
+---@return string? reason  QEMU's word for it, as far as it is known
+function M.unheard(console, log)
+  if log:find(SIGNALLED, 1, true) then
+    return "terminated", "a signal ended QEMU while nobody listened: so its log says", "host-signal"
+  end
+  if (console:match("([^\n]*)%s*$")):find(POWER_DOWN, 1, true) then
+    return M.POWERED_OFF, "the guest powered off while nobody listened: so its console says", "guest-shutdown"
+  end
+  return "ended", "it ended while nobody listened, so why is not known"
+end
+
 --- Whether the guest ended by its own will, so that an orderly end is not restarted as a failure.
 function M.is_orderly(reason)
   return reason == "guest-shutdown" or reason == "host-qmp-quit"

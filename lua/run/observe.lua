@@ -72,6 +72,7 @@ end
 --- One instance of a record.
 ---@return {running: boolean, state: string, text: string, runtime: table?, report: table?, disk: boolean,
 ---         disk_bytes: integer?, lost: string? (another disk, that is gone),
+---         is_rebooted: boolean? (the host was, since it ran),
 ---         halt: holos.Halt? (why its guest does not run), applied: table? (the spec it was
 ---         launched with), is_cut: boolean? (its launch was), has_served: boolean? (a disk that replaced another)}
 function M.instance(world, state, record, name)
@@ -83,7 +84,7 @@ function M.instance(world, state, record, name)
     seen = running(world, state, record.name, name, now)
   else
     local text = status.stopped(record.instances[name], why, now)
-    seen = { running = false, state = text:match("^%a+"), text = text, runtime = now }
+    seen = { running = false, state = text:match("^%a+"), text = text, runtime = now, is_rebooted = why == "rebooted" }
   end
   seen.disk, seen.disk_bytes = info ~= nil, info and info.virtual_bytes
   seen.lost = seen.disk and lost_disk(world, state, record, name) or nil

@@ -16,15 +16,17 @@ local FILE_MODE = tonumber("600", 8)
 --- A report is read at most this often, and this often where nothing tells that it has grown.
 M.READ_MS, M.READ_UNTOLD_MS = 1000, 5000
 
---- Until the guest has reported that its first steps are done; at once for one that reports nothing.
-function M.until_provisioned(project, spec, now)
+--- Until the guest has reported that its first steps are done, or what else is waited for; at once for one that reports
+--- nothing.
+---@param goal "ready"|"provisioned"
+function M.until_reported(project, spec, now, goal)
   if gate.tells_nothing(spec) then return end
   local file = project.state:instance(project.name, spec.name) .. "/report.log"
   while true do
     local changed = task.event()
     local watched <close> = project.watch:on(file, { "modify" }, function() changed:fire() end)
     local told = observe.report(project.world, project.state, project.name, spec.name, now)
-    if report.reached(told, "provisioned") then return end
+    if report.reached(told, goal) then return end
     local looked_ms = task.now_ms()
     if watched then
       changed:wait()
@@ -73,7 +75,7 @@ end
 ---@param guest table  of supervise/guest
 ---@return {how: string, text: string, cause: "unhealthy"}
 function M.run(project, spec, now, guest)
-  M.until_provisioned(project, spec, now)
+  M.until_reported(project, spec, now, "provisioned")
   if guest.has_begun then guest.has_begun:wait() end
   local seen = health.adopt(spec.healthcheck, now.health, task.now_ms())
   while true do

@@ -12,6 +12,9 @@ local task = require "holos.core.task"
 
 local M = {}
 
+--- So much of what a VM said last is looked at.
+local TAIL_BYTES = 4096
+
 local function take_lock(keeper)
   local project = keeper.project
   return lock.take(project.world, project.state:instance_lock(project.name, keeper.name), { name = keeper.name,
@@ -53,6 +56,21 @@ local function note_end(keeper, now, ended)
   project:emit(event)
 end
 
+local function heard(reason)
+  local how, text = shutdown.explain(reason)
+  return { how = how, text = text, reason = reason, cause = restart.cause(reason) }
+end
+
+-- As Docker has it of containers that ended while its daemon was away: what is not known to have ended well has failed.
+local function unheard(project, name, now)
+  local directory, fs = project.state:instance(project.name, name), project.world.fs
+  local stat = fs.stat(directory .. "/console.log")
+  local from = math.max(now.console_from_bytes or 0, (stat and stat.size_bytes or 0) - TAIL_BYTES)
+  local how, text, reason = shutdown.unheard(fs.read_at(directory .. "/console.log", from, TAIL_BYTES) or "",
+    fs.tail(directory .. "/qemu.log", TAIL_BYTES) or "")
+  return { how = how, text = text, cause = restart.cause(reason) }
+end
+
 --- An instance's process has ended. Who stopped it has written so before he let the lock go: then it is no business of
 --- ours.
 ---@param ending {reason: string?, is_heard: boolean?}  is_heard: its monitor was listened to until the end
@@ -63,9 +81,8 @@ function M.settle(keeper, known, ending)
   if not now then return end
   project.world.proc.reap(now.pid) -- one that we launched is our child
   stop.end_shares(project.world, now)
-  local how, text = shutdown.explain(ending.reason)
-  if not ending.is_heard then how, text = "ended", "it ended while nobody listened, so why is not known" end
-  note_end(keeper, now, now.ending or { how = how, text = text, reason = ending.reason, cause = restart.cause(ending.reason) })
+  local ended = now.ending or ending.is_heard and heard(ending.reason) or unheard(project, keeper.name, now)
+  note_end(keeper, now, ended)
 end
 
 --- A guest that lives and is of no use is ended, to be started again. Why is written down before it hears of its end: who

@@ -3,7 +3,7 @@ local M = {}
 
 --- The parts of a spec that are looked at while a VM runs; the rest is read again when it is launched.
 local KEPT = { "name", "project", "service", "user", "restart", "healthcheck", "logging", "stop_grace_ms", "ports", "nics",
-  "post_start", "ready" }
+  "post_start", "ready", "depends_on" }
 
 ---@param entry table  of a record
 ---@return {desired: string, spec: table}

@@ -4,7 +4,7 @@ local beside = require "holos.supervise.beside"
 local end_ = require "holos.supervise.end"
 local err = require "holos.core.err"
 local guest_ = require "holos.supervise.guest"
-local restart = require "holos.plan.restart"
+local order = require "holos.supervise.order"
 local runtime = require "holos.run.runtime"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
@@ -94,14 +94,14 @@ local function rest(keeper)
     function() task.wait { at_ms = due_ms } return true end,
     function() keeper.inbox:take() return false end,
   }
-  if is_due and not keeper.project:is_held(keeper.name) then end_.start_again(keeper) end
+  if is_due and not keeper.project:is_held(keeper.name) and order.is_its_turn(keeper) then end_.start_again(keeper) end
 end
 
 -- The host was rebooted: what is to come back by itself does, unless somebody asks to leave it alone.
 local function come_back(keeper)
   keeper.is_busy = true
   if keeper.project:is_held(keeper.name) then return keeper.inbox:take() end
-  end_.start_after_boot(keeper)
+  if order.is_its_turn(keeper) then end_.start_after_boot(keeper) end
 end
 
 -- Whether a launch may have been cut off. Each one is looked at once: a guest may halt before it proves anything.
@@ -116,7 +116,9 @@ local function turn(keeper)
   local now, why = runtime.load(project.world, project.state, project.name, keeper.name)
   if now then now.spec = nil end -- most of it, and nothing that is looked at while it runs
   local process <close> = runtime.process(project.world, now)
-  keeper.now, keeper.is_live, keeper.has_news = now, process ~= nil, false
+  keeper.now, keeper.is_live, keeper.has_news, keeper.guest = now, process ~= nil, false, nil
+  if process then keeper.late_ms, keeper.told_of_order = nil, nil end
+  project:stir()
   if process then
     if is_cut(keeper, now) and end_.finish_launch(keeper, now) then return end
     keeper.is_busy = false
@@ -126,7 +128,7 @@ local function turn(keeper)
   elseif now and now.pid and keeper.entry.desired == "running" then
     keeper.is_busy = true
     end_.settle(keeper, now, {})
-  elseif why == "rebooted" and keeper.entry.desired == "running" and restart.starts_at_boot(keeper.entry.spec.restart) then
+  elseif order.comes_back(keeper, why) then
     come_back(keeper)
   else
     keeper.is_busy = false

@@ -23,7 +23,7 @@ Project.__index = Project
 --- A project that nobody looks after yet.
 function M.new(world, state, name)
   return setmetatable({ world = world, state = state, name = name, keepers = {}, listeners = {}, held = {},
-    directories = {}, over = task.event() }, Project)
+    directories = {}, moved = task.event(), over = task.event() }, Project)
 end
 
 -- A machine that fails for ever writes events for ever.
@@ -49,6 +49,14 @@ function Project:publish(event)
       gone:fire()
     end
   end
+  self:stir()
+end
+
+--- Wakes those who wait for another instance: something of one may be different now.
+function Project:stir()
+  local moved = self.moved
+  self.moved = task.event()
+  moved:fire()
 end
 
 --- Ends it when there is nothing left to look after. Keepers call this when theirs has changed. What is in hand loads
@@ -117,6 +125,7 @@ function Project:reload()
       self.scope:spawn(name, keeper.run, keeper)
     end
   end
+  self:stir()
   self:review()
 end
 

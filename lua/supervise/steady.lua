@@ -16,7 +16,7 @@ end
 ---@param guest table  of supervise/guest
 function M.run(project, spec, now, guest)
   if restart.served(now.restarts) then
-    if spec.healthcheck then guest.is_healthy:wait() else checks.until_provisioned(project, spec, now) end
+    if spec.healthcheck then guest.is_healthy:wait() else checks.until_reported(project, spec, now, "provisioned") end
     task.wait { at_ms = task.now_ms() + restart.window_ms(spec.restart) }
     if guest.health ~= "unhealthy" and not guest.halt then forget(project, spec, now) end
   end

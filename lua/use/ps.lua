@@ -3,6 +3,7 @@
 local err = require "holos.core.err"
 local observe = require "holos.run.observe"
 local record_ = require "holos.run.record"
+local restart = require "holos.plan.restart"
 local supervisor = require "holos.run.supervisor"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
@@ -42,10 +43,12 @@ local function look(world, state, record, name)
   return { running = false, state = "damaged", text = "damaged: " .. seen.message, problem = seen }
 end
 
--- Whether a supervisor has something to do for an instance: it runs, its end was not noticed, or a restart is due.
+-- Whether a supervisor has something to do for an instance: it runs, its end was not noticed, a restart is due, or it ran
+-- always until the host was rebooted.
 local function needs_supervisor(entry, seen)
   local now = seen.runtime or {}
-  return entry.desired == "running" and (seen.running or now.pid or now.restarts and now.restarts.next_ms)
+  local is_due = now.restarts and now.restarts.next_ms or seen.is_rebooted and restart.starts_at_boot(entry.spec.restart)
+  return entry.desired == "running" and (seen.running or now.pid or is_due)
 end
 
 -- Supervisors may be killed: whoever looks starts those that are missing. Gives those that cannot be.

@@ -1,6 +1,5 @@
 -- What goes wrong around a supervisor ends neither it nor what it looks after.
 local fs = require "sys.fs"
-local json = require "sys.json"
 local stack_ = require "tests.support.stack"
 local supervised = require "tests.support.supervised"
 local task = require "holos.core.task"
@@ -46,28 +45,4 @@ test("a report that was removed keeps no supervisor busy and ends none", functio
   task.wait { at_ms = task.now_ms() + 1000 }
   equal(stack:supervisors(), { second })
   ok(fs.stat(journal).size_bytes - before < 1000, "the journal grows")
-end)
-
-test("after a reboot of the host what is to run always comes back with its supervisor, the rest stays as it is", function()
-  local stack <close> = stack_.on_fake(PAIR)
-  stack:expect { "up" }
-  local before = stack:ps()
-  supervised.kill(supervised.supervisor(stack))
-  for _, name in ipairs { "db-0", "web-0" } do
-    supervised.kill(before[name].pid)
-    local file = stack.state .. "/instances/pair/" .. name .. "/runtime.json"
-    local now = supervised.runtime(stack, name)
-    now.boot_id = "00000000-0000-0000-0000-000000000000"
-    assert(fs.write_atomic(file, assert(json.encode(now, {})), { mode = 384 }))
-  end
-  equal(stack:ps()["db-0"].status, "stopped (host rebooted)")
-  equal(#stack:supervisors(), 0)
-  task.race {
-    function() stack:run { "supervise", "pair" } end,
-    function()
-      stack:eventually("web-0 runs again", function() return supervised.runs_anew(stack, "web-0", before["web-0"].pid) end)
-    end,
-  }
-  equal(stack:ps()["db-0"].status, "stopped (host rebooted)")
-  equal(supervised.events(stack, "instance.restarting")[1].text, "the host was rebooted")
 end)

@@ -22,3 +22,18 @@ end)
 test("shutdown: a watchdog's end is a failure that goes by its name", function()
   equal({ (shutdown.explain "watchdog"), shutdown.is_orderly "watchdog" }, { "watchdog", false })
 end)
+
+local UNHEARD = {
+  { "nothing", "", "", "ended" },
+  { "a power-off", "[ 1.0] a\r\n[ 2.0] reboot: Power down\r\n", "", "powered off", "guest-shutdown" },
+  { "a power-off that is not the last word", "[ 2.0] reboot: Power down\r\nSeaBIOS\r\n", "", "ended" },
+  { "a signal after the guest's last words", "[ 2.0] reboot: Power down\n", "qemu: terminating on signal 9 from pid 1\n",
+    "terminated", "host-signal" },
+}
+
+for _, case in ipairs(UNHEARD) do
+  test("shutdown: an end that nobody heard, and what is left of it: " .. case[1], function()
+    local how, _, reason = shutdown.unheard(case[2], case[3])
+    equal({ how, reason }, { case[4], case[5] })
+  end)
+end

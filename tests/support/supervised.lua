@@ -13,6 +13,18 @@ function M.kill(pid)
   task.wait { process = process }
 end
 
+--- As if the host had been rebooted: nothing of pair runs, and what is written of it is of another boot.
+function M.reboot(stack)
+  for _, pid in ipairs(stack:supervisors()) do M.kill(pid) end
+  for _, entry in ipairs(fs.list(stack.state .. "/instances/pair")) do
+    local now = M.runtime(stack, entry.name)
+    if now.pid then M.kill(now.pid) end
+    now.boot_id = "00000000-0000-0000-0000-000000000000"
+    assert(fs.write_atomic(("%s/instances/pair/%s/runtime.json"):format(stack.state, entry.name), assert(json.encode(now, {})),
+      { mode = 384 }))
+  end
+end
+
 --- Waits until there is one supervisor that has its lock, another than `before`; gives its pid.
 function M.supervisor(stack, before)
   stack:eventually("there is a supervisor", function()
@@ -22,11 +34,19 @@ function M.supervisor(stack, before)
   return stack:supervisors()[1]
 end
 
---- The events of one type that were written down.
+--- All events that were written down, in order.
+function M.journal(stack)
+  local events = {}
+  for line in (fs.read(stack.state .. "/events/pair.jsonl") or ""):gmatch("[^\n]+") do
+    events[#events + 1] = assert(json.decode(line, {}))
+  end
+  return events
+end
+
+--- Those of one type.
 function M.events(stack, kind)
   local found = {}
-  for line in (fs.read(stack.state .. "/events/pair.jsonl") or ""):gmatch("[^\n]+") do
-    local event = assert(json.decode(line, {}))
+  for _, event in ipairs(M.journal(stack)) do
     if event.type == kind then found[#found + 1] = event end
   end
   return found
