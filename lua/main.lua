@@ -45,7 +45,7 @@ end
 --- need none.
 function M.dispatch(command, options)
   if command.bare then return command.run(world, options) end
-  local signals <close> = err.check("signals", world.proc.signals { "INT", "TERM", "HUP", "WINCH" })
+  local signals <close> = err.check("signals", world.proc.signals { "INT", "TERM", "HUP", "WINCH", "URG" })
   local poller = { now_ms = world.poller.now_ms, wait = world.poller.wait, signals = signals }
   return task.run(poller, function() return command.run(world, options) end)
 end

@@ -16,8 +16,12 @@ function M.run(world, options)
   collectgarbage() -- from now on as usual: commands that end soon collect nothing before they have a few MiB
   collectgarbage("setpause", PAUSE_PERCENT)
   local located, name = state.locate(world, options), options.arguments[1] or options.project_name
-  if options.all then return main.run_all(world, located) end
+  if options.all then
+    main.settle(world, located)
+    return main.run_all(world, located)
+  end
   if not name then err.raise { message = "which project?", exit = 64, hint = "holos supervise PROJECT, or --all" } end
+  main.settle(world, located, name)
   main.run(world, located, name)
   return 0
 end

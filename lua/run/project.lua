@@ -1,10 +1,12 @@
 --- A project's state as a whole: its record, and what follows from it. Effects: state files.
+local lazy = require "holos.core.lazy"
 local back = require "holos.run.back"
 local contents = require "holos.run.contents"
 local keys = require "holos.run.keys"
 local leases = require "holos.run.leases"
 local record_ = require "holos.run.record"
 local aside = require "holos.run.aside"
+local scope = lazy "holos.run.scope"
 local supervisor = require "holos.run.supervisor"
 local trash = require "holos.run.trash"
 
@@ -49,6 +51,12 @@ function M.supervised_at_end(world, state, record, warn)
     local fine, message = supervisor.ensure(world, state, record.name)
     if not fine then warn(message) end
   end })
+end
+
+--- Goes where no login's end can reach what is about to be launched.
+function M.outlive_login(world, state, record, warn)
+  local result = scope.enter(world, { project = record.name, directory = state.root, instances = record.instances })
+  if result and result.warning then warn(result.warning) end
 end
 
 --- Removes the record of a project that has nothing left, and before it the copies of its configs and secrets: whoever

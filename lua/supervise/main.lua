@@ -7,6 +7,7 @@ local project_ = require "holos.supervise.project"
 local record_ = require "holos.run.record"
 local restart = require "holos.plan.restart"
 local runtime = require "holos.run.runtime"
+local scope_ = require "holos.run.scope"
 local supervisor = require "holos.run.supervisor"
 local task = require "holos.core.task"
 
@@ -49,6 +50,18 @@ function M.is_needed(world, state, name)
     if entry.desired == "running" and is_alive_or_due(world, state, name, entry) then return true end
   end
   return false
+end
+
+--- Goes where no login can end it, nor what it starts.
+---@param name string?  its only project
+function M.settle(world, state, name)
+  if not scope_.look(world) then return end
+  local ok, record = pcall(function() return name and record_.load(world, state, name) end)
+  local result = scope_.enter(world, { project = name, directory = state.root,
+    instances = ok and record and record.instances or {} })
+  if name and result and result.warning then
+    journal.append(world, state, name, { type = "supervisor.warning", message = result.warning })
+  end
 end
 
 --- Looks after one project until nothing of it is wanted, or until it is told to retire.

@@ -4,6 +4,7 @@ local entry_ = require "holos.supervise.entry"
 local err = require "holos.core.err"
 local journal = require "holos.run.journal"
 local keeper_ = require "holos.supervise.keeper"
+local leave = require "holos.supervise.leave"
 local record_ = require "holos.run.record"
 local server = require "holos.supervise.server"
 local table_ = require "holos.core.table"
@@ -167,6 +168,7 @@ function M.look_after(world, state, name)
     project.scope = scope
     scope:spawn("server", server.run, project, listener)
     scope:spawn("files", watch_files, project)
+    scope:spawn("leave", leave.run, project)
     local why = project.over:wait()
     scope:cancel(why)
     return why

@@ -87,9 +87,17 @@ function M.job(context, prepared, talk)
     on_end = talk.on_end }
 end
 
+local function launches(actions)
+  for _, action in ipairs(actions) do
+    if action.kind == "instance.launch" then return true end
+  end
+  return false
+end
+
 --- Runs a job's actions; what handlers of scripts raised afterwards is raised at the end.
 function M.perform(context, prepared, talk, actions)
   local job = M.job(context, prepared, talk)
+  if launches(actions) then project.outlive_login(context.world, context.state, prepared.record, talk.warn) end
   execute.run(context.world, job, actions)
   hooks.finish(job)
 end

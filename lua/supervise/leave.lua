@@ -1,0 +1,57 @@
+--- The end of a project's systemd scope: by the end of the host, of the user's manager, or by `systemctl stop`. Guests are
+--- powered off, dependents first, as by `holos stop`; what the record wants stays, so that what is to come back with the
+--- host does. Effects: stops, under each instance's lock.
+local down = require "holos.plan.down"
+local err = require "holos.core.err"
+local lock = require "holos.run.lock"
+local record_ = require "holos.run.record"
+local runtime = require "holos.run.runtime"
+local scope = require "holos.run.scope"
+local stop = require "holos.run.stop"
+local table_ = require "holos.core.table"
+local task = require "holos.core.task"
+
+local M = {}
+
+local function stop_one(project, spec)
+  local _held <close> = lock.take(project.world, project.state:instance_lock(project.name, spec.name), { name = spec.name,
+    timeout_ms = runtime.LOCK_MS, owner_text = "supervisor, for " .. spec.name })
+  stop.stop(project.world, { state = project.state, project = project.name, name = spec.name, grace_ms = spec.stop_grace_ms })
+end
+
+-- One that cannot be stopped keeps nobody from trying the others.
+local function take_turn(project, record, ended, action)
+  for _, id in ipairs(action.after) do
+    if ended[id] then ended[id]:wait() end
+  end
+  local ok, problem = pcall(stop_one, project, record.instances[action.instance].spec)
+  if not ok then
+    if not err.is_failure(problem) then error(problem, 0) end
+    project:emit { type = "supervisor.trouble", instance = action.instance, message = problem.message }
+  end
+  ended[action.id]:fire(true)
+end
+
+--- Stops all instances of a project.
+function M.stop_all(project)
+  local record = record_.load(project.world, project.state, project.name)
+  if not record then return end
+  local names, chosen, ended = table_.keys(record.instances), {}, {}
+  for _, name in ipairs(names) do chosen[name] = true end
+  project:hold(names, 1) -- nobody is started again meanwhile
+  local actions = down.make(record, chosen, false)
+  for _, action in ipairs(actions) do ended[action.id] = task.event() end
+  task.scope(function(tasks)
+    for _, action in ipairs(actions) do tasks:spawn(action.id, take_turn, project, record, ended, action) end
+  end)
+end
+
+--- Waits for the end of the scope, and sees the project off. Whoever is in no scope of ours is asked for nothing.
+function M.run(project)
+  repeat task.wait { signal = scope.SIGNAL } until scope.has_us(project.world)
+  project:emit { type = "supervisor.leaving", text = "systemd ends the scope, so all instances are stopped" }
+  M.stop_all(project)
+  project.over:fire("retired")
+end
+
+return M

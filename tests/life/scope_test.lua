@@ -1,0 +1,117 @@
+-- The scope of a project, by the systemd of this machine as the first process of a namespace of its own: what a login starts
+-- is where its logout ends nothing, and the end of the scope powers the guests off.
+local fake_qemu = require "tests.support.fake_qemu"
+local files = require "tests.support.files"
+local fs = require "sys.fs"
+local host = require "sys.host"
+local qcow2 = require "sys.qcow2"
+local tool = require "tests.support.tool"
+
+local UNIT = [[
+[Unit]
+DefaultDependencies=no
+SuccessAction=exit
+FailureAction=exit
+[Service]
+Type=oneshot
+Environment=HOLOS_STATE_DIR=/out/state HOLOS_QEMU_SYSTEM=/out/fake-qemu HOME=/root PATH=/out:/usr/bin:/usr/sbin
+WorkingDirectory=/out
+ExecStart=/bin/sh -e /out/script
+]]
+
+local YAML = [[
+name: pair
+services:
+  db: {image: image.qcow2, image_os: plain, ready: running, vm: {accel: tcg}, stop_grace_period: 10s}
+  web: {image: image.qcow2, image_os: plain, ready: running, vm: {accel: tcg}, stop_grace_period: 10s, depends_on: [db]}
+]]
+
+-- `login N words` runs words as the login N of root would; `groups` shows where QEMUs and supervisors are, in order.
+local FUNCTIONS = [[
+login() {
+    n=$1
+    shift
+    systemd-run --quiet --scope --unit="session-$n" --slice=user-0.slice "$@"
+}
+groups() {
+    for process in $(pgrep -x 'fake-qemu|holos'); do
+        echo "$(cat /proc/$process/comm) $(grep -oE '[^/]*\.(scope|service)$' /proc/$process/cgroup | sort -u | tr '\n' ' ')"
+    done | sort
+}
+await_end() { while systemctl --quiet is-active holos-pair.scope; do :; done; }
+]]
+
+local RUNNABLE, OPEN = tonumber("755", 8), tonumber("644", 8)
+
+--- Runs a shell script as a unit of a systemd of its own; gives what it wrote to files, by name.
+local function run(script)
+  local directory = tmpdir()
+  local out = directory .. "/out"
+  assert(fs.mkdir_all(out, RUNNABLE))
+  if not fs.stat(fake_qemu.program()) then skip("make fake-qemu has not been run") end
+  assert(fs.copy(host.executable(), out .. "/holos", { mode = RUNNABLE }))
+  assert(fs.copy(fake_qemu.program(), out .. "/fake-qemu", { mode = RUNNABLE }))
+  assert(qcow2.create(out .. "/image.qcow2", { size_bytes = 1 << 20, mode = OPEN }))
+  files.write(out .. "/holos.yaml", YAML)
+  files.write(out .. "/script", FUNCTIONS .. script)
+  files.write(directory .. "/units/witness.service", UNIT)
+  local result = tool.run({ files.directory .. "/support/run-systemd", directory }, { timeout_ms = 60000 })
+  if result.status == 77 then skip "no systemd can be started here: that needs root and control groups" end
+  local read = setmetatable({}, { __index = function(_, name) return fs.read(out .. "/" .. name, { max_bytes = 1 << 20 }) end })
+  equal(result.status, 0, ("%s%s\n%s"):format(result.stdout, result.stderr, read.said or ""))
+  return read
+end
+
+local function in_group(group, machines)
+  return ("fake-qemu %s \n"):format(group):rep(machines) .. ("holos %s \n"):format(group)
+end
+
+test("what a login starts is in the scope of the project, also what comes later; its end is no pulled plug", function()
+  local out = run [[
+    exec >/out/said 2>&1
+    login 1 holos up -d; groups >up
+    systemctl show holos-pair.scope -p KillSignal -p Slice -p CollectMode -p DelegateControllers -p TimeoutStopUSec >unit
+    login 2 holos scale web=2; groups >scaled
+    pkill -KILL -x holos; login 3 holos ps; until groups | grep -q 'holos holos-pair'; do :; done; groups >supervised
+    systemctl stop holos-pair.scope; groups >stopped
+    login 4 holos ps >ps; cp state/events/pair.jsonl events
+    systemctl show holos-pair.scope -p LoadState >gone
+    login 5 holos up -d; groups >again
+    holos down; await_end; groups >down
+    systemctl show holos-pair.scope -p LoadState >>gone
+  ]]
+  equal(out.up, in_group("holos-pair.scope", 2), out.said)
+  equal(out.unit,
+    "TimeoutStopUSec=1min 30s\nSlice=machine.slice\nDelegateControllers=\nKillSignal=23\nCollectMode=inactive-or-failed\n")
+  equal(out.scaled, in_group("holos-pair.scope", 3), out.said)
+  equal(out.supervised, in_group("holos-pair.scope", 3), out.said)
+  equal({ out.stopped, out.down, out.gone }, { "", "", "LoadState=not-found\nLoadState=not-found\n" })
+  equal(out.again, in_group("holos-pair.scope", 2), out.said)
+  equal(select(2, out.ps:gsub("exited %(powered off%)", "")), 3, out.ps)
+  local _, last = out.events:find('"supervisor.leaving".*"instance":"web%-%d"')
+  ok(last and out.events:find('"instance":"db-0"', last, true), out.events)
+  ok(not out.said:find("warning: instances", 1, true), out.said)
+end)
+
+test("what a unit starts stays with the unit; HOLOS_SCOPE=0 leaves all where it is", function()
+  local out = run [[
+    exec >/out/said 2>&1
+    holos up -d; groups >unit
+    holos down; while pgrep -x holos; do :; done
+    login 1 env HOLOS_SCOPE=0 holos up -d; groups >off
+    holos down; while pgrep -x holos; do :; done
+  ]]
+  equal(out.unit, in_group("witness.service", 2), out.said)
+  equal(out.off, in_group("session-1.scope", 2), out.said)
+end)
+
+test("where no manager can be reached the login is warned of once, and all is started", function()
+  local out = run [[
+    exec >/out/said 2>&1
+    login 1 sh -c 'mv /run/systemd/private /run/systemd/hidden; holos up -d' 2>up; groups >unit
+    holos down; while pgrep -x holos; do :; done
+    mv /run/systemd/hidden /run/systemd/private
+  ]]
+  equal(out.unit, in_group("session-1.scope", 2), out.said)
+  equal(select(2, out.up:gsub("could not get a systemd scope of their own", "")), 1, out.up)
+end)

@@ -1,0 +1,105 @@
+-- Which login can end what we start, where it is to go, and what is said of it.
+local scope = require "holos.plan.scope"
+
+local USER = "/user.slice/user-1000.slice/"
+
+local function v2(path) return "0::" .. path .. "\n" end
+
+test("logins are told from what nobody's logout ends", function()
+  local session = { kind = "session", uid = 1000, unit = "session-3.scope" }
+  for text, wanted in pairs {
+    [v2(USER .. "session-3.scope")] = session,
+    [v2(USER .. "session-3.scope/below")] = session,
+    ["12:pids:/user.slice/user-1000.slice\n1:name=systemd:" .. USER .. "session-3.scope\n0::/\n"] = session,
+    ["1:name=systemd:" .. USER .. "session-3.scope\n0::" .. USER .. "session-3.scope\n"] = session,
+    [v2 "/user.slice/user-0.slice/session-c1.scope"] = { kind = "session", uid = 0, unit = "session-c1.scope" },
+    [v2(USER .. "user@1000.service/app.slice/vte-spawn-1.scope")] = { kind = "manager", uid = 1000, unit = "vte-spawn-1.scope" },
+    [v2(USER .. "user@1000.service/init.scope")] = { kind = "manager", uid = 1000, unit = "init.scope" },
+    [v2 "/system.slice/cron.service"] = false,
+    [v2 "/system.slice/run-r12.scope"] = false,
+    [v2 "/machine.slice/holos-web.scope"] = false,
+    [v2(USER .. "user@1000.service/app.slice/mine.service")] = false,
+    [v2(USER .. "user@1000.service/app.slice/holos-web.scope")] = false,
+    [v2(USER .. "user@1000.service/app.slice/run-u7.scope")] = false,
+    [v2(USER .. "nothing")] = false,
+    [v2 "/"] = false, [v2 "/init.scope"] = false, [""] = false, ["\0\255"] = false,
+    [v2 "/user.slice/user-99999999999999999999.slice/session-1.scope"] = false,
+  } do
+    equal(scope.login(text) or false, wanted, text)
+  end
+end)
+
+test("a scope of ours is known by its name", function()
+  equal(scope.ours(v2(USER .. "user@1000.service/app.slice/holos-web.scope")), "holos-web.scope")
+  equal(scope.ours("1:name=systemd:/machine.slice/holos.scope\n0::/\n"), "holos.scope")
+  equal(scope.ours(v2 "/system.slice/holos-web.service"), nil)
+  equal(scope.ours(v2(USER .. "session-3.scope")), nil)
+  equal({ scope.unit "web", scope.unit() }, { "holos-web.scope", "holos.scope" })
+  ok(#scope.unit(("x"):rep(1000)) < 256)
+end)
+
+local SESSION = { kind = "session", uid = 1000, unit = "session-3.scope" }
+local MANAGER = { kind = "manager", uid = 1000, unit = "a.scope" }
+local LINGERS, KILLS = { name = "ann", lingers = true, kills = true }, { name = "ann", lingers = false, kills = true }
+local LEAVES = { name = "ann", lingers = false, kills = false }
+
+test("where to go: root to the system, who lingers to the own manager, others only where the session would be ended", function()
+  for _, case in ipairs {
+    { SESSION, 0, nil, "system" }, { MANAGER, 0, nil, "system" },
+    { SESSION, 1000, LINGERS, "user" }, { SESSION, 1000, KILLS, "user" }, { SESSION, 1000, LEAVES, nil },
+    { SESSION, 1000, nil, nil },
+    { MANAGER, 1000, LINGERS, "user" }, { MANAGER, 1000, KILLS, "user" }, { MANAGER, 1000, LEAVES, "user" },
+    { MANAGER, 1000, nil, "user" },
+  } do
+    equal(scope.manager(case[1], case[2], case[3]), case[4], ("%s %d"):format(case[1].kind, case[2]))
+  end
+end)
+
+test("what is said: nothing where all is well, else what will happen and what helps", function()
+  for i, case in ipairs {
+    { SESSION, 0, nil, "system" }, { SESSION, 1000, LINGERS, "user" }, { SESSION, 1000, LEAVES, nil },
+    { SESSION, 0, LEAVES, nil, "it hangs" }, { MANAGER, 1000, LINGERS, "user" }, { MANAGER, 1000, LINGERS, nil, "it hangs" },
+  } do
+    equal(scope.warning(table.unpack(case, 1, 5)), nil, i)
+  end
+  for i, case in ipairs {
+    { SESSION, 1000, KILLS, "user", nil, "end with the last logout of ann", "enable-linger ann" },
+    { MANAGER, 1000, LEAVES, "user", nil, "end with the last logout of ann", "enable-linger ann" },
+    { SESSION, 1000, KILLS, nil, "it hangs", "(it hangs), so they end with this login", "enable-linger ann" },
+    { SESSION, 1000, LINGERS, nil, "it hangs", "(it hangs), so they end with this login", "KillUserProcesses=no" },
+    { SESSION, 1000, nil, nil, nil, "may end with this login", "enable-linger 1000" },
+    { SESSION, 0, nil, nil, "it hangs", "(it hangs), so they may end", "KillUserProcesses=no" },
+    { SESSION, 0, KILLS, nil, "it hangs", "(it hangs), so they end", "KillUserProcesses=no" },
+  } do
+    local said = scope.warning(table.unpack(case, 1, 5)) or ""
+    ok(said:find(case[6], 1, true) and said:find(case[7], 1, true), ("%d: %s"):format(i, said))
+  end
+end)
+
+local function entry(service, grace_ms, ...)
+  local needs = {}
+  for i, name in ipairs { ... } do needs[i] = { service = name } end
+  return { spec = { service = service, stop_grace_ms = grace_ms, depends_on = needs } }
+end
+
+test("the time to end is that of the longest chain of guests", function()
+  local alone = scope.stop_ms {}
+  local one = scope.stop_ms { a = entry("a", 60000) }
+  ok(one >= alone + 60000)
+  equal(scope.stop_ms { a = entry("a", 60000), b = entry("b", 50000) }, one)
+  equal(scope.stop_ms { a0 = entry("a", 60000), a1 = entry("a", 1000) }, one)
+  ok(scope.stop_ms { a = entry("a", 60000), b = entry("b", 50000, "a"), c = entry("c", 1, "b", "gone") } >= one + 50001)
+end)
+
+test("a scope's properties", function()
+  local function of(manager)
+    local found = {}
+    for _, property in ipairs(scope.properties { manager = manager, project = "web", pid = 7, stop_ms = 100, signal = 23,
+      directory = "/state" }) do found[property[1]] = property[3] end
+    return found
+  end
+  local system, user = of "system", of "user"
+  equal({ system.PIDs, system.KillSignal, system.TimeoutStopUSec, system.RequiresMountsFor, system.DelegateControllers },
+    { { 7 }, 23, 100000, { "/state" }, {} })
+  equal({ system.Slice, user.Slice, user.Description }, { "machine.slice", nil, "holos project web" })
+end)
