@@ -1,11 +1,9 @@
 --- holos events
-local err = require "holos.core.err"
 local events = require "holos.use.events"
 local out = require "holos.command.out"
 local shared = require "holos.command.shared"
 local table_ = require "holos.core.table"
 local text = require "holos.core.text"
-local units = require "holos.core.units"
 
 local M = {
   summary = "show what has happened to instances: starts, ends and why, restarts, health",
@@ -13,8 +11,8 @@ local M = {
   options = {
     shared.FOLLOW,
     { "-n", "--tail", value = "EVENTS", kind = "integer", least = 0, help = "the last EVENTS only" },
-    { "--since", value = "TIME", help = "from then on: 10m for ten minutes ago, or 2026-11-21T10:00:00Z" },
-    { "--until", value = "TIME", help = "until then, in the same forms" },
+    { "--since", value = "WHEN", kind = "moment", help = "from then on: 10m for ten minutes ago, or 2026-11-21T10:00:00Z" },
+    { "--until", value = "WHEN", kind = "moment", help = "until then, in the same forms" },
     shared.FORMAT,
   },
   rewrite = shared.rewrite_follow,
@@ -22,14 +20,9 @@ local M = {
 
 local SHOWN = { time = true, type = true, instance = true }
 
---- A time of the command line as the log has it: "10m", "2026-11-21", "2026-11-21T10:00:00Z".
-function M.time(world, name, value)
-  if not value then return nil end
-  if value:find("^%d%d%d%d%-%d%d%-%d%d") then return value end
-  local ago_ms = units.parse_duration(value:find("^%d+$") and value .. "s" or value)
-  if ago_ms then return world.clock.iso(world.clock.utc_ms() - ago_ms) end
-  err.raise { message = ("%s: expected 10m, or a time such as 2026-11-21T10:00:00Z, got %q"):format(name, value),
-    code = "EUSAGE", exit = 64 }
+-- A time of the command line as the log has it.
+local function time_of(world, moment)
+  return moment and world.clock.iso(moment.utc_ms or world.clock.utc_ms() - moment.ago_ms)
 end
 
 local function as_text(value)
@@ -49,7 +42,7 @@ end
 
 function M.run(world, options)
   local context = shared.recorded(world, options)
-  local since, until_ = M.time(world, "--since", options.since), M.time(world, "--until", options["until"])
+  local since, until_ = time_of(world, options.since), time_of(world, options["until"])
   events.run(context, context.words, { since = since, until_ = until_, tail = options.tail, follow = options.follow },
     function(event)
       out.result(options.format == "json" and world.json.encode(event, {}) or (M.line(event)))

@@ -2,9 +2,9 @@
 ---
 --- An option: { "-n", "--tail", value = "LINES", kind = "integer", help = "…", repeated = true, choices =, least =
 --- 0 }. Its field in the result is the first long name with "_" for "-". kind: string (default), integer, duration
---- (ms; a bare number is seconds), size (bytes), choice; an option without `value` is a flag. With `bare = TEXT` the value
---- may be left out, which stands for that text; it is then given behind "=" only. An argument: { name =, optional =,
---- repeated =, rest =, choices = }.
+--- (ms; a bare number is seconds), moment (as core/units has it), size (bytes), choice; an option without `value` is a
+--- flag. With `bare = TEXT` the value may be left out, which stands for that text; it is then given behind "=" only. An
+--- argument: { name =, optional =, repeated =, rest =, choices = }.
 local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
 local text = lazy "holos.core.text"
@@ -54,6 +54,8 @@ end
 function M.kinds.duration(value)
   return units.parse_duration(value:find("^%d+$") and value .. "s" or value)
 end
+
+function M.kinds.moment(value) return units.parse_moment(value:find("^%d+$") and value .. "s" or value) end
 
 function M.kinds.size(value) return units.parse_bytes(value) end
 

@@ -54,6 +54,36 @@ function M.parse_duration(value)
   return as_integer(total, text)
 end
 
+-- Days from 1970-01-01 to a date of the Gregorian calendar.
+local function days_of(year, month, day)
+  if month <= 2 then year, month = year - 1, month + 12 end
+  local era, of_era = year // 400, year % 400
+  return era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + (153 * (month - 3) + 2) // 5 + day - 1 - 719468
+end
+
+local function instant_of(text)
+  local year, month, day, rest = text:match("^(%d%d%d%d)%-(%d%d)%-(%d%d)(.*)$")
+  if not year or tonumber(month) < 1 or tonumber(month) > 12 or tonumber(day) < 1 or tonumber(day) > 31 then return nil end
+  local utc_s = days_of(math.tointeger(tonumber(year)), math.tointeger(tonumber(month)), math.tointeger(tonumber(day))) * 86400
+  if rest == "" then return utc_s * 1000 end
+  local hour, minute, second, zone = rest:match("^T(%d%d):(%d%d):(%d%d)%.?%d*(.+)$")
+  local sign, zone_hour, zone_minute = (zone or ""):match("^([+-])(%d%d):(%d%d)$")
+  if not hour or not sign and zone ~= "Z" then return nil end
+  local offset_s = sign and (zone_hour * 3600 + zone_minute * 60) * (sign == "-" and -1 or 1) or 0
+  return math.tointeger(utc_s + hour * 3600 + minute * 60 + second - offset_s) * 1000
+end
+
+--- "10m" is that long ago; "2026-11-21T09:30:00Z", "2026-11-21T10:30:00+01:00" and "2026-11-21" (UTC) are when they say.
+---@return {ago_ms: integer?, utc_ms: integer?}? moment
+---@return string? message
+function M.parse_moment(text)
+  local ago_ms = M.parse_duration(text)
+  if ago_ms then return { ago_ms = ago_ms } end
+  local utc_ms = instant_of(text)
+  if utc_ms then return { utc_ms = utc_ms } end
+  return nil, ("expected a duration such as 10m, or a time such as 2026-11-21T09:30:00Z, got %q"):format(text)
+end
+
 --- 90000 → "1m30s"; 1500 → "1.5s"; 20 → "20ms".
 function M.format_duration(duration_ms)
   if duration_ms > 0 and duration_ms < 100 then return ("%dms"):format(duration_ms) end

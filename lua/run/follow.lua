@@ -24,9 +24,11 @@ function M.lines(world, file, watched, from, on_lines)
     else
       from, rest = from + #chunk, rest .. chunk
       local whole, left = rest:match("^(.*\n)([^\n]*)$")
-      if whole then
-        on_lines(text.lines(whole))
-        rest = left
+      if whole then on_lines(text.lines(whole)) end
+      rest = left or rest
+      if #rest >= CHUNK_BYTES then
+        on_lines { rest } -- a line without end comes in parts
+        rest = ""
       end
     end
   end

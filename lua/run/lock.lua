@@ -65,6 +65,15 @@ local function attempt(world, path, options, started_ms)
   return taken and lock or nil
 end
 
+--- The lock in `path`, when nobody has it.
+---@return table? lock  let go by <close>
+function M.try(world, path)
+  local lock = world.lock.open(path)
+  if not lock then return nil end
+  if lock:try_take() then return lock end
+  lock:release()
+end
+
 --- Takes the lock in `path`; on_wait(owner) is called when that has to wait. Raises ELOCKED (exit 5) when time is over.
 ---@param options {name: string?, timeout_ms: integer?, no_wait: boolean?, owner_text: string?, on_wait: function?}
 ---@return table lock  let go by <close>

@@ -4,6 +4,8 @@ local path = require "holos.core.path"
 
 local M = {}
 
+local DIRECTORY_MODE = tonumber("700", 8)
+
 local State = {}
 State.__index = State
 
@@ -37,6 +39,7 @@ function State:contents(project) return ("%s/projects/%s/secrets"):format(self.r
 function State:keys(project) return ("%s/ssh/%s"):format(self.root, project) end
 function State:trash(project) return project and ("%s/trash/%s"):format(self.root, project) or self.root .. "/trash" end
 function State:events(project) return ("%s/events/%s.jsonl"):format(self.root, project) end
+function State:locks() return self.root .. "/locks" end
 function State:project_lock(project) return ("%s/locks/%s.lock"):format(self.root, project) end
 function State:instance_lock(project, name) return ("%s/locks/%s.%s.lock"):format(self.root, project, name) end
 --- Held by who runs the commands of an instance's start.
@@ -50,11 +53,20 @@ function State:supervisor_log(project) return ("%s/supervisors/%s.log"):format(s
 function State:probes() return self.root .. "/probes" end
 function State:probe(key) return ("%s/probes/%s.json"):format(self.root, key) end
 
---- Makes the directories that a changing command needs. An existing state directory keeps its mode.
-function State:prepare(world, project)
-  for _, directory in ipairs { self.root, self.root .. "/projects", self.root .. "/locks", self.root .. "/events",
-    self:instances(project), self:volumes(project), self:keys(project), self:trash(project) } do
-    err.check("state directory", world.fs.mkdir_all(directory, tonumber("700", 8)))
+--- Makes the directories that locks and records need. An existing state directory keeps its mode.
+function State:prepare(world)
+  for _, directory in ipairs { self.root, self:records(), self:locks(), self.root .. "/events" } do
+    err.check("state directory", world.fs.mkdir_all(directory, DIRECTORY_MODE))
+  end
+end
+
+--- The directories of one project that go with it once they are empty.
+function State:own(project) return { self:instances(project), self:volumes(project), self:trash(project) } end
+
+--- Makes the directories of a project. The caller holds its lock: who removes them holds that, too.
+function State:prepare_project(world, project)
+  for _, directory in ipairs { self:keys(project), table.unpack(self:own(project)) } do
+    err.check("state directory", world.fs.mkdir_all(directory, DIRECTORY_MODE))
   end
 end
 

@@ -74,7 +74,7 @@ end
 local function holder(world, state, project)
   local lock <close> = err.check("supervisor", world.lock.open(state:supervisor_lock(project)))
   local taken, message, code = lock:try_take()
-  if taken then return nil end
+  if taken or code == "ESTALE" then return nil end -- its file is removed with the project, by who has it
   if message ~= "EAGAIN" then err.check("supervisor", nil, message, code) end
   return lock:read_owner() or ""
 end
@@ -141,6 +141,15 @@ function M.ensure(world, state, project)
   if ok then return true end
   if not err.is_failure(problem) then error(problem, 0) end
   return false, ("project %s has no supervisor, so nothing is restarted or checked: %s"):format(project, problem.message)
+end
+
+--- What one that ends leaves: nothing of a project that is gone, but a log that says something. The caller holds its lock.
+function M.clear(world, state, project)
+  world.fs.remove(("%s/%s.sock"):format(state:supervisors(), project))
+  if world.fs.lstat(state:record(project)) then return end
+  local log = state:supervisor_log(project)
+  if (world.fs.stat(log) or {}).size_bytes == 0 then world.fs.remove(log) end
+  world.fs.remove(state:supervisor_lock(project))
 end
 
 --- Whether a record asks for anything to run.

@@ -1,6 +1,9 @@
---- What commands that were killed have left behind: hidden files of writes that never ended, copies that nobody needs.
+--- What commands that were killed have left behind: hidden files of writes that never ended, copies that nobody needs;
+--- and what projects that are gone have.
 --- Effects: removes them.
 local contents = require "holos.run.contents"
+local lock = require "holos.run.lock"
+local supervisor = require "holos.run.supervisor"
 
 local M = {}
 
@@ -43,6 +46,28 @@ end
 --- shared directories meanwhile, so only what is too old to be still written goes.
 function M.temporaries(world, state, project)
   for _, file in ipairs(M.left_over(world, state, project)) do world.fs.remove(file) end
+end
+
+-- Whoever waits for a lock whose file is removed sees that, and makes a new one.
+local function remove_lock(world, path)
+  local held <close> = lock.try(world, path)
+  if held then world.fs.remove(path) end
+end
+
+--- Removes what only told of a project that has no record any more: directories that are empty, the locks of its machines,
+--- and its own, which the caller holds and needs no more. Its keys stay: they open disks that somebody has copied away. So do
+--- its events.
+function M.project(world, state, project)
+  if world.fs.lstat(state:record(project)) then return end
+  for _, directory in ipairs(state:own(project)) do world.fs.remove(directory) end
+  for _, entry in ipairs(world.fs.list(state:locks()) or {}) do
+    if entry.name:sub(1, #project + 1) == project .. "." and entry.name:find("%..+%.lock$") then
+      remove_lock(world, state:locks() .. "/" .. entry.name)
+    end
+  end
+  local supervisor_lock <close> = lock.try(world, state:supervisor_lock(project)) -- one that is about to end does it itself
+  if supervisor_lock then supervisor.clear(world, state, project) end
+  world.fs.remove(state:project_lock(project))
 end
 
 --- Removes copies of configs and secrets that no record leads to: their first `up` was killed before it wrote one.

@@ -159,25 +159,27 @@ local function text_of(batch, why)
   return ("%s of %s (%s), %s"):format(batch.batch, batch.project, table.concat(names, " "), why)
 end
 
---- What `sweep` would delete of one project if it came now; it stops once the disk has room again.
----@param spared table<string, boolean>?  batches that stay
+--- What `sweep` would delete if it came now; it stops once the disk has room again.
+---@param spared_of fun(project: string): table<string, boolean>?  its batches that stay; nil when all of them do
 ---@return string[] texts
-function M.over(world, state, project, spared)
+function M.over(world, state, spared_of)
   local texts = {}
   for _, batch in ipairs(M.list(world, state)) do
-    local why = batch.project == project and not (spared or {})[batch.batch] and why_over(world, state, batch)
-    if why then texts[#texts + 1] = text_of(batch, why) end
+    local why = why_over(world, state, batch)
+    local spared = why and spared_of(batch.project)
+    if spared and not spared[batch.batch] then texts[#texts + 1] = text_of(batch, why) end
   end
   return texts
 end
 
---- Deletes what is over of one project, whose lock the caller holds; oldest first.
+--- Deletes what is over, oldest first, of projects whose locks the caller holds.
 ---@param on_removed fun(batch: table, text: string)  told of each, before it is deleted
----@param spared table<string, boolean>?  batches that stay
-function M.sweep(world, state, project, on_removed, spared)
+---@param spared_of fun(project: string): table<string, boolean>?  its batches that stay; nil when all of them do
+function M.sweep(world, state, on_removed, spared_of)
   for _, batch in ipairs(M.list(world, state)) do
-    local why = batch.project == project and not (spared or {})[batch.batch] and why_over(world, state, batch)
-    if why then
+    local why = why_over(world, state, batch)
+    local spared = why and spared_of(batch.project)
+    if spared and not spared[batch.batch] then
       on_removed(batch, text_of(batch, why))
       M.remove(world, batch)
     end

@@ -1,6 +1,8 @@
 --- Keeps the logs of a running instance from growing without end: what is too large goes to a backup. QEMU has the files
---- open for appending, so they are copied and emptied where they are. Effects: files, runtime.json.
+--- open for appending, so they are copied and emptied where they are. Writes down when they grew, too. Effects: files,
+--- runtime.json.
 local err = require "holos.core.err"
+local log_file = require "holos.run.log_file"
 local observe = require "holos.run.observe"
 local report = require "holos.plan.report"
 local runtime = require "holos.run.runtime"
@@ -33,6 +35,7 @@ local function keep(world, log)
     err.check("log", world.fs.copy(log.path, log.path .. ".1", { mode = FILE_MODE, sync = false }))
   end
   err.check("log", world.fs.truncate(log.path, 0))
+  log_file.forget(world, log.path)
 end
 
 -- What a guest has reported stays known.
@@ -54,6 +57,8 @@ end
 local function look(project, spec, now, logs)
   for _, log in ipairs(logs) do
     local stat = project.world.fs.stat(log.path)
+    if stat and stat.size_bytes ~= log.seen_bytes then log_file.stamp(project.world, log.path, stat.size_bytes) end
+    log.seen_bytes = stat and stat.size_bytes
     if stat and stat.size_bytes > log.most_bytes then
       local ok, problem = pcall(cap, project, spec, now, log)
       if not ok and not err.is_failure(problem) then error(problem, 0) end

@@ -75,6 +75,7 @@ function M.run(world, state, name, is_retiring)
     do
       local _held <close> = held
       why = project_.look_after(world, state, name)
+      if why ~= "retired" then supervisor.clear(world, state, name) end
     end
     -- Who came between our last look and the end of our lock has seen that we are there, and relies on us.
   until why == "retired" or not M.is_needed(world, state, name)

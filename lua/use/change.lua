@@ -1,12 +1,10 @@
---- What commands that change something share: locks, the executor's job, the record that is written at the end, the
---- trash. Effects through run/*; prints nothing.
+--- What commands that change something share: locks, the executor's job, the record that is written at the end.
+--- Effects through run/*; prints nothing.
 local lazy = require "holos.core.lazy"
-local aside = require "holos.run.aside"
 local capacity = require "holos.plan.capacity"
 local err = require "holos.core.err"
 local execute = lazy "holos.run.execute"
 local hooks = require "holos.use.hooks"
-local journal = require "holos.run.journal"
 local lock = require "holos.run.lock"
 local neighbours = require "holos.plan.neighbours"
 local ports = require "holos.run.ports"
@@ -16,7 +14,6 @@ local render = lazy "holos.plan.render"
 local sweep = lazy "holos.run.sweep"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
-local trash = require "holos.run.trash"
 
 local M = {}
 
@@ -45,8 +42,9 @@ end
 --- Makes the project's directories, takes its lock, and removes what writers that were killed have left.
 ---@return table lock  let go by <close>
 function M.begin(context, talk)
-  context.state:prepare(context.world, context.name)
+  context.state:prepare(context.world)
   local held = M.take_lock(context, talk)
+  context.state:prepare_project(context.world, context.name)
   sweep.temporaries(context.world, context.state, context.name)
   sweep.contents(context.world, context.state, context.name)
   return held
@@ -118,13 +116,7 @@ function M.supervised_at_end(context, record, talk)
   return project.supervised_at_end(context.world, context.state, record, talk.warn)
 end
 
---- Empties the project's part of the trash of what is over, and says so. What may have to come back stays.
----@param record table  the project's
-function M.sweep_trash(context, talk, record)
-  trash.sweep(context.world, context.state, context.name, function(batch, text)
-    talk.notice("trash: deleting " .. text)
-    journal.append(context.world, context.state, context.name, { type = "trash.deleted", batch = batch.batch })
-  end, aside.waiting(record))
-end
+--- Clears up after a project that is gone; the last thing that a command does, as it takes its lock's file along.
+function M.clear(context) sweep.project(context.world, context.state, context.name) end
 
 return M

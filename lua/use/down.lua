@@ -3,6 +3,7 @@ local change = require "holos.use.change"
 local choose = require "holos.use.choose"
 local down = require "holos.plan.down"
 local err = require "holos.core.err"
+local expired = require "holos.use.expired"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
 local observe = require "holos.run.observe"
@@ -95,7 +96,7 @@ function M.down(context, words, talk)
   ask_hooks(context, actions)
   talk.planned { actions = actions, rows = {} }
   recorded.set_desired(context, chosen, "removed")
-  change.sweep_trash(context, talk, context.record)
+  expired.sweep(context, talk, context.record)
   local _saved <close> = change.saved_at_end(context, context.record, talk)
   local batch = trash.open_batch(world, state, context.record)
   change.perform(context, { record = context.record, batch = batch }, talk, actions)
@@ -107,6 +108,7 @@ function M.down(context, words, talk)
   drop_empty_project(context, kept)
   if context.options.purge then trash.remove(world, { directory = batch }) else trash.close_batch(world, batch) end
   journal.append(world, state, context.name, { type = "project.down" })
+  change.clear(context)
   return { chosen = chosen, kept = kept, batch = batch }
 end
 

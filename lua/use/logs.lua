@@ -1,26 +1,14 @@
 --- logs: console and report of instances, read back or followed. Effects: reads, inotify.
 local choose = require "holos.use.choose"
 local follow = require "holos.run.follow"
+local log_file = require "holos.run.log_file"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
-local text = require "holos.core.text"
 
 local M = {}
 
 --- Sources of lines: file in the instance directory, by the word of --source.
 M.SOURCES = { console = "console.log", provision = "report.log", qemu = "qemu.log" }
-
-local LINE_BYTES = 200
-
---- The last `count` lines of a file, all of them when `count` is nil; and where following goes on.
-local function tail_lines(world, file, count)
-  local stat = world.fs.stat(file)
-  if not stat then return {}, 0 end
-  local bytes = world.fs.tail(file, count and math.max(1, count) * LINE_BYTES or stat.size_bytes + 1) or ""
-  local lines = text.lines(bytes)
-  if count then lines = { table.unpack(lines, math.max(1, #lines - count + 1)) } end
-  return lines, stat.size_bytes
-end
 
 --- Report lines as people read them: "step 2/4 nginx", "provisioned".
 function M.readable(source, line)
@@ -32,32 +20,39 @@ function M.readable(source, line)
   return kind == "log" and rest or kind .. (kind == "provisioned" and "" or rest)
 end
 
-local function emit(write, name, source, lines)
-  for _, line in ipairs(lines) do
+-- What gets the lines of one log.
+local function writer(name, source, write)
+  return function(line)
     local shown = M.readable(source, line)
     if shown then write(name, source, shown) end
   end
 end
 
+-- Where the lines begin that were asked for.
+local function first_byte(world, file, options)
+  local at = options.since_ms and log_file.since(world, file, options.since_ms) or 0
+  if not options.tail then return at end
+  return math.max(at, log_file.last_lines(world, file, options.tail))
+end
+
 --- Writes the logs of the chosen instances.
----@param options {tail: integer?, follow: boolean, sources: string[]}
+---@param options {tail: integer?, since_ms: integer?, follow: boolean, sources: string[]}
 ---@param write fun(name: string, source: string, line: string)  lines are guest bytes: escape them for a terminal
 function M.run(context, words, options, write)
-  local followers = {}
+  local world, followers = context.world, {}
   for _, name in ipairs(table_.keys(choose.instances(context.record, words))) do
-    local directory = context.state:instance(context.record.name, name)
     for _, source in ipairs(options.sources) do
-      local file = directory .. "/" .. M.SOURCES[source]
-      local lines, from = tail_lines(context.world, file, options.tail)
-      emit(write, name, source, lines)
-      if options.follow and context.world.fs.stat(file) then
+      local file = ("%s/%s"):format(context.state:instance(context.record.name, name), M.SOURCES[source])
+      if world.fs.stat(file) then
+        local emit = writer(name, source, write)
+        local ended = log_file.lines(world, file, first_byte(world, file, options), emit)
         followers[#followers + 1] = function()
-          follow.lines(context.world, file, file, from, function(more) emit(write, name, source, more) end)
+          follow.lines(world, file, file, ended, function(lines) table_.map(lines, emit) end)
         end
       end
     end
   end
-  if #followers > 0 then task.all(followers) end
+  if options.follow and #followers > 0 then task.all(followers) end
 end
 
 return M

@@ -5,6 +5,7 @@ local contents = require "holos.run.contents"
 local err = require "holos.core.err"
 local record_ = require "holos.run.record"
 local restore = require "holos.plan.restore"
+local sweep = require "holos.run.sweep"
 local table_ = require "holos.core.table"
 local text = require "holos.core.text"
 local trash = require "holos.run.trash"
@@ -96,6 +97,7 @@ function M.empty(context, talk, on_removed)
       trash.remove(world, batch)
       on_removed(batch)
     end
+    sweep.project(world, state, name)
   end
 end
 

@@ -1,6 +1,7 @@
 --- up: lock → prepare → record the intent → execute. Effects through run/*; prints nothing.
 local change = require "holos.use.change"
 local err = require "holos.core.err"
+local expired = require "holos.use.expired"
 local finish = require "holos.use.finish"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
@@ -93,7 +94,7 @@ local function carry_out(context, words, talk, asked)
   hooks.ask(prepared.record, prepared.plan.actions)
   talk.planned(prepared.plan)
   record_intent(context, prepared)
-  change.sweep_trash(context, talk, prepared.record)
+  expired.sweep(context, talk, prepared.record)
   prepared.batch = batch_when_needed(context, prepared)
   journal.append(world, state, context.name, { type = "project.up" })
   local _supervised <close> = change.supervised_at_end(context, prepared.record, talk)

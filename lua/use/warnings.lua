@@ -1,10 +1,9 @@
 --- What is to be said of a plan beside what it does. Effects: reads only.
 local capacity = require "holos.plan.capacity"
-local aside = require "holos.run.aside"
+local expired = require "holos.use.expired"
 local neighbours = require "holos.plan.neighbours"
 local ports = require "holos.plan.ports"
 local table_ = require "holos.core.table"
-local trash = require "holos.run.trash"
 
 local M = {}
 
@@ -17,7 +16,7 @@ function M.complete(context, plan, at)
   local claims = neighbours.claims(at.facts.records, context.name, {})
   table_.extend(warnings, neighbours.warnings(claims, (ports.of_plan(plan.actions, plan.specs, at.observed.instances))))
   warnings[#warnings + 1] = capacity.memory_warning(plan.actions, plan.specs, at.observed.instances, at.facts.memory)
-  for _, text in ipairs(trash.over(context.world, context.state, context.name, aside.waiting(at.record))) do
+  for _, text in ipairs(expired.texts(context, at.record)) do
     warnings[#warnings + 1] = "up deletes from the trash: " .. text
   end
   plan.warnings = warnings

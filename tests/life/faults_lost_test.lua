@@ -95,7 +95,7 @@ end)
 -- is told of new neighbours at his next start, and the plan is not empty before.
 local EDITS = {
   { "a port in other words", 'ports: %["0:80"%]', "ports: [{published: 0, target: 80}]", {} },
-  { "another grace", "replicas: 2, ports: %[\"0:80\"%], stop_grace_period: 2s", 'replicas: 2, ports: ["0:80"], stop_grace_period: 3s', {} },
+  { "another grace", "web: (.-)stop_grace_period: 2s", "web: %1stop_grace_period: 3s", {} },
   { "a port more", 'ports: %["0:80"%]', 'ports: ["0:80", "0:443"]', {} },
   { "a label", "api: {", "api: {labels: {team: a}, ", {} },
   { "one replica more", "replicas: 2", "replicas: 3", {}, 10 },
@@ -219,23 +219,23 @@ test("A10: a record that is cut off spoils its project and no other, and is told
 end)
 
 for signal, status in pairs { TERM = 143, INT = 130, KILL = false } do
-  test(("A11: up that gets SIG%s while it waits leaves machines that are recorded, seen, taken up again and taken down"):format(signal),
-    function()
-      local stack <close> = stack_.on_fake(SHOP, { "report=none" })
-      local child <close> = stack:spawn { "up" }
-      stack:eventually("db-0 is recorded", function()
-        return fs.stat(stack.state .. "/instances/pair/db-0/runtime.json") and supervised.runtime(stack, "db-0").is_proven
-      end)
-      local process <close> = assert(proc.open(child.pid, child.start_time))
-      process:signal(signal)
-      local ended = task.within(10000, io_wait.await, child, "try_wait")
-      equal(ended.exit, status or nil)
-      local before = pids(stack)
-      ok(before["db-0"], "db-0 runs and is not told")
-      stack:expect { "up", "-d", "--wait-timeout", "1s", "web", "db" }
-      equal(pids(stack)["db-0"], before["db-0"])
-      local all = stack:pids()
-      stack:expect { "down", "--timeout", "1s" }
-      for _, pid in ipairs(all) do equal(proc.identity(pid), nil) end
+  local name = "A11: up that gets SIG" .. signal .. " while it waits leaves machines that are recorded, seen and taken up again"
+  test(name, function()
+    local stack <close> = stack_.on_fake(SHOP, { "report=none" })
+    local child <close> = stack:spawn { "up" }
+    stack:eventually("db-0 is recorded", function()
+      return fs.stat(stack.state .. "/instances/pair/db-0/runtime.json") and supervised.runtime(stack, "db-0").is_proven
     end)
+    local process <close> = assert(proc.open(child.pid, child.start_time))
+    process:signal(signal)
+    local ended = task.within(10000, io_wait.await, child, "try_wait")
+    equal(ended.exit, status or nil)
+    local before = pids(stack)
+    ok(before["db-0"], "db-0 runs and is not told")
+    stack:expect { "up", "-d", "--wait-timeout", "1s", "web", "db" }
+    equal(pids(stack)["db-0"], before["db-0"])
+    local all = stack:pids()
+    stack:expect { "down", "--timeout", "1s" }
+    for _, pid in ipairs(all) do equal(proc.identity(pid), nil) end
+  end)
 end
