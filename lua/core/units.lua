@@ -66,11 +66,11 @@ local function instant_of(text)
   if not year or tonumber(month) < 1 or tonumber(month) > 12 or tonumber(day) < 1 or tonumber(day) > 31 then return nil end
   local utc_s = days_of(math.tointeger(tonumber(year)), math.tointeger(tonumber(month)), math.tointeger(tonumber(day))) * 86400
   if rest == "" then return utc_s * 1000 end
-  local hour, minute, second, zone = rest:match("^T(%d%d):(%d%d):(%d%d)%.?%d*(.+)$")
+  local hour, minute, second, zone = rest:match("^T(%d%d):(%d%d):(%d%d%.?%d*)([Z+-].*)$")
   local sign, zone_hour, zone_minute = (zone or ""):match("^([+-])(%d%d):(%d%d)$")
   if not hour or not sign and zone ~= "Z" then return nil end
   local offset_s = sign and (zone_hour * 3600 + zone_minute * 60) * (sign == "-" and -1 or 1) or 0
-  return math.tointeger(utc_s + hour * 3600 + minute * 60 + second - offset_s) * 1000
+  return math.floor((utc_s + hour * 3600 + minute * 60 + second - offset_s) * 1000 + 0.5)
 end
 
 --- "10m" is that long ago; "2026-11-21T09:30:00Z", "2026-11-21T10:30:00+01:00" and "2026-11-21" (UTC) are when they say.

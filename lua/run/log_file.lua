@@ -34,13 +34,14 @@ end
 
 -- The beginning of the line that an offset is in.
 local function line_at(world, file, offset)
+  if offset == 0 then return 0 end
   local from = math.max(0, offset - M.PIECE_BYTES)
   local before = world.fs.read_at(file, from, offset - from) or ""
   return offset - #before:match("[^\n]*$")
 end
 
---- Where the lines begin that came since `utc_ms`, as `stamp` was told: rather too early than too late, to the second
---- while somebody looked, at the beginning where nobody did.
+--- Where the lines begin that came since `utc_ms`, as `stamp` was told: rather too early than too late, by a second while
+--- somebody looked, by all that there is where nobody did.
 ---@return integer offset
 function M.since(world, file, utc_ms)
   local stat = world.fs.stat(file)
@@ -55,10 +56,10 @@ function M.since(world, file, utc_ms)
   return line_at(world, file, math.min(offset, stat.size_bytes))
 end
 
---- Writes down that a log has `bytes` by now. Its times are worth no failure.
-function M.stamp(world, file, bytes)
+--- Writes down that a log had `bytes` at a time, and grew later. Its times are worth no failure.
+function M.stamp(world, file, utc_ms, bytes)
   local times = times_file(file)
-  world.fs.append(times, ("%d %d\n"):format(world.clock.utc_ms(), bytes), { mode = FILE_MODE })
+  world.fs.append(times, ("%d %d\n"):format(utc_ms, bytes), { mode = FILE_MODE })
   local stat = world.fs.stat(times)
   if not stat or stat.size_bytes <= M.TIMES_BYTES then return end
   local later = world.fs.tail(times, M.TIMES_BYTES // 2) or ""

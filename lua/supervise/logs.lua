@@ -54,11 +54,16 @@ local function cap(project, spec, now, log)
   project:emit { type = "log.capped", instance = spec.name, file = log.path:match("[^/]+$") }
 end
 
+-- What comes now came after our last look. Nothing is written for a log that does not grow: the disk may be full.
+local function note_growth(world, log, bytes)
+  if log.seen_bytes and bytes > log.seen_bytes then log_file.stamp(world, log.path, log.seen_ms, log.seen_bytes) end
+  log.seen_bytes, log.seen_ms = bytes, world.clock.utc_ms()
+end
+
 local function look(project, spec, now, logs)
   for _, log in ipairs(logs) do
     local stat = project.world.fs.stat(log.path)
-    if stat and stat.size_bytes ~= log.seen_bytes then log_file.stamp(project.world, log.path, stat.size_bytes) end
-    log.seen_bytes = stat and stat.size_bytes
+    if stat then note_growth(project.world, log, stat.size_bytes) end
     if stat and stat.size_bytes > log.most_bytes then
       local ok, problem = pcall(cap, project, spec, now, log)
       if not ok and not err.is_failure(problem) then error(problem, 0) end

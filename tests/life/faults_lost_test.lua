@@ -218,6 +218,28 @@ test("A10: a record that is cut off spoils its project and no other, and is told
   other:expect { "down" }
 end)
 
+test("A13: on the host a secret is in files that only we may read, in no record, log or command line, and goes with its project",
+  function()
+    local word = "correct horse battery staple"
+    local stack <close> = stack_.on_fake((SHOP:gsub("db: {", "db: {secrets: [word], ")) .. "secrets: {word: {file: ./word}}\n")
+    files.write(stack.directory .. "/word", word)
+    stack:expect { "up" }
+    local function holders()
+      local found = {}
+      for _, file in ipairs(files.below(stack.state, ".")) do
+        local name = file:sub(#stack.state + 2):gsub("/[0-9a-f]+$", "/DIGEST")
+        if (files.read(file) or ""):find(word, 1, true) then found[#found + 1] = name end
+      end
+      return found
+    end
+    equal(holders(), { "instances/pair/db-0/seed.iso", "projects/pair/secrets/DIGEST" })
+    for _, file in ipairs(files.below(stack.state, ".")) do equal(fs.stat(file).mode & 63, 0, file) end
+    equal(fs.stat(stack.state).mode & 63, 0)
+    for _, pid in ipairs(stack:pids()) do ok(not files.read(("/proc/%d/cmdline"):format(pid)):find(word, 1, true)) end
+    stack:expect { "down", "--purge", "-v" }
+    equal(holders(), {})
+  end)
+
 for signal, status in pairs { TERM = 143, INT = 130, KILL = false } do
   local name = "A11: up that gets SIG" .. signal .. " while it waits leaves machines that are recorded, seen and taken up again"
   test(name, function()
