@@ -14,6 +14,7 @@ local M = {
     { "-v", "--volumes", help = "move the project's volumes to the trash too" },
     { "--purge", help = "delete the disks at once instead of keeping them in the trash" },
     { "-t", "--timeout", value = "DURATION", kind = "duration", help = "grace instead of stop_grace_period" },
+    shared.NO_PRE_STOP,
     shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
 }

@@ -11,6 +11,7 @@ local M = {
     { "-d", "--detach", help = "return when all run, without waiting for the guests" },
     { "--no-deps", help = "leave alone those that are restarted with them (restart: true of depends_on)" },
     { "-t", "--timeout", value = "DURATION", kind = "duration", help = "grace instead of stop_grace_period" },
+    shared.NO_PRE_STOP,
     shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
 }

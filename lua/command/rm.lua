@@ -10,6 +10,7 @@ local M = {
     { "-f", "--force", help = "nothing is asked anyhow, as the disks can be restored: for habit's sake" },
     { "--purge", help = "delete the disks at once instead of keeping them in the trash" },
     { "-t", "--timeout", value = "DURATION", kind = "duration", help = "grace instead of stop_grace_period" },
+    shared.NO_PRE_STOP,
     shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
 }

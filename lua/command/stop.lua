@@ -8,6 +8,7 @@ local M = {
   arguments = { shared.SERVICES },
   options = {
     { "-t", "--timeout", value = "DURATION", kind = "duration", help = "grace instead of stop_grace_period" },
+    shared.NO_PRE_STOP,
     shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
 }

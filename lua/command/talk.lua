@@ -140,7 +140,7 @@ function Talk:on_change(instance, told)
   local said = told.state
   if told.state == "provisioning" then
     said = ("step %d/%d %s"):format(told.step or 0, told.steps or 0, one_line(told.title or ""))
-  elseif told.state == "checking" or told.state == "post_start" then
+  elseif told.state == "checking" or told.state == "post_start" or told.state == "pre_stop" then
     said = told.state .. ": " .. one_line(told.text or "")
   end
   if said == row.text then return end

@@ -22,6 +22,12 @@ local function stops_before(instances, stop_ids, service, ids, seen)
   return ids
 end
 
+-- One whose pre_stop fails runs on, and so does what it depends on; the others are stopped all the same.
+local function stop(record, name, after, because)
+  return { id = "stop/" .. name, kind = "instance.stop", instance = name, after = after, because = because,
+    optional = record.instances[name].spec.pre_stop and true or nil }
+end
+
 --- Stops the chosen instances, and moves them to the trash when `trash` is set. One that was not seen to run is stopped,
 --- too: its supervisor may be about to start it again, which only the stop itself, under the instance's lock, can tell.
 ---@param record table                    the project's record
@@ -36,8 +42,7 @@ function M.make(record, chosen, trash)
   end
   for _, name in ipairs(names) do
     local after = stops_before(record.instances, stop_ids, record.instances[name].spec.service, {}, {})
-    actions[#actions + 1] = { id = stop_ids[name], kind = "instance.stop", instance = name, after = after,
-      because = trash and "down" or "stop" }
+    actions[#actions + 1] = stop(record, name, after, trash and "down" or "stop")
     if trash then
       actions[#actions + 1] = { id = "trash/" .. name, kind = "instance.trash", instance = name,
         after = { stop_ids[name] }, because = "down" }

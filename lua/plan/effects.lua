@@ -1,5 +1,7 @@
 --- Every effect that a project will have on its host, line by line, each with the place in the file that makes it. Pure.
+local lazy = require "holos.core.lazy"
 local disks = require "holos.plan.qemu.disks"
+local hook = lazy "holos.plan.hook"
 local instance = require "holos.plan.instance"
 local machine = require "holos.plan.machine"
 local network = require "holos.plan.network"
@@ -213,6 +215,20 @@ local function add_processes(list, project, facts)
   end
 end
 
+local HOOKS = { post_start = "in the guest after each start (post_start), for",
+  pre_stop = "in the guest before it is stopped (pre_stop), for" }
+
+local function add_hooks(list, project)
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    for key, why in table_.sorted_pairs(HOOKS) do
+      for position, command in ipairs(service[key] or {}) do
+        list:add("runs", hook.title(command), why, where_of(project, service, "%s[%d]", key, position), name)
+      end
+    end
+  end
+end
+
 local function add_scripts(list, facts)
   for _, script in ipairs(facts.scripts) do list:add("ignores", script, "scripts of projects are not run by this version") end
 end
@@ -234,7 +250,7 @@ end
 ---@return holos.Effect[]
 function M.of(project, facts)
   local list = setmetatable({ effects = table_.list {}, by_key = {}, named = {} }, List)
-  for _, add in ipairs { add_reads, add_shares, add_disks, add_ports, add_networks, add_processes, add_rights } do
+  for _, add in ipairs { add_reads, add_shares, add_disks, add_ports, add_networks, add_processes, add_rights, add_hooks } do
     add(list, project, facts)
   end
   add_scripts(list, facts)

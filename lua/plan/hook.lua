@@ -17,6 +17,9 @@ local M = {}
 --- So long has each command of post_start.
 M.POST_START_MS = 5 * 60 * 1000
 
+--- How long those of pre_stop have together: the guest keeps as long to switch itself off.
+function M.pre_stop_ms(grace_ms) return grace_ms // 2 end
+
 --- The commands of a spec; nil where there are none.
 ---@param hooks holos.Hook[]  of the service
 function M.list(hooks)

@@ -51,7 +51,7 @@ end
 ---@return integer removed
 function M.counts(plan)
   local counts = { ["+"] = 0, ["~"] = 0, ["-"] = 0 }
-  for _, row in ipairs(plan.rows) do counts[row.mark] = counts[row.mark] + 1 end
+  for _, row in ipairs(plan.rows) do counts[row.mark] = (counts[row.mark] or 0) + 1 end
   return counts["+"], counts["~"], counts["-"]
 end
 

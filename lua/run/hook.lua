@@ -29,6 +29,12 @@ local function reason(ok, result, timeout_ms)
   return result.message
 end
 
+--- Why a guest cannot be reached, for a sentence that names it.
+function M.unreachable(spec, problem)
+  local prefix = spec.name .. ": "
+  return problem.message:sub(1, #prefix) == prefix and problem.message:sub(#prefix + 1) or problem.message
+end
+
 --- Runs a command to its end; what it says is dropped when it ends well.
 ---@param session holos.SshSession
 ---@param hook holos.Hook

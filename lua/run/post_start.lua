@@ -48,7 +48,7 @@ local function connect(world, at, done)
   local ok, session = pcall(remote.wait, world, at.state, at.spec, at.now, {})
   if ok then return session end
   if not err.is_failure(session) then error(session, 0) end
-  note(world, at, done, { why = session.message, log = {} })
+  note(world, at, done, { why = hook.unreachable(at.spec, session), log = {} })
 end
 
 -- Each command is written down before the next: who is killed leaves only the one that was running to be run again.

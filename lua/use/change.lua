@@ -81,8 +81,8 @@ function M.job(context, prepared, talk)
     take_lock = function(name) return M.take_instance_lock(context, talk, name) end,
     parallel = parallel(context, prepared),
     wait_timeout_ms = context.options.wait_timeout or M.WAIT_TIMEOUT_MS,
-    grace_ms = context.options.timeout, warn = talk.warn, on_start = talk.on_start, on_change = talk.on_change,
-    on_end = talk.on_end }
+    grace_ms = context.options.timeout, no_pre_stop = context.options.no_pre_stop, warn = talk.warn,
+    on_start = talk.on_start, on_change = talk.on_change, on_end = talk.on_end }
 end
 
 local function launches(actions)

@@ -12,9 +12,13 @@ local record_ = require "holos.run.record"
 local recorded = require "holos.use.recorded"
 local runtime = require "holos.run.runtime"
 local table_ = require "holos.core.table"
+local task = require "holos.core.task"
 local trash = require "holos.run.trash"
 
 local M = {}
+
+-- For writing a record and starting a supervisor.
+local KEEP_MS = 30000
 
 local function refuse_protected(record, chosen)
   for name in pairs(chosen) do
@@ -32,6 +36,31 @@ local function ask_hooks(context, actions)
   end))
 end
 
+-- Whether a pre_stop has failed: that machine is wanted to run again.
+local function is_refused(context, chosen)
+  for name in pairs(chosen) do
+    local entry = context.record.instances[name]
+    if entry and entry.desired == "running" then return true end
+  end
+  return false
+end
+
+local function keep(context, chosen, talk)
+  local left = {}
+  for name in pairs(chosen) do
+    left[name] = observe.is_running(context.world, context.state, context.name, name) or nil
+  end
+  local _supervised <close> = change.supervised_at_end(context, context.record, talk)
+  recorded.set_desired(context, left, "running")
+end
+
+-- Where a pre_stop has failed, all that still runs is to run on, and is looked after as before.
+local function kept_when_refused(context, chosen, talk)
+  return setmetatable({}, { __close = function()
+    if is_refused(context, chosen) then task.shield(KEEP_MS, keep, context, chosen, talk) end
+  end })
+end
+
 --- Stops instances; their disks stay.
 ---@param words string[]  services or instances; none = all
 ---@return table<string, boolean> chosen
@@ -43,6 +72,7 @@ function M.stop(context, words, talk)
   ask_hooks(context, actions)
   recorded.set_desired(context, chosen, "stopped")
   talk.planned { actions = actions, rows = {} }
+  local _kept <close> = kept_when_refused(context, chosen, talk)
   change.perform(context, { record = context.record }, talk, actions)
   return chosen
 end
@@ -98,6 +128,7 @@ function M.down(context, words, talk)
   recorded.set_desired(context, chosen, "removed")
   expired.sweep(context, talk, context.record)
   local _saved <close> = change.saved_at_end(context, context.record, talk)
+  local _kept <close> = kept_when_refused(context, chosen, talk)
   local batch = trash.open_batch(world, state, context.record)
   change.perform(context, { record = context.record, batch = batch }, talk, actions)
   local kept = observe.volumes(world, state, context.name)

@@ -295,3 +295,30 @@ test("--force-recreate and the opposite for the very same are refused as usage",
     end
   end
 end)
+
+local HOOKS = { post_start = { { command = { "app", "warm up" } }, { command = { "app", "open" } } },
+  pre_stop = { { command = { "app", "drain" } } } }
+
+local function rows_of(seen, wanted, more)
+  local plan = reconcile.plan { wanted = { spec("a-0", wanted or HOOKS) }, more = more,
+    recorded = seen and { ["a-0"] = entry { spec = spec("a-0", HOOKS) } } or {}, seen = { ["a-0"] = seen } }
+  local rows = {}
+  for i, row in ipairs(plan.rows) do rows[i] = ("%s %s @%s"):format(row.mark, row.text:match("^(.-)   ") or row.text, row.where) end
+  return rows
+end
+
+test("commands of a start and a stop are rows of what brings them", function()
+  local runs = state { applied = spec("a-0", HOOKS), runtime = { post_start = { done = 2 } } }
+  local starts = "· runs `app 'warm up'`, then `app open` once it is provisioned @services.a.post_start"
+  local stops = "· runs `app drain` before it stops @services.a.pre_stop"
+  equal(rows_of(), { "+ debian.qcow2 @services.a", starts })
+  equal(rows_of(runs), {})
+  equal(rows_of(stopped()), { "~ start @nil", starts })
+  local larger = table_.merge(HOOKS, { ["vm.memory_mib"] = 1024 })
+  equal(rows_of(runs, larger), { "~ restart @services.a.vm.memory_mb", stops, starts })
+  local anew = { consent = consent.read({ force_recreate = true }, {}, {}) }
+  equal(rows_of(runs, HOOKS, anew), { "~ recreate @services.a", stops, starts })
+  runs.runtime = { post_start = { done = 1, failed = { why = "exit 1" } } }
+  equal(rows_of(runs), { "· runs `app open` once it is provisioned @services.a.post_start" })
+  equal(rows_of(runs, HOOKS, { goal = "running" }), {})
+end)

@@ -1,4 +1,5 @@
 --- What comes before what: launches wait for what their service depends on, and `up` for its instances. Pure.
+local announce = require "holos.plan.reconcile.announce"
 local gate = require "holos.plan.gate"
 local sheet = require "holos.plan.reconcile.sheet"
 local table_ = require "holos.core.table"
@@ -59,6 +60,7 @@ end
 
 --- Launches an instance, unless nothing is to be started.
 function M.launch(plan, context, spec, waits, because)
+  announce.launch(plan, context, spec)
   if context.no_start then return end
   context.launched[spec.name] = sheet.add(plan, { id = "launch/" .. spec.name, kind = "instance.launch", instance = spec.name,
     after = waits.after, after_any = any(waits), undo = context.undo[spec.name], because = because })
@@ -78,6 +80,7 @@ function M.finish(plan, context, spec)
   if settles == "served" then settle(plan, spec, {}, "its new disk has served") end
   if context.no_start then return end
   local goal = gate.goal(spec, context.goal)
+  if spec.post_start then announce.unfinished(plan, context, spec, goal) end
   local id = M.gate(plan, context, spec, goal, "up waits for it")
   if settles ~= "waits" or plan.intents[spec.name].previous then return end
   id = context.proved[spec.name] or goal == gate.goal(spec) and id

@@ -1,5 +1,6 @@
 --- Recorded instances that the file does not want: surplus replicas go, their disks to the trash; orphans stay unless the user says
 --- otherwise. Pure.
+local announce = require "holos.plan.reconcile.announce"
 local sheet = require "holos.plan.reconcile.sheet"
 local table_ = require "holos.core.table"
 
@@ -17,6 +18,7 @@ local function remove(plan, context, spec, because, where)
   context.removed[name] = sheet.add(plan, { id = "trash/" .. name, kind = "instance.trash", instance = name, after = { stop },
     because = because })
   sheet.row(plan, "-", name, ("stop; root disk to the trash   %s"):format(because), where)
+  announce.stop(plan, context, spec)
 end
 
 local function warn(plan, name)

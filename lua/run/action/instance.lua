@@ -1,4 +1,5 @@
 --- Actions on instances: launch, resume, await, stop. Effects: QEMU, its monitors, its guest.
+local lazy = require "holos.core.lazy"
 local await = require "holos.run.await"
 local confine = require "holos.run.confine"
 local err = require "holos.core.err"
@@ -6,6 +7,7 @@ local journal = require "holos.run.journal"
 local launch = require "holos.run.launch"
 local monitor = require "holos.run.monitor"
 local ports = require "holos.run.ports"
+local pre_stop = lazy "holos.run.pre_stop"
 local runtime = require "holos.run.runtime"
 local stop = require "holos.run.stop"
 
@@ -69,10 +71,21 @@ M["instance.await"] = function(world, job, action)
   return action.goal
 end
 
+-- A machine whose pre_stop fails is not stopped, so it is wanted to run on.
+local function run_pre_stop(world, job, action, spec, grace_ms)
+  local ok, result = xpcall(pre_stop.run, err.trace, world, { state = job.state, spec = spec, grace_ms = grace_ms,
+    warn = job.warn, on_change = function(told) job.on_change(action.instance, told) end })
+  if ok then return result end
+  job.record.instances[action.instance].desired = "running"
+  error(result, 0)
+end
+
 M["instance.stop"] = function(world, job, action)
   local _held <close> = job.take_lock(action.instance)
-  return stop.stop(world, { state = job.state, project = job.record.name, name = action.instance,
-    grace_ms = job.grace_ms or spec_of(job, action).stop_grace_ms })
+  local spec = spec_of(job, action)
+  local grace_ms = job.grace_ms or spec.stop_grace_ms
+  if spec.pre_stop and not job.no_pre_stop then grace_ms = run_pre_stop(world, job, action, spec, grace_ms) end
+  return stop.stop(world, { state = job.state, project = job.record.name, name = action.instance, grace_ms = grace_ms })
 end
 
 return M

@@ -65,7 +65,7 @@ return { title = "What runs in it",
   { "post_start", process "hooks", change = "live",
     meaning = "Commands run in the guest after each start of the machine, once its first steps are done and before it counts "
       .. "as provisioned or healthy; each has five minutes, and one that fails fails up and start." },
-  { "pre_stop", process "hooks", class = "later", change = "live",
+  { "pre_stop", process "hooks", change = "live",
     meaning = "Commands run in the guest before it is switched off by a command. Together they have half of "
       .. "stop_grace_period; when one fails the machine runs on, and the command ends with 1." },
   { "pre_start", process "early_hooks", class = "later", change = "live",
