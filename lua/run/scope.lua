@@ -172,6 +172,19 @@ local function move(world, manager, what)
   err.raise { message = unit .. " was started without us", code = "EDBUS" }
 end
 
+--- Where what is started here would go, and what would be said of it; nobody is moved.
+---@return {manager: "system"|"user"|nil, warning: string?}? result  nil where no login can end anything
+function M.expected(world)
+  local login, uid = M.look(world), world.host.uid()
+  if not login then return nil end
+  local policy = uid ~= 0 and policy_of(world, login) or nil
+  local manager = scope.manager(login, uid, policy)
+  return { manager = manager, warning = scope.warning(login, uid, policy, manager) }
+end
+
+--- The name of a project's scope.
+function M.unit(project) return scope.unit(project) end
+
 -- Nil, or why we are not in the scope.
 local function try_to_move(world, manager, what)
   local ok, problem = pcall(task.within, M.DEADLINE_MS, move, world, manager, what)

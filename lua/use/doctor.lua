@@ -4,6 +4,7 @@ local facts = require "holos.run.facts"
 local err = require "holos.core.err"
 local memory_ = require "holos.run.memory"
 local probe = require "holos.run.probe"
+local scope = require "holos.run.scope"
 local units = require "holos.core.units"
 
 local M = {}
@@ -71,8 +72,20 @@ function M.disk(world, state)
   return check("state", "ok", ("%s free in %s"):format(units.format_bytes(space.free_bytes), state.root))
 end
 
+local PLACES = { system = "a scope of the system's systemd", user = "a scope of your own systemd, which stays: you linger" }
+
+--- What a logout does to instances.
+function M.logout(world)
+  local found = scope.expected(world)
+  if not found then return check("logout", "ok", "no logout ends what is started here") end
+  if not found.warning then
+    return check("logout", "ok", "instances outlive it: " .. (PLACES[found.manager] or "the end of a login leaves them alone"))
+  end
+  return check("logout", "warn", found.warning:match("^(.-);") or found.warning, found.warning:match("; (.*)$"))
+end
+
 --- The checks, in the order they are shown; a function, so that a script can add one.
-function M.checks() return { M.qemu, M.kvm, M.sandbox, M.virtiofs, M.firmware, M.memory, M.disk } end
+function M.checks() return { M.qemu, M.kvm, M.sandbox, M.virtiofs, M.firmware, M.memory, M.disk, M.logout } end
 
 --- Runs all checks.
 ---@return holos.Check[] results

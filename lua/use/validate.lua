@@ -13,6 +13,7 @@ local observe = lazy "holos.run.observe"
 local path = lazy "holos.core.path"
 local ports = lazy "holos.plan.ports"
 local record_ = lazy "holos.run.record"
+local scope = lazy "holos.run.scope"
 local summary = lazy "holos.plan.summary"
 local table_ = require "holos.core.table"
 
@@ -117,6 +118,14 @@ local function free_bytes(context)
   return (fs.space(directory) or {}).free_bytes
 end
 
+-- The systemd scope that what runs would be in.
+local function scope_of(context, warnings)
+  local found = scope.expected(context.world)
+  if not found then return nil end
+  warnings[#warnings + 1] = found.warning
+  return found.manager and { unit = scope.unit(context.name), manager = found.manager }
+end
+
 --- Everything that a project is and does here.
 ---@param images table<string, table>  as of `run`
 ---@return table result  as plan/summary wants it, with {warnings}
@@ -125,7 +134,7 @@ function M.describe(context, images)
   local record = record_of(context, warnings)
   local facts = { images = images, record = record, reads = context.reads, scripts = scripts_of(context),
     leases = leases_of(context, record, warnings), volumes = observe.volumes(world, state, context.name),
-    uid = world.host.uid(), directory = state:instances(context.name),
+    uid = world.host.uid(), scope = scope_of(context, warnings), directory = state:instances(context.name),
     exists = function(file) return world.fs.stat(file) ~= nil end }
   local wanted = capacity.of(project, instance.list(project, record), effects.new_disks(project, facts),
     { running = running_of(context, record), memory = memory.look(world), free_bytes = free_bytes(context),

@@ -69,6 +69,7 @@ end
 test("what a login starts is in the scope of the project, also what comes later; its end is no pulled plug", function()
   local out = run [[
     exec >/out/said 2>&1
+    login 1 holos validate -f holos.yaml >validate; login 1 holos doctor >doctor || :; holos doctor >>doctor || :
     login 1 holos up -d; groups >up
     systemctl show holos-pair.scope -p KillSignal -p Slice -p CollectMode -p DelegateControllers -p TimeoutStopUSec >unit
     login 2 holos scale web=2; groups >scaled
@@ -80,6 +81,9 @@ test("what a login starts is in the scope of the project, also what comes later;
     holos down; await_end; groups >down
     systemctl show holos-pair.scope -p LoadState >>gone
   ]]
+  ok(out.validate:find("joins +holos%-pair%.scope"), out.validate)
+  ok(out.doctor:find("logout +instances outlive it: a scope of the system's systemd"), out.doctor)
+  ok(out.doctor:find("logout +no logout ends what is started here"), out.doctor)
   equal(out.up, in_group("holos-pair.scope", 2), out.said)
   equal(out.unit,
     "TimeoutStopUSec=1min 30s\nSlice=machine.slice\nDelegateControllers=\nKillSignal=23\nCollectMode=inactive-or-failed\n")
