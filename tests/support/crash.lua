@@ -223,12 +223,14 @@ local function kill_at(program, words, point, round, at)
 end
 
 --- Kills `holos WORDS` at each call that changes something, each time in a new stack.
----@param at {prepare: fun(stack), judge: fun(stack, where, round), ends: integer?}  `judge` comes after the kill, takes all
----          down; `ends`: the status without a kill, 0 unless given
+---@param at {prepare: fun(stack), judge: fun(stack, where, round), ends: integer?, settings: string[]?, among: function?,
+---          sample: integer?}  `judge` comes after the kill, takes all down; `ends`: the status without a kill, 0 unless
+---          given; settings: of the stand-in; among(points): those of them that are of interest
 function M.sweep(words, at)
   if not tool.find "strace" then skip "strace is not installed" end
-  local program = fake_qemu.install {}
-  local points = M.sampled(M.points(program, words, M.CHANGES, at.prepare), IN_A_SAMPLE)
+  local program = fake_qemu.install(at.settings or {})
+  local points = M.points(program, words, M.CHANGES, at.prepare)
+  points = M.sampled(at.among and at.among(points) or points, at.sample or IN_A_SAMPLE)
   local killed = 0
   M.each(points, function(point, round)
     if kill_at(at.settings and fake_qemu.install(at.settings) or program, words, point, round, at) then killed = killed + 1 end

@@ -15,11 +15,21 @@ local M = {}
 
 local MANY = 3
 
--- The machine that runs tells best what it was; one that was cut off in a change tells of that change only.
-local function spec_before(decision, entry, seen)
-  if decision.intent.replaced then return decision.intent.replaced.spec end
-  if seen.running then return seen.applied or entry.spec end
-  return (entry.previous or entry.replaced and not entry.replaced.is_moved and entry.replaced or entry).spec
+--- What an instance was before a change of an earlier command that has not succeeded; nil when its disk was replaced since:
+--- what a machine has written there is worth more.
+---@return holos.Previous?
+function M.unsettled(entry)
+  local previous = entry.previous
+  return previous and not previous.has_new_disk and previous or nil
+end
+
+-- The machine that runs tells best what it was.
+local function previous_of(decision, entry, seen)
+  local replaced, unsettled = decision.intent.replaced, decision.kind == "go" and M.unsettled(entry)
+  if unsettled then return { spec = unsettled.spec, desired = unsettled.desired, kept = unsettled.kept } end
+  local spec = decision.kind ~= "go" and replaced.spec or seen.running and seen.applied
+    or (entry.replaced and not entry.replaced.is_moved and entry.replaced or entry).spec
+  return { spec = spec, desired = entry.desired, kept = entry.kept, has_new_disk = decision.kind ~= "go" or nil }
 end
 
 --- Notes where an instance goes back to. What first steps have done to a disk cannot be taken back: who runs them again
@@ -28,10 +38,8 @@ end
 function M.note(context, roll, decision)
   if decision.verb == "reprovision" then return end
   local name = decision.spec.name
-  local entry, seen = context.record.instances[name], context.observed.instances[name]
   roll.returns[#roll.returns + 1] = name
-  decision.intent.previous = { spec = spec_before(decision, entry, seen), desired = entry.desired, kept = entry.kept,
-    has_new_disk = decision.kind ~= "go" or nil }
+  decision.intent.previous = previous_of(decision, context.record.instances[name], context.observed.instances[name])
 end
 
 -- "web-0, web-1", "web-0 … web-9"
@@ -59,9 +67,9 @@ local function promise_text(plan, roll, most)
   return ("%s  %s"):format(when, table.concat(parts, "; "))
 end
 
-local function settle(plan, context, roll, name)
-  return sheet.add(plan, { id = "settled/" .. name, kind = "rollout.settle", instance = name,
-    after = { context.proved[name], roll.done }, because = "all of " .. roll.service .. " serve" })
+local function settle(plan, roll, name)
+  sheet.add(plan, { id = "settled/" .. name, kind = "rollout.settle", instance = name,
+    after = { roll.done }, because = "all of " .. roll.service .. " serve" })
 end
 
 --- Adds what follows on success, on failure, and the words on it.
@@ -69,7 +77,7 @@ end
 function M.add(plan, context, roll, most)
   if #roll.returns == 0 then return end
   local ends = {}
-  for _, name in ipairs(roll.returns) do settle(plan, context, roll, name) end
+  for _, name in ipairs(roll.returns) do settle(plan, roll, name) end
   for _, action in ipairs(plan.actions) do
     if action.rollout and action.rollout.service == roll.service then ends[#ends + 1] = action.id end
   end

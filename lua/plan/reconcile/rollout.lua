@@ -26,12 +26,17 @@ local M = {}
 ---@field changed table[]    specs of all that are changed
 ---@field returns string[]   those that go back when too many fail
 
--- Whether a machine is another one afterwards; one that is only started is not.
-local function is_changed(decision, entry, seen)
+-- Whether a machine that runs is stopped.
+local function is_stopped(decision)
+  local gravest = diff.gravest(decision.changes)
+  return decision.kind == "recreate" or decision.needs_restart or gravest ~= nil and gravest ~= "live"
+end
+
+-- Whether a machine is another one afterwards, or has just become one; one that is only started is not.
+local function is_changed(decision, entry)
   if decision.kind == "new" then return decision.intent.replaced ~= nil end
   if decision.kind ~= "go" then return decision.kind == "recreate" end
-  local gravest = diff.gravest(decision.changes)
-  return decision.needs_restart or gravest ~= nil and gravest ~= "live" or not seen.running and entry.previous ~= nil
+  return is_stopped(decision) or returning.unsettled(entry) ~= nil
 end
 
 local function take_turn(context, roll, spec)
@@ -53,10 +58,10 @@ function M.group(context, decisions)
     local spec = decision.spec
     local service, seen = spec.service, context.observed.instances[spec.name]
     local rollout = (context.rollouts or {})[service]
-    if rollout and is_changed(decision, context.record.instances[spec.name], seen) then
+    if rollout and is_changed(decision, context.record.instances[spec.name]) then
       local roll = context.rolls[service] or { service = service, rollout = rollout, groups = {}, changed = {}, returns = {} }
       context.rolls[service], roll.changed[#roll.changed + 1] = roll, spec
-      if seen.running then take_turn(context, roll, spec) end
+      if seen.running and is_stopped(decision) then take_turn(context, roll, spec) end
       if rollout.failure_action == "rollback" and not context.no_start then returning.note(context, roll, decision) end
     end
   end

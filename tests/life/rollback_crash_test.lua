@@ -1,0 +1,114 @@
+-- A change that goes back is killed as it enters each call that changes something: nothing is lost, nothing runs twice, and the
+-- next command goes on.
+local crash = require "tests.support.crash"
+local pair = require "tests.support.pair"
+local qcow2 = require "sys.qcow2"
+
+local BEFORE = [[
+name: pair
+services:
+  db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 1s}
+  web:
+    {image: ./image.qcow2, image_os: plain, vm: {memory_mb: 512}, stop_grace_period: 1s,
+     deploy: {replicas: 2, update_config: {failure_action: rollback}}}
+]]
+local OTHER_MEMORY = BEFORE:gsub("memory_mb: 512", "memory_mb: 768")
+local OTHER_IMAGE = OTHER_MEMORY:gsub("web:\n    {image: ./image", "web:\n    {image: ./other")
+local FAILS = { "web-1@768M: report=failed" }
+
+local function changed_to(yaml)
+  return function(stack)
+    assert(qcow2.create(stack.directory .. "/other.qcow2", { size_bytes = 1 << 20 }))
+    stack:write(BEFORE)
+    stack:expect { "up" }
+    stack:write(yaml)
+  end
+end
+
+-- From the moment on when it is written down that they go back.
+local function of_rollback(points)
+  local first
+  for position, point in ipairs(points) do
+    if point.line:find "^rename.*pair%.json" then
+      if first then return table.move(points, position, #points, 1, {}) end
+      first = position
+    end
+  end
+  error "nothing was written down"
+end
+
+local function memories(stack)
+  local list = {}
+  for name, entry in pairs(pair.record(stack).instances) do
+    list[name] = name ~= "db-0" and entry.spec.vm.memory_mib or nil
+    equal({ entry.previous, entry.replaced }, { nil, nil }, name)
+  end
+  return list
+end
+
+local function down(stack) stack:expect { "down", "--timeout", "200ms" } end
+
+-- Those that were decided to go back when holos was killed.
+local function going_back(stack)
+  local count = 0
+  for _, entry in pairs(pair.record(stack).instances) do
+    if entry.previous and entry.previous.is_going_back then count = count + 1 end
+  end
+  return count
+end
+
+local most_going = 0
+
+-- What was decided is carried on by whoever comes next: `start`, `stop`, or an `up` that fails again.
+local function require_back(stack, where, round)
+  local count, kind = going_back(stack), round % 3
+  most_going = math.max(most_going, count)
+  if kind == 2 then
+    local up = stack:expect({ "up" }, 4)
+    equal(up.stderr:find("going on with what was cut off", 1, true) ~= nil, count > 0, where .. up.stderr)
+  else
+    stack:expect(kind == 0 and { "start", "-d" } or { "stop" })
+  end
+  if count > 0 or kind == 2 then equal(memories(stack), { ["web-0"] = 512, ["web-1"] = 512 }, where) end
+end
+
+-- With the file of before all is as it was.
+local function require_before(stack, where, round)
+  require_back(stack, where, round)
+  stack:write(BEFORE)
+  stack:expect { "up" }
+  equal(crash.running(stack), crash.ALL, where)
+  equal(memories(stack), { ["web-0"] = 512, ["web-1"] = 512 }, where)
+  down(stack)
+end
+
+test("going back is killed; the next command goes on with it", function()
+  crash.sweep({ "up" }, { prepare = changed_to(OTHER_MEMORY), judge = require_before, ends = 4, settings = FAILS,
+    among = of_rollback, sample = 6 })
+  equal(most_going, 2, "it is decided for all of them before the first goes back")
+end, crash.LONG)
+
+test("a change that is to go back is killed anywhere; the next command goes on", function()
+  crash.sweep({ "up" }, { prepare = changed_to(OTHER_MEMORY), judge = require_before, ends = 4, settings = FAILS, sample = 3 })
+end, crash.LONG)
+
+-- The disk of before stands in its place, or is in the trash, whichever file `up` is given; nothing is going back any more.
+local function require_disks(stack, where, round)
+  if round % 2 == 0 then stack:write(BEFORE) end
+  local up = stack:run { "up", "--recreate" }
+  ok(up.status == 0 or up.status == 4, where .. ": " .. up.stderr)
+  for name, entry in pairs(pair.record(stack).instances) do
+    ok(not (entry.previous and entry.previous.is_going_back), where .. ": " .. name)
+  end
+  for _, name in ipairs { "web-0", "web-1" } do
+    local in_place = pair.backing(stack, name) == "image.qcow2"
+    ok(in_place or #pair.disks_in_trash(stack, name) > 0, ("%s: the old disk of %s is lost"):format(where, name))
+  end
+  equal(crash.running(stack), crash.ALL, where)
+  down(stack)
+end
+
+test("going back to the disks of before is killed; none is lost", function()
+  crash.sweep({ "up", "--recreate" }, { prepare = changed_to(OTHER_IMAGE), judge = require_disks, ends = 4, settings = FAILS,
+    sample = 5 })
+end, crash.LONG)
