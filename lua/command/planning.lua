@@ -1,5 +1,7 @@
 --- Options of commands that plan: plan, up, scale. Pure.
+local err = require "holos.core.err"
 local table_ = require "holos.core.table"
+local unknown = require "holos.use.unknown"
 
 local M = {}
 
@@ -19,9 +21,21 @@ M.CONSENT = {
 M.SCALE = { "--scale", value = "SERVICE=NUMBER", repeated = true, help = "so many instances, whatever the file says" }
 M.NO_DEPS = { "--no-deps", help = "the named services alone, without what they depend on" }
 M.ORPHANS = { "--remove-orphans", help = "instances whose service the file no longer has go to the trash" }
+M.PULL = { "--pull", value = "POLICY", kind = "choice", choices = { "missing", "never", "always" },
+  help = "for pull_policy; images are local files: missing and never take them as they are, always is refused" }
 M.WAIT = { "--wait", help = "wait until all is provisioned, whatever -d and HOLOS_WAIT say" }
 M.PARALLEL = { "--parallel", value = "NUMBER", kind = "integer", least = -1,
   help = "launch so many at a time; -1: all (default: by cores and free memory)" }
+
+local function usage(message, hint) err.raise { message = message, code = "EUSAGE", exit = unknown.USAGE, hint = hint } end
+
+--- Raises where options of one command line contradict each other.
+function M.require_sense(options)
+  if options.no_start and options.wait then
+    usage("--no-start and --wait exclude each other", "what is not started is not waited for")
+  end
+  if options.parallel == 0 then usage("--parallel 0 would launch nothing", "-1 launches all at a time") end
+end
 
 --- A command's own options with others behind them.
 function M.options(own, ...)

@@ -17,7 +17,7 @@ local M = {
     { "--dry-run", help = "print the plan and change nothing" },
     { "-d", "--detach", help = "return when all run, without waiting for provisioning" },
     planning.WAIT, { "--no-start", help = "make what is missing, and start nothing" },
-    planning.NO_DEPS, planning.SCALE, planning.ORPHANS,
+    planning.NO_DEPS, planning.SCALE, planning.ORPHANS, planning.PULL,
   }, planning.CONSENT, {
     { "-y", "--yes", help = "ask nothing; what may cost a disk is refused, unless an option says what to do" },
     planning.PARALLEL, shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
@@ -39,6 +39,7 @@ end
 
 --- Carries out `verb`, "up" or one that is an `up` of its own kind.
 function M.carry_out(world, options, verb)
+  planning.require_sense(options)
   options.goal = goal.of(world, options)
   local context = project.from_file(world, options, not options.dry_run and verb or nil)
   for _, warning in ipairs(context.project.warnings) do out.warn(warning) end

@@ -20,7 +20,11 @@ end
 -- What costs processor time and memory; what waits does not.
 local HEAVY = { ["disk.create"] = true, ["volume.create"] = true, ["instance.launch"] = true }
 
+-- Who has waited for his turn learns here that there is nothing more to do.
+local NOT_BEGUN = {}
+
 local function allowed_and_done(world, job, action)
+  if job.is_stopped then return NOT_BEGUN end
   job.before(action)
   return M.actions[action.kind](world, job, action)
 end
@@ -38,18 +42,32 @@ local function undo(world, job, action, problem)
   problem.hint = "what failed is in the trash: holos trash ls " .. job.record.name
 end
 
---- Performs one action; a failure is told to `job.on_end` and raised.
+-- Whether a failure ends nothing that does not come after it. Otherwise nothing new is begun from now on, also while a disk is
+-- being put back.
+local function bear(job, action, problem)
+  if err.is(problem, "ECANCELED") then return false end
+  local is_borne = err.is(problem) and (job.tally:bears(action, problem) or action.optional) or false
+  if not is_borne then job.is_stopped = true end
+  return is_borne
+end
+
+--- Performs one action; a failure is told to `job.on_end`, and raised unless it is borne.
+---@return boolean done
 function M.perform(world, job, action)
   job.on_start(action)
   local begun_ms = task.now_ms()
   local ok, result = xpcall(in_its_turn, err.trace, world, job, action)
-  local took_ms = task.now_ms() - begun_ms
+  if result == NOT_BEGUN then return false end
+  local took_ms, is_borne = task.now_ms() - begun_ms, not ok and bear(job, action, result)
   job.on_end(action, ok, result, took_ms)
-  if not ok then
-    undo(world, job, action, result)
-    error(result, 0)
+  if ok then
+    job.after(action, result, took_ms)
+    return true
   end
-  job.after(action, result, took_ms)
+  undo(world, job, action, result)
+  if not is_borne then error(result, 0) end
+  job.failures[#job.failures + 1] = result
+  return false
 end
 
 -- Waits until everything that an action comes after has ended; false when something that it needs has failed.
@@ -67,17 +85,11 @@ end
 -- What waits has no more to wait for when the change that it belongs to is given up.
 local WAITS = { ["instance.await"] = true, ["rollout.wait"] = true, ["rollout.monitor"] = true }
 
--- Performs an action; false when it was given up.
+-- Performs an action as long as the change that it belongs to is not given up.
 local function perform(world, job, action)
-  if not action.rollout or not WAITS[action.kind] then
-    M.perform(world, job, action)
-    return true
-  end
+  if not action.rollout or not WAITS[action.kind] then return M.perform(world, job, action) end
   return task.race {
-    function()
-      M.perform(world, job, action)
-      return true
-    end,
+    function() return M.perform(world, job, action) end,
     function()
       job.tally:until_over(action.rollout.service)
       return false
@@ -85,34 +97,21 @@ local function perform(world, job, action)
   }
 end
 
-local function is_borne(job, action, problem)
-  if not err.is(problem) or err.is(problem, "ECANCELED") then return false end
-  return job.tally:bears(action, problem) or action.optional
-end
-
 -- One action in its turn. A failure that is borne fails for those alone that come after it.
-local function take_turn(world, job, ended, action, failures)
+local function take_turn(world, job, ended, action)
   local fine = may_begin(ended, action)
-  if not fine and action.kind == "instance.launch" and not action.rollout then
+  if not fine and action.kind == "instance.launch" and not action.rollout and not job.is_stopped then
     job.warn(action.instance .. " was not started: what it depends on has failed")
   end
-  if fine and job.tally:may_begin(action) then
-    local ran, result = pcall(perform, world, job, action)
-    if not ran and not is_borne(job, action, result) then error(result, 0) end
-    if not ran then failures[#failures + 1] = result end
-    fine = ran and result
-  else
-    fine = false
-  end
-  ended[action.id]:fire(fine)
+  ended[action.id]:fire(fine and job.tally:may_begin(action) and perform(world, job, action))
 end
 
 -- That a change was given up is what the user has to hear first.
-local function gravest(job, failures)
-  for _, problem in ipairs(failures) do
+local function gravest(job)
+  for _, problem in ipairs(job.failures) do
     if job.tally:is_given_up(problem) then return problem end
   end
-  return failures[1]
+  return job.failures[1]
 end
 
 --- Runs all actions. A failure that was borne is raised when all else has been done.
@@ -123,16 +122,17 @@ end
 ---                  before(action), which may refuse it, and after(action, result, took_ms)}
 ---@param actions holos.Action[]
 function M.run(world, job, actions)
-  local ended, failures = {}, {}
+  local ended = {}
+  job.failures = {}
   job.slots = job.parallel and job.parallel > 0 and task.semaphore(job.parallel) or nil
   job.launched, job.tally = {}, tally.new() -- launched: instance -> what its runtime.json holds
   for _, action in ipairs(actions) do ended[action.id] = task.event() end
   task.scope(function(scope)
     for _, action in ipairs(actions) do
-      scope:spawn(action.id, take_turn, world, job, ended, action, failures)
+      scope:spawn(action.id, take_turn, world, job, ended, action)
     end
   end)
-  if failures[1] then error(gravest(job, failures), 0) end
+  if job.failures[1] then error(gravest(job), 0) end
 end
 
 return M

@@ -40,7 +40,7 @@ end
 --- What a launch from a record rests on.
 function M.of_launch(world)
   return { qemu = { program = err.check("QEMU", probe.find(world)) }, firmware = M.firmware(world),
-    virtiofsd = M.virtiofsd(world) }
+    virtiofsd = M.virtiofsd(world), memory = memory.look(world) }
 end
 
 --- What is known of the other files that machines are made of: kernels, initial RAM disks, firmware, CD-ROMs.

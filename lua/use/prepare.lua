@@ -77,7 +77,7 @@ end
 ---@param words string[]  services; none = all
 ---@return table prepared  {plan, specs, facts, record, observed, leases, hosts, contents}
 function M.make(context, words)
-  available.demand(context.project)
+  available.demand(context.project, context.options.pull)
   local options = context.options
   local at = M.specs(context, options.renews and select_.services(context.project, words, options) or nil)
   at.observed = observe.project(context.world, context.state, at.record)

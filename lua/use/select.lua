@@ -2,6 +2,7 @@
 local lazy = require "holos.core.lazy"
 local consent = lazy "holos.plan.consent"
 local err = require "holos.core.err"
+local table_ = require "holos.core.table"
 local unknown = lazy "holos.use.unknown"
 
 local M = {}
@@ -20,9 +21,23 @@ function M.counts(words)
       err.raise { message = ("expected SERVICE=NUMBER, got %q"):format(word), code = "EUSAGE", exit = 64,
         hint = ("such as web=3; %d is the most"):format(MOST_REPLICAS) }
     end
+    if counts[service] and counts[service] ~= count then
+      err.raise { message = ("%s is to have %d instances, and %d"):format(service, counts[service], count), code = "EUSAGE",
+        exit = 64 }
+    end
     counts[service] = count
   end
   return counts
+end
+
+-- Numbers for services that the command is not about would be lost without a word.
+local function require_scaled(counts, wanted)
+  for _, name in ipairs(table_.keys(counts)) do
+    if not wanted[name] then
+      err.raise { message = ("--scale %s=%d: %s is not among what is to come up"):format(name, counts[name], name),
+        code = "EUSAGE", exit = 64, hint = "name it, too, or give its profile" }
+    end
+  end
 end
 
 --- The services that were asked for, with what they depend on; without words all that are enabled.
@@ -30,8 +45,8 @@ end
 ---@param options {no_deps: boolean?, scale: string[]?}?  no_deps: without what they depend on
 ---@return table<string, boolean> services
 function M.services(project, words, options)
-  local wanted = {}
-  for name in pairs(M.counts((options or {}).scale)) do
+  local wanted, counts = {}, M.counts((options or {}).scale)
+  for name in pairs(counts) do
     if not project.services[name] then unknown.refuse("service", name, project.services) end
   end
   if #words == 0 then
@@ -47,6 +62,7 @@ function M.services(project, words, options)
     end
   end
   for _, word in ipairs(words) do want(word) end
+  require_scaled(counts, wanted)
   return wanted
 end
 

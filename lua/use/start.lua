@@ -60,7 +60,7 @@ local function carry_out(context, chosen, talk, event, restarts)
   talk.planned(plan)
   local _supervised <close> = change.supervised_at_end(context, context.record, talk)
   local _saved <close> = change.saved_at_end(context, context.record, talk)
-  change.perform(context, { record = context.record, facts = facts }, talk, plan.actions)
+  change.perform(context, { record = context.record, facts = facts, specs = plan.specs }, talk, plan.actions)
   journal.append(world, state, context.name, { type = event })
   return chosen
 end

@@ -50,7 +50,7 @@ end)
 test("what has no effect so far is noted with its place, in the order of the file, and once", function()
   local project = compose.load "services: {b: {image: ./a.qcow2, pull_policy: always}, a: {image: ./a.qcow2, attach: false}}"
   equal(project.not_yet, { { key = "services.b.pull_policy", mark = "holos.yaml:1:34",
-    hint = "images are local files: leave it out" },
+    hint = "images are local files, and there is nothing to fetch them from: write missing, or leave the line out" },
     { key = "services.a.attach", mark = "holos.yaml:1:78" } })
   equal(#project.services.a.not_yet, 1)
 end)

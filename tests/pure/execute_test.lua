@@ -147,3 +147,20 @@ end
 test("execute: so many launches at a time as the job says, all of them without a word", function()
   equal({ most_at_once(1), most_at_once(2), most_at_once(-1), most_at_once(nil) }, { 1, 2, 6, 6 })
 end)
+
+test("execute: after the first failure nothing is launched any more, not while a disk is put back either", function()
+  local launch, put_back = execute.actions["instance.launch"], execute.actions["instance.put_back"]
+  local begun, nothing, actions = {}, function() end, {}
+  execute.actions["instance.launch"] = function(_, _, at)
+    begun[#begun + 1] = at.id
+    task.wait { at_ms = task.now_ms() + 10 }
+    if at.undo then err.raise { message = "failed" } end
+  end
+  execute.actions["instance.put_back"] = function() task.wait { at_ms = task.now_ms() + 100 } end
+  for i = 1, 5 do actions[i] = { id = "launch " .. i, kind = "instance.launch", after = {}, undo = i == 2 or nil } end
+  local job = { record = { name = "p" }, parallel = 1, on_start = nothing, on_end = nothing, before = nothing, after = nothing,
+    warn = nothing }
+  local fine, problem = pcall(task.run, virtual_poller.new(), function() execute.run({}, job, actions) end)
+  execute.actions["instance.launch"], execute.actions["instance.put_back"] = launch, put_back
+  equal({ fine, tostring(problem), begun }, { false, "failed", { "launch 1", "launch 2" } })
+end)

@@ -23,6 +23,7 @@ end
 function fillers.annotations(made, annotations) made.annotations = annotations end
 function fillers.attach(made, attach) made.attach = attach end
 function fillers.ready(made, ready) made.ready = ready end
+function fillers.pull_policy(made, policy) made.pull_policy = policy end
 
 local function make_dependencies(depends_on)
   local list = tables.list {}

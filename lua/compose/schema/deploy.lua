@@ -57,7 +57,8 @@ local update = schema.record {
     meaning = "So long one has to stay well before the next group." },
   { "max_failure_ratio", failure_ratio, default_text = "0", meaning = "Such a part may fail before failure_action follows." },
   { "order", word(NO_START_FIRST),
-    default_text = "stop-first", meaning = "Whether the old one ends before the new one starts." },
+    default_text = "stop-first",
+    meaning = "The old one ends before the new one starts; start-first is refused, as both would have one disk." },
 }
 
 local ALL_GO_BACK = "all go back, whatever becomes of one of them"

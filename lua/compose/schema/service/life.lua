@@ -27,9 +27,22 @@ local on_unhealthy = schema.parsed {
   end,
 }
 
-local pull_policy = schema.parsed {
-  accepts = { text = true }, wanted = "a pull policy",
-  parse = function(value) return machine.parse_pull_policy(value) end,
+-- Image files are there, so there is nothing that these would fetch.
+local TAKES_WHAT_IS_THERE = { never = true, missing = true, if_not_present = true }
+
+local pull_policy = schema.either {
+  text = schema.parsed {
+    accepts = { text = true }, wanted = "a pull policy",
+    values = { "missing", "if_not_present", "never", "always", "build", "daily", "weekly", "every_12h" },
+    later_values = { "always", "build", "daily", "weekly", "every_12h" },
+    parse = function(value) return machine.parse_pull_policy(value) end,
+  },
+  canonical = function(value, at)
+    if not TAKES_WHAT_IS_THERE[value] then
+      at:put_off "images are local files, and there is nothing to fetch them from: write missing, or leave the line out"
+    end
+    return value
+  end,
 }
 
 local profile = schema.text { pattern = "[%w][%w_.-]+", wanted = 'a name of letters, digits, "_", "." and "-"' }
@@ -67,8 +80,8 @@ return { title = "Its life",
     meaning = "Short for build with this Dockerfile." },
   { "recipes", schema.any {}, class = "later", change = "reprovision", own = true, reason = "provision with cloud_init",
     meaning = "Recipes for provisioning." },
-  { "pull_policy", pull_policy, class = "later", change = "live", reason = "images are local files: leave it out",
-    meaning = "When the image is fetched anew." },
+  { "pull_policy", pull_policy, change = "live", default_text = "missing",
+    meaning = "When the image is fetched. Images are local files: missing, if_not_present and never all take them as they are." },
   { "pull_refresh_after", schema.text {}, class = "later", change = "live", reason = "images are local files: leave it out",
     meaning = "How old an image may get." },
   { "develop", develop, class = "later", change = "live", meaning = "What happens when files on the host change." },
