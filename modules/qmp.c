@@ -49,11 +49,11 @@ static int l_attach(lua_State *L)
     return 1;
 }
 
-/* Sends from `from` on; with the first byte goes a descriptor, when `passed` is one. */
+/* Sends some of a text and a line's end; with the first byte goes a descriptor, when `passed` is one. */
 static ssize_t send_some(int fd, const char *text, size_t length, int passed)
 {
-    struct iovec part = { .iov_base = (void *)text, .iov_len = length };
-    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1 };
+    struct iovec parts[] = { { .iov_base = (void *)text, .iov_len = length }, { .iov_base = "\n", .iov_len = 1 } };
+    struct msghdr message = { .msg_iov = parts, .msg_iovlen = 2 };
     union {
         struct cmsghdr header;
         char space[CMSG_SPACE(sizeof(int))];
@@ -86,9 +86,7 @@ static int l_try_send(lua_State *L)
     int passed = lua_isnoneornil(L, 3) ? -1 : sys_fd_check(L, 3);
     luaL_argcheck(L, !memchr(line, '\n', length), 2, "one line");
     while (qmp->sent <= length) {
-        bool last = qmp->sent == length;
-        ssize_t put =
-            send_some(qmp->fd, last ? "\n" : line + qmp->sent, last ? 1 : length - qmp->sent, qmp->sent ? -1 : passed);
+        ssize_t put = send_some(qmp->fd, line + qmp->sent, length - qmp->sent, qmp->sent ? -1 : passed);
         if (put < 0 && (errno == EAGAIN || errno == EINTR))
             return sys_again(L, "w");
         if (put < 0)

@@ -18,7 +18,7 @@ local M = {
 
 local function rows_for(world, options)
   if not options.all then
-    local ok, context = pcall(shared.recorded, world, options)
+    local ok, context = pcall(shared.recorded, world, options, nil, ps.read)
     if ok then
       local rows, problems = ps.instances(world, context.state, context.record)
       return rows, false, problems
@@ -38,7 +38,7 @@ function M.run(world, options)
   elseif options.format == "json" then
     for _, row in ipairs(rows) do out.result(world.json.encode(row, {})) end
   else
-    for _, line in ipairs(text.columns(shared.instance_cells(rows, with_project))) do out.result(line) end
+    out.results(text.columns(shared.instance_cells(rows, with_project)))
   end
   return 0
 end

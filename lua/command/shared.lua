@@ -33,8 +33,9 @@ end
 
 --- The project of a command that works from the record; says what is to be known about the choice of files.
 ---@param verb string?  the command, when it changes something
-function M.recorded(world, options, verb)
-  local context = project.from_record(world, options, options.arguments, verb)
+---@param read (fun(world, state, name): table?)?  as of use/project
+function M.recorded(world, options, verb, read)
+  local context = project.from_record(world, options, options.arguments, verb, read)
   for _, notice in ipairs(context.notices) do out.warn(notice) end
   return context
 end

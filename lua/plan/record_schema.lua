@@ -150,6 +150,13 @@ M.record = record({
   hosts = list(record({ address = address, names = list(line) }, { network = free_name, aliases = list(line) })),
 }, { files = list(path) })
 
+--- The parts of a spec and of a record that lists of instances show. Who looks at these looks at nothing else.
+M.glanced_spec = record({ project = line, service = line, name = instance_name, image = record({}, { path = path }),
+  vm = record { accel = word, vcpu = id, memory_mib = id }, nics = list(record({}, { address = address })) },
+  { restart = restart_rule(open), post_start = hooks })
+M.glanced = record { schema = record { major = id, minor = count }, name = line,
+  instances = map(record { spec = M.glanced_spec, desired = word }, instance_name) }
+
 --- runtime.json. Its spec is most of it and seldom asked for: that is held against M.spec when it is.
 M.runtime = record({ boot_id = line }, {
   pid = id, start_time = count, launched_ms = count, report_from_bytes = count, console_from_bytes = count,

@@ -31,8 +31,11 @@ end
 ---@return holos.Halt? halt
 ---@return boolean answered  false when its monitor said nothing in that time
 function M.ask(world, directory, timeout_ms)
+  local where = { directory = directory, name = M.SOCKET }
   local ok, result = pcall(task.within, timeout_ms, function()
-    local session <close> = qmp.connect(world, { directory = directory, name = M.SOCKET }, { timeout_ms = timeout_ms })
+    local status = qmp.ask(world, where, "query-status").status
+    if status ~= "io-error" then return runstate.halt(status) end
+    local session <close> = qmp.connect(world, where, { timeout_ms = timeout_ms })
     return M.halt(session)
   end)
   if not ok and not err.is_failure(result) then error(result, 0) end

@@ -44,13 +44,17 @@ function M.is_running(world, state, project, name)
   return process ~= nil
 end
 
-local function running(world, state, project, name, now)
+local function running(world, state, project, name, now, applied)
   local told = M.report(world, state, project, name, now)
   local halt, answered = monitor.ask(world, state:instance(project, name), ASK_MS)
-  local applied = runtime.applied(state, project, name, now)
   local text = status.running(now, told, halt, applied) .. (answered and "" or ", its monitor does not answer")
   return { running = true, state = halt and halt.word or told.state, text = text, halt = halt, runtime = now, report = told,
     applied = applied, is_cut = not runtime.is_proven(now) }
+end
+
+local function not_running(entry, why, now)
+  local text = status.stopped(entry, why, now)
+  return { running = false, state = text:match("^%a+"), text = text, runtime = now, is_rebooted = why == "rebooted" }
 end
 
 -- The disk of a volume without a name that was made and is gone: "volume web-1a2b3c4d"; nil when all are there.
@@ -79,17 +83,26 @@ function M.instance(world, state, record, name)
   local now, why = runtime.load(world, state, record.name, name)
   local process <close> = runtime.process(world, now)
   local info = disk_of(world, state, record.name, name)
-  local seen
-  if process then
-    seen = running(world, state, record.name, name, now)
-  else
-    local text = status.stopped(record.instances[name], why, now)
-    seen = { running = false, state = text:match("^%a+"), text = text, runtime = now, is_rebooted = why == "rebooted" }
-  end
+  local seen = process
+    and running(world, state, record.name, name, now, runtime.applied(state, record.name, name, now))
+    or not_running(record.instances[name], why, now)
   seen.disk, seen.disk_bytes = info ~= nil, info and info.virtual_bytes
   seen.lost = seen.disk and lost_disk(world, state, record, name) or nil
   seen.has_served = has_served(world, state, record, name)
   return seen
+end
+
+--- The same as far as lists show it, also of a record that was glanced at. What has a disk open knows best whether that is
+--- sound.
+---@return {running: boolean, state: string, text: string, runtime: table?, halt: holos.Halt?, is_rebooted: boolean?}
+function M.glance(world, state, record, name)
+  local now, why = runtime.load(world, state, record.name, name)
+  local process <close> = runtime.process(world, now)
+  if process then
+    return running(world, state, record.name, name, now, runtime.applied(state, record.name, name, now, true))
+  end
+  disk_of(world, state, record.name, name)
+  return not_running(record.instances[name], why, now)
 end
 
 --- All instances of a record, looked at side by side.

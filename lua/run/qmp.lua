@@ -1,5 +1,6 @@
 --- Connecting to QEMU's monitor. Effects: a connection to QEMU; see run/qmp/session for what can be done with it.
 local err = require "holos.core.err"
+local io_wait = require "holos.run.io"
 local sessions = require "holos.run.qmp.session"
 local task = require "holos.core.task"
 
@@ -30,6 +31,35 @@ function M.connect(world, where, options)
   if fine then return session end
   session:close()
   error(problem, 0)
+end
+
+local NEGOTIATION, ASKED_ID = '{"execute":"qmp_capabilities","id":1}', 2
+-- A monitor that says more before it answers leaves the others their turns.
+local AT_ONCE = 16
+
+local function answer_to(world, connection, id)
+  for count = 1, math.maxinteger do
+    if count > AT_ONCE then task.yield() end
+    local line = err.check(nil, io_wait.await(connection, "try_receive"))
+    local message = world.json.decode(line, { max_depth = sessions.MAX_DEPTH })
+    if type(message) ~= "table" then err.raise { message = "the peer does not speak QMP", code = "EPROTO" } end
+    if message.id == id and message.event == nil then return message end
+  end
+end
+
+--- What one command answers, for those who want nothing else and ask many: it goes out together with the negotiation, and
+--- no session is made. The caller sets a deadline.
+---@param where {directory: string, name: string}
+---@param command string  without arguments
+---@return any answer
+function M.ask(world, where, command)
+  local fd = err.check(nil, world.net.connect_unix(where.directory, where.name))
+  local connection <close> = world.qmp.attach(fd)
+  for _, line in ipairs { NEGOTIATION, world.json.encode({ execute = command, id = ASKED_ID }, {}) } do
+    err.check(nil, io_wait.await(connection, "try_send", line))
+  end
+  local message = answer_to(world, connection, ASKED_ID)
+  return sessions.answer_of(where.name, command, message)
 end
 
 return M

@@ -33,13 +33,14 @@ local function newer_minor(version)
 end
 
 --- The reason why `value` is no record that this binary can use, nil when it is one.
-function M.complaint(value, name)
+---@param rule table?  of plan/record_schema, when it is not the whole record that is asked about
+function M.complaint(value, name, rule)
   if type(value) ~= "table" or type(value.schema) ~= "table" then return "it holds no project" end
   local major = value.schema.major
   if math.type(major) ~= "integer" then return "it has no schema version" end
   if major > M.MAJOR then return ("it was written by a newer holos (schema %d; this one knows %d)"):format(major, M.MAJOR) end
   if value.name ~= name then return ("it is of another project (%q)"):format(tostring(value.name)) end
-  local complaint = record_schema.complaint(record_schema.record, value)
+  local complaint = record_schema.complaint(rule or record_schema.record, value)
   if complaint then return complaint .. newer_minor(value.schema) end
   for instance, entry in pairs(value.instances) do
     if entry.spec.name ~= instance or entry.spec.project ~= name then
@@ -50,16 +51,17 @@ end
 
 --- The record of `name` in `file`, nil when there is none; raises when it cannot be read or is damaged.
 ---@param hint string?  how to mend a damaged one
-function M.read(world, file, name, hint)
+---@param rule table?   as of `complaint`
+function M.read(world, file, name, hint, rule)
   local text, message, code = world.fs.read(file, { max_bytes = MAX_BYTES })
   if not text and code == "ENOENT" then return nil end
   err.check("record", text, message, code)
   local value, reason = world.json.decode(text, {})
-  reason = reason or M.complaint(value, name)
+  reason = reason or M.complaint(value, name, rule)
   if reason then
     err.raise { message = ("%s: the record is damaged: %s"):format(file, reason), code = "EDAMAGED", hint = hint or MEND }
   end
-  value.leases.addresses = value.leases.addresses or {}
+  if not rule then value.leases.addresses = value.leases.addresses or {} end
   return value
 end
 
@@ -67,6 +69,13 @@ end
 function M.load(world, state, name)
   if name == "" or name:find(FORBIDDEN_NAME) then return nil end
   return M.read(world, state:record(name), name)
+end
+
+--- The same as far as lists of instances show it (record_schema.glanced), for commands that are to be quick: nothing else of
+--- it may be relied on, and it is never saved.
+function M.glance(world, state, name)
+  if name == "" or name:find(FORBIDDEN_NAME) then return nil end
+  return M.read(world, state:record(name), name, nil, record_schema.glanced)
 end
 
 local function refuse_size(name, bytes)

@@ -56,9 +56,10 @@ function M.load(world, state, project, name)
 end
 
 --- The spec that a VM was launched with; nil when its runtime holds none. Raises when that is damaged.
-function M.applied(state, project, name, runtime)
+---@param is_glance boolean?  only what lists show is looked at, and to be relied on
+function M.applied(state, project, name, runtime, is_glance)
   if not runtime.spec then return nil end
-  local reason = record_schema.complaint(record_schema.spec, runtime.spec)
+  local reason = record_schema.complaint(is_glance and record_schema.glanced_spec or record_schema.spec, runtime.spec)
   if reason then damaged(file_of(state, project, name), name, "spec." .. reason) end
   return runtime.spec
 end

@@ -165,8 +165,8 @@ function M.of_files(world, found, options)
     lookup = lookup, reads = reads }
 end
 
-local function require_record(world, state, name)
-  local known = record.load(world, state, name)
+local function require_record(world, state, name, read)
+  local known = read(world, state, name)
   if known then return known end
   local near = text_.nearest(name, table_.keys((record.all(world, state))))
   err.raise { message = ("there is no project %q"):format(name), code = "ENOPROJECT",
@@ -176,8 +176,9 @@ end
 --- The project of a command that works from the record: by the name asked for, else by the file's, also when the file is
 --- broken.
 ---@param verb string?  the command, when it changes something
+---@param read (fun(world, state, name): table?)?  record.load unless given
 ---@return table context  {world, state, options, name, record, words, notices}: `words` are the arguments that are left
-function M.from_record(world, options, words, verb)
+function M.from_record(world, options, words, verb, read)
   local state = state_.locate(world, options)
   local context = { world = world, state = state, options = options, words = { table.unpack(words or {}) }, notices = {} }
   context.name = M.asked_name(world, options)
@@ -189,7 +190,7 @@ function M.from_record(world, options, words, verb)
   if not context.name and context.words[1] and context.words[1]:find(LEAST_NAME) then
     context.name = table.remove(context.words, 1)
   end
-  context.record = require_record(world, state, context.name or no_file(world))
+  context.record = require_record(world, state, context.name or no_file(world), read or record.load)
   return context
 end
 

@@ -37,7 +37,7 @@ end
 
 --- What is seen of an instance; one that cannot be looked at spoils no list.
 local function look(world, state, record, name)
-  local ok, seen = pcall(observe.instance, world, state, record, name)
+  local ok, seen = pcall(observe.glance, world, state, record, name)
   if ok then return seen end
   if not err.is_failure(seen) then error(seen, 0) end
   return { running = false, state = "damaged", text = "damaged: " .. seen.message, problem = seen }
@@ -75,6 +75,9 @@ local function rows_of(world, state, records)
   end))
   return rows, supervise(world, state, needed)
 end
+
+--- A record as `instances` needs it.
+function M.read(world, state, name) return record_.glance(world, state, name) end
 
 --- The instances of one record, in order of name, and problems {name, message} with its supervisor.
 function M.instances(world, state, record) return rows_of(world, state, { [record.name] = record }) end

@@ -3,6 +3,7 @@
 local err = require "holos.core.err"
 local fake_qemu = require "tests.support.fake_qemu"
 local io_wait = require "holos.run.io"
+local monitor = require "holos.run.monitor"
 local qmp = require "holos.run.qmp"
 local task = require "holos.core.task"
 local world = require "holos.run.world"
@@ -212,4 +213,21 @@ test("fake QEMU: one client for each monitor, and a flood when it is asked for",
   local fine, problem = pcall(session.execute, session, "query-status", nil, { timeout_ms = 100 })
   equal({ fine, err.is(problem, "ETIMEDOUT") }, { false, true })
   ok(#session.events > 0)
+end)
+
+test("fake QEMU: a monitor that is asked one thing answers, or is given up in time", function()
+  local function asked(settings)
+    local directory = new_directory()
+    local _running <close> = start(fake_qemu.install(settings), directory)
+    local halt, answered = monitor.ask(world, directory, 200)
+    return { halt and halt.word, answered }
+  end
+  equal(asked {}, { nil, true })
+  equal(asked { "status=paused" }, { "paused", true })
+  equal(asked { "status=io-error" }, { "io-error", true })
+  for _, fault in ipairs { "greeting=garbage", "greeting=never", "answer=hang", "answer=flood" } do
+    equal(asked { fault }, { nil, false }, fault)
+  end
+  local gone = tmpdir()
+  equal({ monitor.ask(world, gone, 200) }, { nil, false }, "nobody listens")
 end)

@@ -193,7 +193,7 @@ end
 local function check_odd_field(rule, key, value, at)
   local field = rule.fields[key]
   if field and field.class == "refused" then return refuse(field, at) end
-  if not field and not rule.open and not is_extension(key) then unknown_key(rule, key, value, at) end
+  if not field and not is_extension(key) then unknown_key(rule, key, value, at) end
   return not field and value or nil -- a known key without a value says nothing
 end
 
@@ -246,6 +246,8 @@ function checkers.record(rule, value, at)
     local field_rule = field and field.rule
     if field_rule and (item ~= json.null or field_rule.kind == "any") then
       result = checkers[field_rule.kind](field_rule, item, at)
+    elseif not field and rule.open then
+      result = item
     else
       result = check_odd_field(rule, key, item, at)
     end

@@ -16,7 +16,7 @@ M.TEXT_BYTES = 1000
 --- How long to look for the last events of a QEMU that is ending.
 M.DRAIN_MS = 200
 --- QEMU's deepest answer, query-qmp-schema, has 6 levels with 7.2.
-local MAX_DEPTH = 64
+M.MAX_DEPTH = 64
 
 local Session = {}
 Session.__index = Session
@@ -70,7 +70,7 @@ local function keep_answer(session, message)
 end
 
 local function take_message(session, line)
-  local message = line:find("%S") and session.json.decode(line, { max_depth = MAX_DEPTH })
+  local message = line:find("%S") and session.json.decode(line, { max_depth = M.MAX_DEPTH })
   if type(message) ~= "table" then
     if line:find("%S") then fail(session, "EPROTO", "the peer does not speak QMP") end
   elseif type(message.event) == "string" then
@@ -172,11 +172,13 @@ local function send(session, line, fd)
   if not whole then fail(session, code, message) end
 end
 
-local function answer_of(session, command, message)
+--- What a command returns, by the message that answers it; raises EQMP with QEMU's words (and `class`).
+---@param name string  begins error messages
+function M.answer_of(name, command, message)
   if message["return"] ~= nil then return message["return"] end
   local problem = type(message.error) == "table" and message.error or {}
   local text = tostring(problem.desc or "failed"):sub(1, M.TEXT_BYTES)
-  err.raise { message = ("%s: %s: %s"):format(session.name, command, text), code = "EQMP",
+  err.raise { message = ("%s: %s: %s"):format(name, command, text), code = "EQMP",
     class = type(problem.class) == "string" and problem.class or nil }
 end
 
@@ -198,7 +200,7 @@ function Session:execute(command, arguments, options)
     self.sending:with(send, self, line, options.fd)
     return wait_for(self, waiter, function() return waiter.answer end)
   end)
-  return answer_of(self, command, message)
+  return M.answer_of(self.name, command, message)
 end
 
 --- Runs a command of the human monitor, whose errors are text, and gives what it prints.
