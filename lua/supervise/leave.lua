@@ -3,7 +3,9 @@
 --- host does. Effects: stops, under each instance's lock.
 local down = require "holos.plan.down"
 local err = require "holos.core.err"
+local lazy = require "holos.core.lazy"
 local lock = require "holos.run.lock"
+local pre_stop = lazy "holos.run.pre_stop"
 local record_ = require "holos.run.record"
 local runtime = require "holos.run.runtime"
 local scope = require "holos.run.scope"
@@ -13,10 +15,24 @@ local task = require "holos.core.task"
 
 local M = {}
 
+-- What the guest has left to switch itself off. A command that fails keeps a machine running when a user stops it; here it
+-- would only be killed later.
+local function run_pre_stop(project, spec)
+  local begun_ms = task.now_ms()
+  local ok, result = pcall(pre_stop.run, project.world, { state = project.state, spec = spec, grace_ms = spec.stop_grace_ms,
+    warn = function(text) project:emit { type = "supervisor.warning", instance = spec.name, message = text } end,
+    on_change = function() end })
+  if ok then return result end
+  if not err.is_failure(result) then error(result, 0) end
+  project:emit { type = "supervisor.trouble", instance = spec.name, message = result.message }
+  return math.max(0, spec.stop_grace_ms - (task.now_ms() - begun_ms))
+end
+
 local function stop_one(project, spec)
   local _held <close> = lock.take(project.world, project.state:instance_lock(project.name, spec.name), { name = spec.name,
     timeout_ms = runtime.LOCK_MS, owner_text = "supervisor, for " .. spec.name })
-  stop.stop(project.world, { state = project.state, project = project.name, name = spec.name, grace_ms = spec.stop_grace_ms })
+  local grace_ms = spec.pre_stop and run_pre_stop(project, spec) or spec.stop_grace_ms
+  stop.stop(project.world, { state = project.state, project = project.name, name = spec.name, grace_ms = grace_ms })
 end
 
 -- One that cannot be stopped keeps nobody from trying the others.

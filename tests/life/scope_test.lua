@@ -23,7 +23,8 @@ local YAML = [[
 name: pair
 services:
   db: {image: image.qcow2, image_os: plain, ready: running, vm: {accel: tcg}, stop_grace_period: 10s}
-  web: {image: image.qcow2, image_os: plain, ready: running, vm: {accel: tcg}, stop_grace_period: 10s, depends_on: [db]}
+  web: {image: image.qcow2, image_os: plain, ready: running, vm: {accel: tcg}, stop_grace_period: 10s, depends_on: [db],
+    pre_stop: [{command: sync}]}
 ]]
 
 -- `login N words` runs words as the login N of root would; `groups` shows where QEMUs and supervisors are, in order.
@@ -69,7 +70,7 @@ end
 test("what a login starts is in the scope of the project, also what comes later; its end is no pulled plug", function()
   local out = run [[
     exec >/out/said 2>&1
-    login 1 holos validate -f holos.yaml >validate; login 1 holos doctor >doctor || :; holos doctor >>doctor || :
+    login 11 holos validate -f holos.yaml >validate; login 12 holos doctor >doctor || :; holos doctor >>doctor || :
     login 1 holos up -d; groups >up
     systemctl show holos-pair.scope -p KillSignal -p Slice -p CollectMode -p DelegateControllers -p TimeoutStopUSec >unit
     login 2 holos scale web=2; groups >scaled
@@ -92,6 +93,7 @@ test("what a login starts is in the scope of the project, also what comes later;
   equal({ out.stopped, out.down, out.gone }, { "", "", "LoadState=not-found\nLoadState=not-found\n" })
   equal(out.again, in_group("holos-pair.scope", 2), out.said)
   equal(select(2, out.ps:gsub("exited %(powered off%)", "")), 3, out.ps)
+  ok(out.events:find('"web-0: pre_stop was left out: ', 1, true), out.events)
   local _, last = out.events:find('"supervisor.leaving".*"instance":"web%-%d"')
   ok(last and out.events:find('"instance":"db-0"', last, true), out.events)
   ok(not out.said:find("warning: instances", 1, true), out.said)

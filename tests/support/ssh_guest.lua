@@ -11,7 +11,8 @@ local M = {}
 function M.with(stack, settings, body)
   local world, keys = require "holos.run.world", require "holos.run.keys"
   local state = require("holos.run.state").locate(world, { state_dir = stack.state })
-  state:prepare(world, "pair")
+  state:prepare(world)
+  state:prepare_project(world, "pair")
   local pairs_ = { host = keys.host(world, state, "pair", "web-0"), user = keys.user(world, state, "pair") }
   sshd.openssh(pairs_, function(server)
     local function set(list) fake_qemu.set(stack.qemu, { "ssh=" .. server.port, table.unpack(list or {}) }) end
