@@ -54,7 +54,8 @@ local QUESTIONS = {
   names = "getent hosts web | cut -d ' ' -f 1",
   host_keys = "ls /etc/ssh | grep -c '^ssh_host.*key$'",
   seed_is_private = "ls /run/holos 2>/dev/null || echo yes",
-  console = "systemctl is-active serial-getty@ttyS0; ps -o user= -t ttyS0 | grep -m 1 debian",
+  console = [[systemctl is-active serial-getty@ttyS0
+    tries=600; until ps -o user= -t ttyS0 | grep -m 1 debian || [ $tries = 0 ]; do sleep 0.1; tries=$((tries - 1)); done]],
   cloud_init = "cloud-init status --wait | tr -d .",
   leftovers = "ls /var/lib/cloud/scripts/per-boot /var/lib/holos",
   firmware = "test -e /sys/firmware/efi && echo uefi || echo bios",

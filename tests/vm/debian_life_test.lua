@@ -1,9 +1,9 @@
--- The whole life of a full Debian guest: five boots, each of a minute or more under emulation.
+-- The whole life of a full Debian guest: four boots, each of a minute or more under emulation.
 local full_guest = require "tests.support.full_guest"
 local stack_ = require "tests.support.stack"
 
 -- Here and not in `make check`, because they come from the distribution's archive over the guest's user network.
-local PACKAGES = "bc"
+local PACKAGES, MORE_PACKAGES = "bc", "bc, dc"
 
 local MORE = [[
     healthcheck: {test: [test, -s, /var/lib/db/file], interval: 5s, retries: 200}]]
@@ -16,13 +16,14 @@ local CLIENT = [[
 local QUESTIONS = {
   volume = "cat /var/lib/db/file", share = "cat /srv/www/index.html", root_disk = "sudo ls /root",
   host_keys = "ls /etc/ssh | grep -c '^ssh_host.*key$'", first_steps = "grep -c 'step 1 of' /var/log/cloud-init-output.log",
-  boots = "grep -c 'running .init-local' /var/log/cloud-init.log",
+  boots = "grep -c 'running .init-local' /var/log/cloud-init.log", packages = "echo '6 7 * p' | dc; echo '6 * 7' | bc",
+  has_more_memory = "awk '/MemTotal/ { print ($2 > 512 * 1024) }' /proc/meminfo",
 }
 
--- After the boot of that number.
+-- After the boot of that number, and once the first steps were run again.
 local function answers(boots)
-  return { volume = "me too", share = "hello from the host", root_disk = "a b", host_keys = "1", first_steps = "1",
-    boots = tostring(boots) }
+  return { volume = "me too", share = "hello from the host", root_disk = "a b mine", host_keys = "1", first_steps = "2",
+    boots = tostring(boots), packages = "42 42", has_more_memory = "1" }
 end
 
 local FIRST_BOOT = {
@@ -39,6 +40,19 @@ local function first_boot(stack)
   stack:expect { "exec", "client", "--", "busybox", "ping", "-c", "1", "web" }
 end
 
+-- Memory by itself would restart the guest; with a package more it is asked for, and nothing is touched before.
+local function a_package_and_memory_more(stack, rest)
+  stack:expect { "exec", "web-0", "--", "sudo", "touch", "/root/mine" }
+  stack:write((full_guest.yaml({ packages = MORE_PACKAGES, more = MORE, rest = rest }):gsub("memory_mb: 512", "memory_mb: 640")))
+  local before = stack:ps()
+  local refused = stack:expect({ "up" }, 3)
+  ok(refused.stderr:find("--reprovision=web", 1, true), refused.stderr)
+  equal(stack:ps()["web-0"].pid, before["web-0"].pid)
+  full_guest.wait_for(stack, { "up", "--reprovision=web" })
+  equal(full_guest.ask(stack, QUESTIONS), answers(2))
+  equal(stack:ps()["client-0"].pid, before["client-0"].pid)
+end
+
 -- The volume is there, the rest is new; a step that fails ends `up`, and the guest stays to be looked at.
 local function anew_with_a_failing_step(stack)
   stack:write(full_guest.yaml { runcmd = '["echo seen here; exit 100", "touch /root/never"]' })
@@ -50,16 +64,15 @@ local function anew_with_a_failing_step(stack)
     { volume = "me too", root_disk = "" })
 end
 
-test("a full guest lives through stop and start, down and up, the trash, and a step that fails", function()
+test("a full guest lives through a package and memory more, stop, down and up, the trash, and a step that fails", function()
   full_guest.only_when_all_is_asked_for()
   local rest = CLIENT:gsub("IMAGE", stack_.image("tiny"))
   local stack <close> = full_guest.new { packages = PACKAGES, more = MORE, rest = rest }
   first_boot(stack)
+  a_package_and_memory_more(stack, rest)
+
   stack:expect { "stop" }
   equal(#stack:pids(), 0)
-  full_guest.wait_for(stack, { "start" })
-  equal(full_guest.ask(stack, QUESTIONS), answers(2))
-
   stack:expect { "down" }
   equal(#stack:pids(), 0)
   stack:expect { "trash", "restore", "full" }
@@ -68,4 +81,4 @@ test("a full guest lives through stop and start, down and up, the trash, and a s
 
   stack:expect { "down" }
   anew_with_a_failing_step(stack)
-end, { timeout_ms = 6 * full_guest.BOOT_MS })
+end, { timeout_ms = 5 * full_guest.BOOT_MS })

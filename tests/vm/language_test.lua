@@ -186,9 +186,10 @@ local function put_machine_parts(stack)
   equal(result.status, 0, result.stderr)
 end
 
--- The drive is looked for by the kernel at its leisure, after modprobe has returned.
-local AWAIT_CDROM = "modprobe sr_mod; tries=600; "
-  .. "until [ -b /dev/sr0 ] || [ $tries = 0 ]; do usleep 100000; tries=$((tries - 1)); done; "
+-- For what comes later than the command that asked for it has returned: a shell's loop until CONDITION holds, a minute at most.
+local function await(condition)
+  return ("tries=600; until %s || [ $tries = 0 ]; do usleep 100000; tries=$((tries - 1)); done; "):format(condition)
+end
 
 test("a kernel of the host is started directly, a CD-ROM can be read, the clock is what was asked for", function()
   local tools = { "qemu-img", "mcopy", "xorriso" }
@@ -216,8 +217,9 @@ services:
   put_machine_parts(stack)
   stack:expect { "up" }
   compare(ask(stack, "vm", { cmdline = "grep -o 'our.word=.*' /proc/cmdline", date = "date +%F",
-    cdrom = AWAIT_CDROM .. "mkdir -p /mnt; mount -t iso9660 -o ro /dev/sr0 /mnt && cat /mnt/readme",
-    who = "grep -h -e ^Uid -e ^Gid /proc/$(pidof sleep)/status | cut -f 2" }),
+    cdrom = "modprobe sr_mod; " .. await "[ -b /dev/sr0 ]"
+      .. "mkdir -p /mnt; mount -t iso9660 -o ro /dev/sr0 /mnt && cat /mnt/readme",
+    who = await "pidof sleep >/dev/null" .. "grep -h -e ^Uid -e ^Gid /proc/$(pidof sleep)/status | cut -f 2" }),
     { cmdline = "our.word=1, 2", date = "2031-05-06", cdrom = "tools", who = "65534 65534" })
 end, { timeout_ms = 300000 })
 
