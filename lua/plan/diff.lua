@@ -130,6 +130,8 @@ local function class_of(field, recorded, wanted)
   return field.class or M.class_of(field.key)
 end
 
+local function plain(value) return value == nil and "none" or tostring(value) end
+
 --- The changes from `recorded` to `wanted`.
 ---@return {name: string, class: string, key: string, from: string, to: string, at: string[]?}[]
 function M.changes(recorded, wanted)
@@ -137,7 +139,7 @@ function M.changes(recorded, wanted)
   for _, field in ipairs(M.FIELDS) do
     local from, to = field.get(recorded), field.get(wanted)
     if not table_.deep_equal(from, to) then
-      local show = field.show or tostring
+      local show = field.show or plain
       local from_text, to_text
       if field.tell then from_text, to_text = field.tell(from, to) else from_text, to_text = show(from), show(to) end
       changes[#changes + 1] = { name = field.name, class = class_of(field, recorded, wanted), key = field.key,

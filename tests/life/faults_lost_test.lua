@@ -5,6 +5,7 @@ local fs = require "sys.fs"
 local io_wait = require "holos.run.io"
 local json = require "sys.json"
 local proc = require "sys.proc"
+local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 local supervised = require "tests.support.supervised"
 local task = require "holos.core.task"
@@ -121,11 +122,56 @@ for _, edit in ipairs(EDITS) do
   end)
 end
 
+-- What a later holos might add: a key of services, as all of its kind are added.
+local ADDED = {
+  { "compose/schema/service/life.lua", '  { "labels",',
+    '  { "tomorrow", schema.text {}, change = "recreate", meaning = "New." },\n' },
+  { "compose/normalize/service.lua", "function fillers.ready",
+    "function fillers.tomorrow(made, value) made.tomorrow = value end\n" },
+  { "compose/canonical/hash.lua", '  "annotations",', '  "tomorrow",\n' },
+  { "plan/instance.lua", "    ready = service.ready,", "    tomorrow = service.tomorrow,\n" },
+  { "plan/diff/guest.lua", '  { name = "boot",',
+    '  { name = "tomorrow", key = "tomorrow", get = function(s) return s.tomorrow end, show = text },\n' },
+}
+
+--- A stack from now on has the commands of that holos.
+local function upgrade(stack)
+  for _, added in ipairs(ADDED) do
+    local text = files.read(files.directory .. "/../lua/" .. added[1])
+    local at = assert(text:find(added[2], 1, true), added[1])
+    files.write(("%s/later/%s"):format(stack.directory, added[1]), text:sub(1, at - 1) .. added[3] .. text:sub(at))
+  end
+  stack.env = { ("HOLOS_LUA_PATH=%s/later"):format(stack.directory) }
+end
+
+test("A3: a holos that knows a key more finds every hash as it was and nothing to do, until a file uses that key", function()
+  local stack <close> = started()
+  local made, before = disks(stack), pids(stack)
+  local function hashes() return stack:expect({ "config", "--hash", "*" }).stdout end
+  local old = hashes()
+  upgrade(stack)
+  equal({ hashes(), stack:expect({ "plan", "--exit-code" }).stdout }, { old, "0 to add, 0 to change, 0 to remove.\n" })
+  stack:expect { "up" }
+  stack:expect { "up", "--force-recreate", "api" } -- recorded by the later one from now on
+  stack:expect({ "plan", "--exit-code" })
+  equal(without(pids(stack), "api-0"), without(before, "api-0"))
+  stack:write((SHOP:gsub("db: {", "db: {tomorrow: x, ")))
+  local function of(service, text) return text:match(service .. " +(h1:%x+)") end
+  local new = hashes()
+  ok(of("db", new) ~= of("db", old))
+  equal(of("web", new), ok(of("web", old)))
+  ok(stack:expect({ "up" }, 3).stderr:find("tomorrow none → x", 1, true))
+  equal(without(disks(stack), "api-0/root.qcow2"), without(made, "api-0/root.qcow2"))
+  stack.env = {}
+end)
+
 test("A7: a disk that is smaller than its image is refused before anything is made", function()
-  local stack <close> = stack_.on_fake((SHOP:gsub("db: {", "db: {vm: {disk_size: 512K}, ")))
+  local stack <close> = stack_.on_fake((SHOP:gsub("db: {", "db: {vm: {disk_size: 32M}, ")))
+  assert(fs.remove(stack.directory .. "/image.qcow2"))
+  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 64 << 20 }))
   for _, words in ipairs { { "validate" }, { "plan" }, { "up" } } do
     local refused = stack:expect(words, 2)
-    ok(refused.stderr:find("holos.yaml:3:%d+: services.db.vm.disk_size: "), refused.stderr)
+    ok(refused.stderr:find("holos.yaml:3:%d+: services.db.vm.disk_size: 32 MiB is smaller than the image"), refused.stderr)
   end
   equal(files.below(stack.state, "pair"), {})
 end)

@@ -241,7 +241,7 @@ end)
 
 for _, verb in ipairs { "stop", "down" } do
   test("B26: " .. verb .. " ends those who depend on others before these", function()
-    local stack <close> = started(nil, { "shutdown_ms=200" })
+    local stack <close> = started(nil, { "web-0: shutdown_ms=900", "api-0: shutdown_ms=400" })
     stack:expect { verb }
     equal(table_.map(supervised.events(stack, "instance.stopped"), function(event) return event.instance end),
       { "web-0", "api-0", "db-0" })

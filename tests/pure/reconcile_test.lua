@@ -8,25 +8,7 @@ local table_ = require "holos.core.table"
 local spec = reconcile.spec
 local PORT = { { host_ip = "127.0.0.1", host = 8080, guest = 80, protocol = "tcp" } }
 local BEFORE = spec "a-0"
-local RUNS = { running = true, disk = true, disk_bytes = 20 << 30, text = "provisioned", state = "provisioned",
-  applied = BEFORE }
-
-local function state(over)
-  local seen = table_.copy(RUNS)
-  for key, value in pairs(over) do seen[key] = value end
-  return seen
-end
-
-local function stopped(over)
-  local seen = state { running = false, text = "exited", state = "exited" }
-  seen.applied = nil
-  for key, value in pairs(over or {}) do seen[key] = value end
-  return seen
-end
-
-local function entry(over)
-  return table_.merge({ spec = BEFORE, desired = "running", disk_made = true, leased = {} }, over or {})
-end
+local RUNS, state, stopped, entry = reconcile.RUNS, reconcile.state, reconcile.stopped, reconcile.entry
 
 local OLD = spec("a-0", { disk_bytes = 10 << 30 })
 local function replaced(over) return table_.merge({ spec = OLD, batch = "b", was_running = true }, over or {}) end

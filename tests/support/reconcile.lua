@@ -18,6 +18,30 @@ function M.spec(name, changes)
   return made
 end
 
+--- What is seen of instance a-0 while it runs and does its work.
+M.RUNS = { running = true, disk = true, disk_bytes = 20 << 30, text = "provisioned", state = "provisioned",
+  applied = M.spec "a-0" }
+
+--- The same, with something else.
+function M.state(over)
+  local seen = table_.copy(M.RUNS)
+  for key, value in pairs(over) do seen[key] = value end
+  return seen
+end
+
+--- What is seen of one that does not run.
+function M.stopped(over)
+  local seen = M.state { running = false, text = "exited", state = "exited" }
+  seen.applied = nil
+  for key, value in pairs(over or {}) do seen[key] = value end
+  return seen
+end
+
+--- What is recorded of a-0.
+function M.entry(over)
+  return table_.merge({ spec = M.spec "a-0", desired = "running", disk_made = true, leased = {} }, over or {})
+end
+
 local DESCRIBE = { instance = function(spec) return spec.image.path:match("[^/]+$") end,
   volume = function(volume) return volume.name end, bytes = function(count) return ("%d GiB"):format(count >> 30) end,
   volume_name = function(name) return name end }

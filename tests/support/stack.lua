@@ -42,7 +42,7 @@ end
 
 function Stack:environment()
   local list = { "HOLOS_STATE_DIR=" .. self.state, "HOLOS_LUA_PATH=" .. (files.environment("HOLOS_LUA_PATH") or "") }
-  if list[2] == "HOLOS_LUA_PATH=" then list[2] = nil end
+  if list[2] == "HOLOS_LUA_PATH=" or table.concat(self.env, "\n"):find("HOLOS_LUA_PATH=", 1, true) then list[2] = nil end
   if self.qemu then list[#list + 1] = "HOLOS_QEMU_SYSTEM=" .. self.qemu end
   for _, setting in ipairs(self.env) do list[#list + 1] = setting end
   return list
