@@ -143,7 +143,8 @@ local function carried_out(plan, case)
   for name, intent in pairs(plan.intents) do
     recorded[name] = { spec = intent.spec, desired = intent.desired or "running", disk_made = true, leased = {}, kept = intent.kept,
       provision_runs = intent.provision_runs }
-    seen[name] = state { applied = intent.spec, disk_bytes = intent.spec.disk_bytes }
+    seen[name] = state { applied = intent.spec, disk_bytes = intent.spec.disk_bytes,
+      runtime = { post_start = { done = #(intent.spec.post_start or {}) } } }
   end
   return { wanted = case.wanted, recorded = recorded, seen = seen }
 end
