@@ -43,9 +43,8 @@ end
 
 local function raise(spec, number, failed)
   local name = spec.name
-  err.raise { code = "EPRESTOP", log = failed.log,
-    message = ("%s: pre_stop %d of %d, %s, failed: %s; it runs on"):format(name, number, #spec.pre_stop,
-      hook_.title(spec.pre_stop[number]), failed.why),
+  local what = ("pre_stop %d of %d, %s, failed: %s"):format(number, #spec.pre_stop, hook_.title(spec.pre_stop[number]), failed.why)
+  err.raise { code = "EPRESTOP", log = failed.log, what = what, message = ("%s: %s; it runs on"):format(name, what),
     hint = ("nothing of %s was stopped or moved:  holos exec %s · holos stop --no-pre-stop %s stops it without"):format(name, name,
       name) }
 end
@@ -61,7 +60,7 @@ local function run_all(at, session, process, begun_ms)
 end
 
 --- Runs them; the caller holds the instance's lock. Where the guest cannot be asked they are left out, which is said. Raises
---- EPRESTOP (exit 1) when one fails: the machine is then not to be stopped.
+--- EPRESTOP (exit 1; `what` has failed) when one fails: the machine is then not to be stopped.
 ---@param at {state: table, spec: table, grace_ms: integer, warn: fun(text: string), on_change: fun(told: table)}
 ---@return integer grace_ms  what is left of it for the guest to switch itself off: at least half
 function M.run(world, at)

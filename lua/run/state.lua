@@ -42,8 +42,8 @@ function State:events(project) return ("%s/events/%s.jsonl"):format(self.root, p
 function State:locks() return self.root .. "/locks" end
 function State:project_lock(project) return ("%s/locks/%s.lock"):format(self.root, project) end
 function State:instance_lock(project, name) return ("%s/locks/%s.%s.lock"):format(self.root, project, name) end
---- Held by who runs the commands of an instance's start.
-function State:start_lock(project, name) return ("%s/locks/%s.%s.start"):format(self.root, project, name) end
+--- Held by who runs the commands of an instance's start. No instance has a "+" in its name.
+function State:start_lock(project, name) return ("%s/locks/%s.%s+start.lock"):format(self.root, project, name) end
 --- Copies of compose files that somebody edits, or could not save.
 function State:edits() return self.root .. "/edits" end
 function State:supervisor_lock(project) return ("%s/locks/%s.supervisor"):format(self.root, project) end

@@ -3,6 +3,7 @@ local err = require "holos.core.err"
 local events = require "holos.core.events"
 local list = require "holos.script.events"
 local override = require "holos.core.override"
+local table_ = require "holos.core.table"
 
 local M = {}
 
@@ -11,6 +12,9 @@ M.VERSION = 1
 
 --- The handlers of this process.
 M.events = events.new(list)
+
+--- Those of its events that supervisors tell of.
+M.supervised = table_.filter(list, function(definition) return definition.supervised end)
 
 --- An event happens; see core.events. Use cases and the supervisor call this, pure modules never.
 function M.emit(name, payload) return M.events:emit(name, payload) end

@@ -3,7 +3,7 @@ local M = {}
 
 --- The parts of a spec that are looked at while a VM runs; the rest is read again when it is launched.
 local KEPT = { "name", "project", "service", "user", "restart", "healthcheck", "logging", "stop_grace_ms", "ports", "nics",
-  "post_start", "ready", "depends_on" }
+  "post_start", "ready", "depends_on", "index" }
 
 ---@param entry table  of a record
 ---@return {desired: string, spec: table}
@@ -12,7 +12,7 @@ function M.of(entry)
   for _, key in ipairs(KEPT) do spec[key] = entry.spec[key] end
   spec.image = { path = entry.spec.image.path }
   spec.boot = entry.spec.boot and { kernel = entry.spec.boot.kernel }
-  spec.app = entry.spec.app and { working_dir = entry.spec.app.working_dir }
+  spec.app = entry.spec.app and { working_dir = entry.spec.app.working_dir, user = entry.spec.app.user }
   spec.environment = entry.spec.environment and {}
   return { desired = entry.desired, spec = spec }
 end

@@ -24,7 +24,7 @@ local function run_pre_stop(project, spec)
     on_change = function() end })
   if ok then return result end
   if not err.is_failure(result) then error(result, 0) end
-  project:emit { type = "supervisor.trouble", instance = spec.name, message = result.message }
+  project:emit { type = "supervisor.trouble", instance = spec.name, message = result.what or result.message }
   return math.max(0, spec.stop_grace_ms - (task.now_ms() - begun_ms))
 end
 

@@ -3,11 +3,11 @@
 local err = require "holos.core.err"
 local journal = require "holos.run.journal"
 local lock = require "holos.run.lock"
+local needed = require "holos.supervise.needed"
 local project_ = require "holos.supervise.project"
 local record_ = require "holos.run.record"
-local restart = require "holos.plan.restart"
-local runtime = require "holos.run.runtime"
 local scope_ = require "holos.run.scope"
+local scripts = require "holos.supervise.scripts"
 local supervisor = require "holos.run.supervisor"
 local task = require "holos.core.task"
 
@@ -35,23 +35,6 @@ local function take_lock(world, state, name, is_retiring)
   return try_lock(world, state, name, M.RETIRED_MS)
 end
 
-local function is_alive_or_due(world, state, project, entry)
-  local ok, now, why = pcall(runtime.load, world, state, project, entry.spec.name)
-  if not ok then return false end
-  if not now then return why == "rebooted" and restart.starts_at_boot(entry.spec.restart) end
-  return now.pid ~= nil or now.restarts ~= nil and now.restarts.next_ms ~= nil
-end
-
---- Whether there is anything to look after: something that is to run, and runs, has ended unseen, or is to be restarted.
-function M.is_needed(world, state, name)
-  local ok, record = pcall(record_.load, world, state, name)
-  if not ok or not record or not supervisor.is_wanted(record) then return false end
-  for _, entry in pairs(record.instances) do
-    if entry.desired == "running" and is_alive_or_due(world, state, name, entry) then return true end
-  end
-  return false
-end
-
 --- Goes where no login can end it, nor what it starts.
 ---@param name string?  its only project
 function M.settle(world, state, name)
@@ -74,11 +57,11 @@ function M.run(world, state, name, is_retiring)
     if not held then return "another" end
     do
       local _held <close> = held
-      why = project_.look_after(world, state, name)
+      why = project_.look_after(world, state, name, scripts.attach)
       if why ~= "retired" then supervisor.clear(world, state, name) end
     end
     -- Who came between our last look and the end of our lock has seen that we are there, and relies on us.
-  until why == "retired" or not M.is_needed(world, state, name)
+  until why == "retired" or not needed.by(world, state, name)
   return why
 end
 
@@ -110,7 +93,7 @@ function M.run_all(world, state)
   task.scope(function(scope)
     local running, known = {}, {}
     local function begin(name)
-      if running[name] or not M.is_needed(world, state, name) then return end
+      if running[name] or not needed.by(world, state, name) then return end
       running[name] = true
       scope:spawn(name, function()
         look_after(world, state, name, known)

@@ -2,9 +2,11 @@
 --- in `up`, as long as these can be expected. It never waits for ever. Effects: reads reports; events.
 local checks = require "holos.supervise.checks"
 local gate = require "holos.plan.gate"
+local hook = require "holos.plan.hook"
 local observe = require "holos.run.observe"
 local report = require "holos.plan.report"
 local restart = require "holos.plan.restart"
+local runtime = require "holos.run.runtime"
 local shutdown = require "holos.plan.shutdown"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
@@ -24,6 +26,15 @@ function M.comes_back(keeper, why)
   return why == "rebooted" and keeper.entry.desired == "running" and restart.starts_at_boot(keeper.entry.spec.restart)
 end
 
+-- Whether the commands of its start have run, which make it provisioned.
+local function look_at_start(project, other)
+  local spec = other.entry.spec
+  local now = spec.post_start and runtime.load(project.world, project.state, project.name, other.name)
+  local left, failed = hook.outstanding(spec, now or {})
+  if not left then return "there" end
+  return failed and "never" or "waits", "has failed"
+end
+
 local function look_at_live(project, other, goal)
   if goal == "running" then return "there" end
   if goal == "completed" then return "waits" end
@@ -33,7 +44,10 @@ local function look_at_live(project, other, goal)
     return status == "unhealthy" and "never" or "waits", "is unhealthy"
   end
   local told = observe.report(project.world, project.state, project.name, other.name, other.now)
-  if report.reached(told, goal) then return "there" end
+  if report.reached(told, goal) then
+    if goal == "provisioned" then return look_at_start(project, other) end
+    return "there"
+  end
   return told.state == "failed" and "never" or "waits", "has failed"
 end
 
@@ -55,9 +69,10 @@ local function until_moved(keeper, other, goal, moved)
     function() task.wait { at_ms = keeper.late_ms } end,
     function()
       if other.is_live and (goal == "ready" or goal == "provisioned") then
-        return checks.until_reported(project, other.entry.spec, other.now, goal)
+        checks.until_reported(project, other.entry.spec, other.now, goal)
+        if M.look(project, other, goal) ~= "waits" then return end
       end
-      task.event():wait()
+      task.event():wait() -- supervise/start stirs when it is done
     end,
   }
 end

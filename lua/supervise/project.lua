@@ -156,8 +156,9 @@ local function watch_files(project)
 end
 
 --- Looks after a project; the caller holds the supervisor's lock.
+---@param beside fun(project: table, scope: table)?  begins what else goes on meanwhile
 ---@return "idle"|"retired" why
-function M.look_after(world, state, name)
+function M.look_after(world, state, name, beside)
   local project = M.new(world, state, name)
   err.check("state directory", world.fs.mkdir_all(state:supervisors(), DIRECTORY_MODE))
   err.check("state directory", world.fs.mkdir_all(state:instances(name), DIRECTORY_MODE))
@@ -169,6 +170,7 @@ function M.look_after(world, state, name)
     scope:spawn("server", server.run, project, listener)
     scope:spawn("files", watch_files, project)
     scope:spawn("leave", leave.run, project)
+    if beside then beside(project, scope) end
     local why = project.over:wait()
     scope:cancel(why)
     return why

@@ -18,6 +18,7 @@ function M.run(project, spec, now, guest)
     on_change = ignore, tell = function(event) project:emit(event) end })
   if not ok and not err.is(problem, post_start.FAILED) then error(problem, 0) end
   guest.has_begun:fire()
+  project:stir()
   task.event():wait()
 end
 

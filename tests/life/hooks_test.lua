@@ -2,8 +2,10 @@
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local host = require "sys.host"
+local io_wait = require "holos.run.io"
 local json = require "sys.json"
 local stack_ = require "tests.support.stack"
+local supervised = require "tests.support.supervised"
 local tool = require "tests.support.tool"
 
 local YAML = [[
@@ -78,4 +80,35 @@ test("a launch that stops nothing is asked for when its turn comes", function()
   local stack <close> = stack_.on_fake(YAML)
   local refused = with_handlers(stack, BEFORE_LAUNCH:format 'return holos.veto "not by day"', "up")
   equal({ refused.status, select(2, refused.stderr:gsub("asked for", "")), #stack:pids() }, { 3, 1, 0 }, refused.stderr)
+end)
+
+local SUPERVISED = [[
+local function hear(event)
+  local out = assert(io.open("OUT", "a"))
+  out:write(event.type, " ", event.instance, " ", event.service, " ", event.how or event.attempt or "", "\n")
+  out:close()
+  error "and then fails"
+end
+for _, name in ipairs { "instance.exited", "instance.restarting", "instance.launched" } do holos.on(name, hear) end
+return require "holos.main" { ... }
+]]
+
+test("a supervisor with scripts tells them what it sees, once, and goes on when they fail", function()
+  local stack <close> = stack_.on_fake((YAML:gsub("db: {", "db: {restart: always, ")))
+  local script, out = stack.directory .. "/handlers.lua", stack.directory .. "/out"
+  files.write(script, (SUPERVISED:gsub("OUT", out)))
+  stack:expect { "up", "-d" }
+  local before = supervised.supervisor(stack)
+  local child <close> = stack:spawn { "lua", script, "supervise", "--all" }
+  supervised.supervisor(stack, before)
+  local pid = stack:ps()["db-0"].pid
+  supervised.kill(pid)
+  stack:eventually("db-0 runs again", function() return supervised.runs_anew(stack, "db-0", pid) end)
+  local told = "instance.exited db-0 db crashed\ninstance.restarting db-0 db 1\ninstance.launched db-0 db \n"
+  stack:eventually("the handlers have heard", function() return fs.read(out) == told end)
+  stack:eventually("their errors are written down", function() return #supervised.events(stack, "supervisor.trouble") == 3 end)
+  stack:expect { "stop" }
+  equal(fs.read(out), told)
+  child:kill()
+  io_wait.await(child, "try_wait")
 end)

@@ -3,6 +3,7 @@ local instead = require "tests.support.instead"
 local observe = require "holos.run.observe"
 local order = require "holos.supervise.order"
 local project_ = require "holos.supervise.project"
+local runtime = require "holos.run.runtime"
 local task = require "holos.core.task"
 local virtual = require "tests.support.virtual_poller"
 
@@ -66,6 +67,18 @@ test("a report is read until it says so", function()
     return { state = task.now_ms() >= 12000 and "provisioned" or "booting" }
   end })
   equal(turn("provisioned", { is_live = true, now = {} }), { true, 15000, { "waits until db-0 is provisioned" } })
+end)
+
+test("a machine is provisioned once the commands of its start have run; one that failed is not waited for", function()
+  local _kept <close> = instead(observe, { report = function() return { state = "provisioned" } end })
+  local left = {}
+  local _runtime <close> = instead(runtime, { load = function() return { post_start = left } end })
+  local db = entry "db"
+  db.spec.post_start = { { command = { "true" } } }
+  equal(turn("provisioned", { is_live = true, now = {}, entry = db }, after(800, function() left = { done = 1 } end)),
+    { true, 800, { "waits until db-0 is provisioned" } })
+  left = { done = 0, failed = { why = "exit 1" } }
+  equal(turn("provisioned", { is_live = true, now = {}, entry = db })[3], { "db-0 has failed: web-0 starts without it" })
 end)
 
 test("what is not to be expected is not waited for", function()

@@ -4,6 +4,7 @@ local instead = require "tests.support.instead"
 local launch = require "holos.run.launch"
 local lock = require "holos.run.lock"
 local main = require "holos.supervise.main"
+local needed = require "holos.supervise.needed"
 local project_ = require "holos.supervise.project"
 local supervisor = require "holos.run.supervisor"
 local task = require "holos.core.task"
@@ -42,7 +43,7 @@ test("a project that cannot be looked after is tried again, and ends no other of
     end }
   local _lock <close> = lock_until(0)
   local _supervisor <close> = instead(supervisor, { retire = function() end })
-  local _main <close> = instead(main, { is_needed = function() return true end })
+  local _needed <close> = instead(needed, { by = function() return true end })
   local _project <close> = instead(project_, { look_after = function(_, _, name)
     tries[#tries + 1] = name .. " " .. task.now_ms()
     if name == "bad" then error "a bug" end

@@ -8,11 +8,13 @@ local guest_ = require "holos.supervise.guest"
 local instead = require "tests.support.instead"
 local keeper_ = require "holos.supervise.keeper"
 local launch = require "holos.run.launch"
+local leave = require "holos.supervise.leave"
 local lock = require "holos.run.lock"
 local monitor = require "holos.run.monitor"
 local logs = require "holos.supervise.logs"
 local observe = require "holos.run.observe"
 local ports = require "holos.run.ports"
+local pre_stop = require "holos.run.pre_stop"
 local project_ = require "holos.supervise.project"
 local qmp = require "holos.run.qmp"
 local record_ = require "holos.run.record"
@@ -316,4 +318,27 @@ test("a report that is too long is read at its beginning and at its end, and is 
     equal(observe.report(world, STATE, "pair", "web-0", {}).state, "provisioned", kib .. " KiB")
   end
   ok(logs.limits("/i")[2].most_bytes <= observe.REPORT_BYTES)
+end)
+
+test("a supervisor that has to leave runs pre_stop first; one that fails is told, and the machine is stopped anyhow", function()
+  local function never() end
+  local specs, stopped = { ["web-0"] = { name = "web-0", service = "web", stop_grace_ms = 9000, pre_stop = { {} } } }, {}
+  specs["db-0"] = { name = "db-0", service = "db", stop_grace_ms = 5000 }
+  local _record <close> = instead(record_, { load = function()
+    return { instances = { ["web-0"] = { spec = specs["web-0"] }, ["db-0"] = { spec = specs["db-0"] } } }
+  end })
+  local _lock <close> = instead(lock, { take = function() return setmetatable({}, { __close = never }) end })
+  local _stop <close> = instead(stop, { stop = function(_, options) stopped[options.name] = options.grace_ms end })
+  local outcome = function() return 7000 end
+  local _pre_stop <close> = instead(pre_stop, { run = function() return outcome() end })
+  local project = project_of { state = STATE }
+  virtual.run(function() leave.stop_all(project) end)
+  equal({ stopped, project.told }, { { ["web-0"] = 7000, ["db-0"] = 5000 }, {} })
+  function outcome()
+    task.wait { at_ms = task.now_ms() + 4000 }
+    err.raise { message = "web-0: it runs on", what = "pre_stop 1 of 1, `drain`, failed: exit 1", code = "EPRESTOP" }
+  end
+  virtual.run(function() leave.stop_all(project) end)
+  equal({ stopped["web-0"], #project.told, project.told[1].message }, { 5000, 1,
+    "pre_stop 1 of 1, `drain`, failed: exit 1" })
 end)
