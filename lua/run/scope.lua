@@ -138,7 +138,8 @@ local function start(bus, unit, properties)
   local dbus = require "holos.core.dbus"
   local list = {}
   for i, property in ipairs(properties) do list[i] = { property[1], dbus.variant(property[2], property[3]) } end
-  local started, problem = try(bus, "StartTransientUnit", "ssa(sv)a(sa(sv))", { unit, "fail", list, {} }, "o")
+  -- "replace" for the slice's sake: an empty one may just be stopping. A scope that is there is refused all the same.
+  local started, problem = try(bus, "StartTransientUnit", "ssa(sv)a(sa(sv))", { unit, "replace", list, {} }, "o")
   if not started then return nil, problem end
   local removed = bus:signal(function(message)
     return message.member == "JobRemoved" and message.signature == "uoss" and message.body[2] == started[1]

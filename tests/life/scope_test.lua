@@ -56,6 +56,7 @@ local function run(script)
   files.write(out .. "/holos.yaml", YAML)
   files.write(out .. "/script", FUNCTIONS .. script)
   files.write(directory .. "/units/witness.service", UNIT)
+  files.write(directory .. "/units/user-0.slice", "[Unit]\nDefaultDependencies=no\n") -- as logind keeps it
   local result = tool.run({ files.directory .. "/support/run-systemd", directory }, { timeout_ms = 60000 })
   if result.status == 77 then skip "no systemd can be started here: that needs root and control groups" end
   local read = setmetatable({}, { __index = function(_, name) return fs.read(out .. "/" .. name, { max_bytes = 1 << 20 }) end })
@@ -109,6 +110,20 @@ test("what a unit starts stays with the unit; HOLOS_SCOPE=0 leaves all where it 
   ]]
   equal(out.unit, in_group("witness.service", 2), out.said)
   equal(out.off, in_group("session-1.scope", 2), out.said)
+end)
+
+test("a scope that is just ending, or its slice, is in nobody's way", function()
+  local out = run [[
+    exec >/out/said 2>&1
+    i=0
+    while [ $i -lt 5 ]; do
+        i=$((i + 1))
+        login $i holos up -d; groups >>up
+        holos down; [ $i -lt 4 ] || await_end
+    done
+  ]]
+  equal({ select(2, out.up:gsub("fake%-qemu holos%-pair%.scope \n", "")), select(2, out.up:gsub("fake%-qemu", "")) },
+    { 10, 10 }, out.said)
 end)
 
 test("where no manager can be reached the login is warned of once, and all is started", function()
