@@ -100,7 +100,8 @@ end
 -- One action in its turn. A failure that is borne fails for those alone that come after it.
 local function take_turn(world, job, ended, action)
   local fine = may_begin(ended, action)
-  if not fine and action.kind == "instance.launch" and not action.rollout and not job.is_stopped then
+  local is_untold = not fine and action.kind == "instance.launch" and not job.runs_on[action.instance]
+  if is_untold and not action.rollout and not job.is_stopped then
     job.warn(action.instance .. " was not started: what it depends on has failed")
   end
   ended[action.id]:fire(fine and job.tally:may_begin(action) and perform(world, job, action))
@@ -123,7 +124,7 @@ end
 ---@param actions holos.Action[]
 function M.run(world, job, actions)
   local ended = {}
-  job.failures = {}
+  job.failures, job.runs_on = {}, {} -- runs_on: instances that were not stopped, as a command of theirs failed
   job.slots = job.parallel and job.parallel > 0 and task.semaphore(job.parallel) or nil
   job.launched, job.tally = {}, tally.new() -- launched: instance -> what its runtime.json holds
   for _, action in ipairs(actions) do ended[action.id] = task.event() end

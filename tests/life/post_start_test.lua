@@ -91,3 +91,21 @@ test("up and its supervisor at once: each command runs once; who is killed leave
     equal({ task.within(10000, io_wait.await, up, "try_wait"), marks() }, { { exit = 0 }, "one\ntwo\ntwo\n" })
   end)
 end)
+
+test("up killed while a command runs: ps starts a supervisor that runs it again, and the rest; plan says so before", function()
+  with(GATED, function(stack, marks, _, directory)
+    local gate <close> = assert(lock.open(directory .. "/gate"))
+    assert(gate:try_take())
+    local up <close> = stack:spawn { "up" }
+    stack:eventually("two begins", function() return marks() == "one\ntwo\n" end)
+    up:kill()
+    io_wait.await(up, "try_wait")
+    local plan = stack:expect { "plan" }.stdout
+    ok(plan:find("· web%-0  runs `sh %-c 'echo two [^`]*` once it is provisioned"), plan)
+    stack:ps()
+    stack:eventually("it goes on", function() return marks() == "one\ntwo\ntwo\n" end)
+    gate:release()
+    stack:eventually("all have run", function() return supervised.runtime(stack, "web-0").post_start.done == 2 end)
+    equal({ stack:expect({ "plan" }).stdout, marks() }, { "0 to add, 0 to change, 0 to remove.\n", "one\ntwo\ntwo\n" })
+  end)
+end)

@@ -73,6 +73,21 @@ test("one that fails leaves the machine running, and what it depends on; nothing
   end)
 end)
 
+test("a change that restarts several leaves the one alone whose command fails, and changes the others", function()
+  with("{command: 'false'}", function(stack)
+    local before = stack:ps()
+    stack:write((yaml("{command: 'false'}", "vm: {memory_mb: 1024},"):gsub("depends_on: %[db%], ", "")
+      :gsub("db: {", "db: {vm: {memory_mb: 1024}, ")))
+    ok(stack:expect({ "plan" }).stdout:find("· web-0  runs `false` before it stops   (pre_stop, at most 4s)", 1, true))
+    local failed = stack:expect({ "up" }, 1)
+    ok(not failed.stderr:find("was not started", 1, true), failed.stderr)
+    local after = stack:ps()
+    equal({ after["web-0"].pid, after["db-0"].pid ~= before["db-0"].pid, desired(stack) },
+      { before["web-0"].pid, true, { "running", "running" } })
+    equal(stack:run({ "plan", "--exit-code" }).status, 10)
+  end)
+end)
+
 test("they have half of the grace; one that takes longer is cut off, and the machine runs on", function()
   with("{command: 'true'}, {command: [sh, -c, 'exec flock DIR/gate true']}", function(stack, _, _, _, directory)
     local gate <close> = assert(lock.open(directory .. "/gate"))

@@ -38,8 +38,9 @@ local function is_stopped(plan, name)
   return false
 end
 
--- One that is recreated is what it was until its disk is moved.
-local function spec_that_runs(plan, spec)
+--- The spec of a machine that runs: one that is recreated is what it was until its disk is moved.
+---@param spec table  as it is to be
+function M.running_spec(plan, spec)
   local intent = plan.intents[spec.name] or {}
   local replaced = intent.replaced and not intent.replaced.is_moved and intent.replaced
   return replaced and replaced.spec or spec
@@ -47,7 +48,7 @@ end
 
 --- What runs before the stop that an instance's launch comes after, and after the launch.
 function M.launch(plan, context, spec)
-  local before = spec_that_runs(plan, spec)
+  local before = M.running_spec(plan, spec)
   if before.pre_stop and is_stopped(plan, spec.name) then M.stop(plan, context, before) end
   if spec.post_start and not context.no_start then start(plan, context, spec, 1, "") end
 end

@@ -51,11 +51,12 @@ end
 
 local function any(waits) return waits.after_any and #waits.after_any > 0 and waits.after_any or nil end
 
---- Stops an instance once all is ready for its next launch.
+--- Stops an instance once all is ready for its next launch. One whose pre_stop fails runs on, and the others are changed.
 ---@return {after: string[]} waits  of what comes then
 function M.stop(plan, spec, waits, because)
   return { after = { sheet.add(plan, { id = "stop/" .. spec.name, kind = "instance.stop", instance = spec.name,
-    after = waits.after, after_any = any(waits), because = because }) } }
+    after = waits.after, after_any = any(waits), optional = announce.running_spec(plan, spec).pre_stop and true or nil,
+    because = because }) } }
 end
 
 --- Launches an instance, unless nothing is to be started.

@@ -14,7 +14,8 @@ end
 local function remove(plan, context, spec, because, where)
   local name = spec.name
   if spec.protect then return refuse_protected(plan, name, where) end
-  local stop = sheet.add(plan, { id = "stop/" .. name, kind = "instance.stop", instance = name, after = {}, because = because })
+  local stop = sheet.add(plan, { id = "stop/" .. name, kind = "instance.stop", instance = name, after = {}, because = because,
+    optional = spec.pre_stop and true or nil })
   context.removed[name] = sheet.add(plan, { id = "trash/" .. name, kind = "instance.trash", instance = name, after = { stop },
     because = because })
   sheet.row(plan, "-", name, ("stop; root disk to the trash   %s"):format(because), where)

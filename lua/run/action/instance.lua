@@ -77,6 +77,7 @@ local function run_pre_stop(world, job, action, spec, grace_ms)
     warn = job.warn, on_change = function(told) job.on_change(action.instance, told) end })
   if ok then return result end
   job.record.instances[action.instance].desired = "running"
+  job.runs_on[action.instance] = true
   error(result, 0)
 end
 
