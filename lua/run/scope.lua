@@ -101,12 +101,16 @@ end
 -- A manager's own socket comes first: it is there without a bus, too, and nobody stands between.
 local function places(world, manager)
   if manager == "system" then return { { directory = "/run/systemd", name = "private", is_direct = true }, SYSTEM_BUS } end
-  local runtime = world.host.env("XDG_RUNTIME_DIR")
-  if not runtime or runtime:sub(1, 1) ~= "/" then runtime = ("/run/user/%d"):format(world.host.uid()) end
-  local list = { { directory = path.join(runtime, "systemd"), name = "private", is_direct = true },
-    { directory = runtime, name = "bus" } }
+  local list, own = {}, ("/run/user/%d"):format(world.host.uid())
+  local function add(directory)
+    list[#list + 1] = { directory = path.join(directory, "systemd"), name = "private", is_direct = true }
+    list[#list + 1] = { directory = directory, name = "bus" }
+  end
+  local told = world.host.env("XDG_RUNTIME_DIR") or ""
+  if told:sub(1, 1) == "/" then add(told) end
+  if told ~= own then add(own) end -- sudo may have brought another's
   local session = (world.host.env("DBUS_SESSION_BUS_ADDRESS") or ""):match("^unix:path=(/[^,;%%]+)")
-  if session then list[3] = { directory = path.parent(session), name = session:match("[^/]+$") } end
+  if session then list[#list + 1] = { directory = path.parent(session), name = session:match("[^/]+$") } end
   return list
 end
 
@@ -145,7 +149,7 @@ local function start(bus, unit, properties)
     return message.member == "JobRemoved" and message.signature == "uoss" and message.body[2] == started[1]
   end)
   if removed.body[4] == "done" then return "started" end
-  err.raise { message = ("the start of %s: %s"):format(unit, removed.body[4]), code = "EDBUS" }
+  err.raise { message = ("the start of %s: %s"):format(unit, removed.body[4]:gsub("%c", "?")), code = "EDBUS" }
 end
 
 -- Whoever else has the project started its scope.

@@ -28,11 +28,14 @@ local function properties(client, call, values)
   client:answer(call, "a{sv}", all)
 end
 
--- A logind; `wanted` is {kills, lingers, only, exclude}.
+-- A logind that knows ann (1000) and bob (1001); `wanted` is {kills, lingers, only, exclude}.
 local function logind(wanted)
   return function(client, call)
-    if call.path:find("/user/", 1, true) then
-      return properties(client, call, { Name = "ann", Linger = wanted.lingers or false, State = "active" })
+    local uid = call.path:match("/user/_(%d+)$")
+    if uid then
+      local name = ({ ["0"] = "root", ["1000"] = "ann", ["1001"] = "bob" })[uid]
+      if not name then return client:refuse(call, "org.freedesktop.DBus.Error.UnknownObject", "no such user") end
+      return properties(client, call, { Name = name, Linger = wanted.lingers or false, State = "active" })
     end
     properties(client, call, { KillUserProcesses = wanted.kills or false, KillOnlyUsers = wanted.only or {},
       KillExcludeUsers = wanted.exclude or {} })
@@ -148,6 +151,9 @@ end)
 test("without its own socket a manager is asked by the bus", function()
   local host = systemd.host { uid = 0 }
   equal(systemd.with(host, { bus = manager(host) }, nil, enter), { manager = "system" })
+  host = systemd.host { uid = 1000, env = { XDG_RUNTIME_DIR = "/run/user/0" } }
+  equal(systemd.with(host, { bus = logind { lingers = true }, user = manager(host) }, nil, enter), { manager = "user" })
+  equal(host.connected, { "bus", "/run/user/0/systemd/private", "/run/user/0/bus", "user" })
   host = systemd.host { uid = 1000, env = { DBUS_SESSION_BUS_ADDRESS = "unix:path=/run/user/1000/bus,guid=1" } }
   equal(systemd.with(host, { bus = logind { lingers = true }, user_bus = manager(host) }, nil, enter), { manager = "user" })
 end)
@@ -164,6 +170,21 @@ test("a user goes where logind's settings ask for it", function()
     result = as_user(wanted)
     equal(result.manager, "user")
     ok(result.warning:find("last logout of ann; .*enable%-linger ann$"), result.warning)
+  end
+end)
+
+test("in another's login it is the other's that counts, and who runs us that lingers", function()
+  local function told(uid, wanted)
+    local host = systemd.host { uid = uid }
+    local user = systemd.with(host, { bus = logind(wanted), user = manager(host) }, nil, enter)
+    return user, host
+  end
+  equal(told(1001, { kills = true, exclude = { "ann" } }), {})
+  equal(told(1001, { lingers = true }), { manager = "user" })
+  for _, uid in ipairs { 1001, 1002 } do -- 1002 has never logged in
+    local result = told(uid, { kills = true, only = { "ann" } })
+    equal(result.manager, "user")
+    ok(result.warning:find("enable%-linger " .. (uid == 1001 and "bob" or "1002") .. "$"), result.warning)
   end
 end)
 

@@ -92,8 +92,11 @@ local function who_lingers(stack)
   equal(gone, "LoadState=not-found\n")
 end
 
+-- Without the manager's own socket, so by the system's bus.
 local function by_sudo(stack)
+  login(stack, "sudo mv /run/systemd/private /run/systemd/hidden")
   local before, warning = started(stack, "as_root holos up -d 2>&1; echo =; machines")
+  login(stack, "sudo mv /run/systemd/hidden /run/systemd/private")
   equal({ before, warning }, { in_unit "holos-pair.scope", nil })
   equal(login(stack, "machines; cat /proc/$(pgrep -x -n fake-qemu)/cgroup"),
     in_unit "holos-pair.scope" .. "0::/machine.slice/holos-pair.scope\n")
