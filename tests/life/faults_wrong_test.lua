@@ -364,7 +364,7 @@ end)
 test("B29: logs of any size are read in little memory, -n gives as many lines as it says, long ones too", function()
   local stack <close> = started((LOGGED:gsub("SIZE", "1g")))
   local line = ("x"):rep(3000) .. "\n"
-  for block = 1, 64 do console(stack, ("block %d\n"):format(block) .. line:rep(350)) end -- 64 MiB
+  for block = 1, 32 do console(stack, ("block %d\n"):format(block) .. line:rep(350)) end -- 32 MiB
   local limited = { "prlimit", "--as=" .. (48 << 20), "--", host.executable() }
   local function logs(...)
     local argv = { table.unpack(limited) }
@@ -373,9 +373,9 @@ test("B29: logs of any size are read in little memory, -n gives as many lines as
   end
   local tail = logs("-n", "700")
   equal({ tail.status, tail.stderr, select(2, tail.stdout:gsub("\n", "")) }, { 0, "", 700 })
-  ok(tail.stdout:find("\nblock 64\n", 1, true) and not tail.stdout:find("\nblock 62\n", 1, true))
+  ok(tail.stdout:find("\nblock 32\n", 1, true) and not tail.stdout:find("\nblock 30\n", 1, true))
   local all = logs()
-  equal({ all.status, all.stderr, select(2, all.stdout:gsub("\nblock ", "")) }, { 0, "", 64 })
+  equal({ all.status, all.stderr, select(2, all.stdout:gsub("\nblock ", "")) }, { 0, "", 32 })
   equal(logs("-n", "0").stdout, "")
 end)
 

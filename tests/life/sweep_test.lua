@@ -2,6 +2,7 @@
 local fs = require "sys.fs"
 local stack_ = require "tests.support.stack"
 local sweep = require "holos.run.sweep"
+local task = require "holos.core.task"
 
 local YAML = [[
 name: pair
@@ -9,6 +10,7 @@ services:
   web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s, volumes: ["data:/data"]}
 volumes: {data: {size: 1M}}
 ]]
+local ROUNDS = require("tests.support.files").environment "HOLOS_TESTS" == "all" and 40 or 4
 local LEFT = ".0123456789abcdef.tmp"
 
 test("what killed writers left goes, when it is old and has a name of ours", function()
@@ -70,4 +72,26 @@ test("copies of secrets that no record leads to go with the next command", funct
   stack:write(YAML)
   stack:expect { "up", "-d" }
   ok(not fs.lstat(copies))
+end)
+
+local function has_come_late(told)
+  for _, reason in ipairs { "there is no project", "is gone; another command", "the trash holds nothing" } do
+    if told:find(reason, 1, true) then return true end
+  end
+  return false
+end
+
+test("up and down at the same time, again and again: none fails for what another has cleared up", function()
+  local stack <close> = stack_.on_fake(YAML)
+  local verbs = { { "up", "-d" }, { "down", "-v", "--purge" }, { "up", "-d" }, { "down" }, { "up", "-d" },
+    { "trash", "empty", "--yes" } }
+  for _ = 1, ROUNDS do
+    task.map(verbs, #verbs, function(words)
+      local result = stack:run(words)
+      ok(result.status == 0 or words[1] ~= "up" and result.status == 1 and has_come_late(result.stderr),
+        ("%s: %s %s"):format(words[1], result.status, result.stderr))
+    end)
+  end
+  stack:run { "down", "-v", "--purge" }
+  equal(#stack:pids(), 0)
 end)
