@@ -42,7 +42,7 @@ local function new_locks(context)
   end })
 end
 
---- Deletes it, and says so. The caller holds his project's lock.
+--- Deletes it, and says so; what cannot be deleted is a warning. The caller holds his project's lock.
 function M.sweep(context, talk, record)
   local world, state = context.world, context.state
   local locks <close> = new_locks(context)
@@ -50,10 +50,14 @@ function M.sweep(context, talk, record)
     talk.notice("trash: deleting " .. text)
     journal.append(world, state, batch.project, { type = "trash.deleted", batch = batch.batch })
   end
-  trash.sweep(world, state, on_removed, spared(context, record, function(name)
+  local spared_of = spared(context, record, function(name)
     locks[name] = lock.try(world, state:project_lock(name))
     return locks[name] ~= nil
-  end))
+  end)
+  local ok, problem = pcall(trash.sweep, world, state, on_removed, spared_of)
+  if ok then return end
+  if not err.is_failure(problem) then error(problem, 0) end
+  talk.warn(tostring(problem))
 end
 
 return M

@@ -337,6 +337,12 @@ test("B28: what is over of the trash goes with the next command of any project, 
   other:expect { "up", "-d" }
   ok(fs.stat(batch), "somebody works on pair")
   held:release()
+  if host.uid() == 0 and run_tool({ "chattr", "+i", batch .. "/record.json" }).status == 0 then
+    local told = other:run({ "up", "-d" })
+    run_tool { "chattr", "-i", batch .. "/record.json" }
+    ok(told.status == 0 and told.stderr:find("not permitted", 1, true), told.stderr)
+    run_tool { "touch", "-d", "8 days ago", batch } -- it has changed, so it is as new
+  end
   ok(other:expect({ "up", "-d" }).stderr:find("trash: deleting", 1, true))
   for _, path in ipairs { "/trash/pair", "/locks/pair.lock" } do ok(not fs.lstat(stack.state .. path), path) end
   other:expect { "down" }
