@@ -1,8 +1,10 @@
 -- pre_stop on the stand-in for QEMU, whose guest is a real sshd: before a command switches a machine off, within its grace.
 local files = require "tests.support.files"
 local fs = require "sys.fs"
+local io_wait = require "holos.run.io"
 local json = require "sys.json"
 local lock = require "sys.lock"
+local proc = require "sys.proc"
 local qmp = require "holos.run.qmp"
 local ssh_guest = require "tests.support.ssh_guest"
 local stack_ = require "tests.support.stack"
@@ -126,5 +128,25 @@ test("they are left out, and that is said, where the guest cannot be asked; a ma
     files.write(directory .. "/pid", tostring(stack:ps()["web-0"].pid))
     stack:expect { "stop" }
     equal({ marks(), stack:ps()["web-0"].running }, { "bye\n", false })
+  end)
+end)
+
+test("a stop that ends in the middle of them: by Ctrl-C all runs on as before; a killed one is finished by the next", function()
+  with("{command: [sh, -c, 'echo bye >>DIR/marks; exec flock DIR/gate true']}", function(stack, marks, _, _, directory)
+    local gate <close> = assert(lock.open(directory .. "/gate"))
+    assert(gate:try_take())
+    for number, signal in ipairs { "INT", "KILL" } do
+      local down <close> = stack:spawn { "down" }
+      stack:eventually("it runs", function() return marks() == ("bye\n"):rep(number) end)
+      local process <close> = assert(proc.open(down.pid, down.start_time))
+      process:signal(signal)
+      io_wait.await(down, "try_wait")
+      equal({ stack:ps()["web-0"].running, stack:ps()["db-0"].running }, { true, true })
+      if signal == "INT" then equal({ desired(stack), #stack:supervisors() }, { { "running", "running" }, 1 }) end
+    end
+    gate:release()
+    stack:expect { "down" }
+    equal({ marks(), #stack:pids() }, { ("bye\n"):rep(3), 0 })
+    stack:expect { "up", "-d" }
   end)
 end)
