@@ -4,6 +4,8 @@ local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local json = require "sys.json"
 local pair = require "tests.support.pair"
+local ssh_guest = require "tests.support.ssh_guest"
+local stack_ = require "tests.support.stack"
 local table_ = require "holos.core.table"
 
 local function yaml(update, changes)
@@ -183,4 +185,21 @@ test("what has no effect in rollback_config is said, and two of one instance can
   stack:write(yaml "order: start-first")
   local refused = stack:expect({ "up" }, 2)
   ok(refused.stderr:find("write stop-first", 1, true), refused.stderr)
+end)
+
+test("a machine that serves runs its pre_stop before it goes back; when that fails it goes back all the same", function()
+  local directory = tmpdir()
+  local marks = directory .. "/marks"
+  local more = ("pre_stop: [{command: [sh, -c, 'echo bye >>%s; test $(wc -l <%s) -lt 2']}],"):format(marks, marks)
+  local stack <close> = stack_.on_fake(yaml(ROLLBACK, { more = more }))
+  ssh_guest.with(stack, nil, function(_, set)
+    stack:expect { "up" }
+    stack:write(yaml(ROLLBACK, { more = more, memory = 768 }))
+    set { "web-1@768M: report=failed" }
+    local failed = stack:expect({ "up" }, 4)
+    ok(failed.stderr:find("web%-0: pre_stop 1 of 1.-failed: exit 1; it goes back all the same"), failed.stderr)
+    equal({ files.read(marks), memories(stack) }, { "bye\nbye\n", { 512, 512, 512 } })
+    for name, entry in pairs(pair.record(stack).instances) do equal(entry.previous, nil, name) end
+    stack:expect { "down", "--no-pre-stop" }
+  end)
 end)

@@ -41,19 +41,37 @@ local function stop_and_restore(world, job, name)
   back.restore(world, job.state, job.record, name)
 end
 
+-- Part of going back, told as if it were an action of the plan.
+local function act(world, job, kind, name, goal)
+  local action, begun_ms = { kind = kind, instance = name, goal = goal }, task.now_ms()
+  job.on_start(action)
+  local fine, result = xpcall(instance[kind], err.trace, world, job, action)
+  job.on_end(action, fine, result, task.now_ms() - begun_ms)
+  if not fine then error(result, 0) end
+end
+
+-- One that serves runs its pre_stop first; when that fails it goes back all the same, as do the others.
+local function let_go(world, job, name)
+  local fine, problem = xpcall(act, err.trace, world, job, "instance.stop", name)
+  if fine then return end
+  if not err.is(problem, "EPRESTOP") then error(problem, 0) end
+  job.runs_on[name] = nil
+  job.warn(("%s: %s; it goes back all the same"):format(name, problem.what))
+end
+
 -- What was put back already is only written down.
 local function go_back(world, job, name)
   if back.is_untouched(world, job.state, job.record, name) then return back.restore(world, job.state, job.record, name) end
-  instance["instance.stop"](world, job, { instance = name })
+  let_go(world, job, name)
   stop_and_restore(world, job, name)
-  if job.record.instances[name].desired == "running" then instance["instance.launch"](world, job, { instance = name }) end
+  if job.record.instances[name].desired == "running" then act(world, job, "instance.launch", name) end
 end
 
 local function one_back(world, job, name)
   go_back(world, job, name)
   local goal = gate.goal(job.record.instances[name].spec)
   if not job.launched[name] or goal == "running" then return end -- its turn had not come
-  instance["instance.await"](world, job, { instance = name, goal = goal })
+  act(world, job, "instance.await", name, goal)
 end
 
 -- One that does not come back keeps none of the others from it.
