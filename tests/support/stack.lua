@@ -28,8 +28,9 @@ end
 
 --- A stack whose VMs are the stand-in for QEMU; ./image.qcow2 is there.
 ---@param settings string[]?  of the stand-in
-function M.on_fake(yaml, settings)
-  local stack = M.new { yaml = yaml }
+---@param options table?       as of `new`
+function M.on_fake(yaml, settings, options)
+  local stack = M.new { yaml = yaml, in_memory = options and options.in_memory }
   stack.qemu = fake_qemu.install(settings)
   assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
   return stack
