@@ -2,11 +2,15 @@
 -- of a service fail, all of it goes back to what it was, and no disk is lost.
 local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
+local fs = require "sys.fs"
+local io_wait = require "holos.run.io"
 local json = require "sys.json"
 local pair = require "tests.support.pair"
+local proc = require "sys.proc"
 local ssh_guest = require "tests.support.ssh_guest"
 local stack_ = require "tests.support.stack"
 local table_ = require "holos.core.table"
+local task = require "holos.core.task"
 
 local function yaml(update, changes)
   local with = table_.merge({ image = "image", memory = 512, more = "" }, changes or {})
@@ -202,4 +206,54 @@ test("a machine that serves runs its pre_stop before it goes back; when that fai
     for name, entry in pairs(pair.record(stack).instances) do equal(entry.previous, nil, name) end
     stack:expect { "down", "--no-pre-stop" }
   end)
+end)
+
+test("monitor: one that turns unhealthy in that time has failed", function()
+  local directory = tmpdir()
+  local well = directory .. "/well"
+  local more = ("healthcheck: {test: [CMD-SHELL, 'test -e %s'], interval: 100ms, timeout: 5s, retries: 2},"):format(well)
+  local function file(memory)
+    return (yaml(ROLLBACK .. ", monitor: 20s", { more = more, memory = memory }):gsub("replicas: 3", "replicas: 1"))
+  end
+  files.write(well, "")
+  local stack <close> = stack_.on_fake(file(512))
+  ssh_guest.with(stack, nil, function()
+    stack:expect { "up" }
+    stack:write(file(768))
+    local failed
+    task.all {
+      function() failed = stack:expect({ "up" }, 4) end,
+      function()
+        stack:eventually("the new one is healthy", function()
+          local row = stack:ps()["web-0"]
+          return row.memory_mib == 768 and row.status == "healthy"
+        end)
+        assert(fs.remove(well))
+        stack:eventually("it goes back", function()
+          return files.read(stack.state .. "/events/pair.jsonl"):find("instance.rolled_back", 1, true) ~= nil
+        end)
+        files.write(well, "")
+      end,
+    }
+    ok(failed.stderr:find("web%-0: unhealthy: %d+ checks failed") and failed.stderr:find("web was rolled back", 1, true),
+      failed.stderr)
+    local row = stack:ps()["web-0"]
+    equal({ row.memory_mib, row.status }, { 512, "healthy" })
+    stack:expect { "down" }
+  end)
+end)
+
+test("a Ctrl-C while instances go back does not leave some of them behind", function()
+  local stack <close>, before = started(ROLLBACK)
+  stack:write(yaml(ROLLBACK, MORE))
+  fake_qemu.set(stack.qemu, { "web-1@768M: report=failed", "web-0@512M: report_delay_ms=1500" })
+  local child <close> = stack:spawn { "up" }
+  stack:eventually("the first is on its way back", function()
+    return files.read(stack.state .. "/events/pair.jsonl"):find("instance.rolled_back", 1, true) ~= nil
+  end)
+  local process <close> = assert(proc.open(child.pid, child.start_time))
+  process:signal "INT"
+  local ended = io_wait.await(child, "try_wait")
+  equal(ended, { exit = 4 })
+  require_back(stack, before)
 end)
