@@ -39,6 +39,21 @@ test("durations need a unit", function()
   equal(units.format_duration(1500), "1.5s")
 end)
 
+test("moments: so long ago, or a time as RFC 3339 writes it", function()
+  equal(units.parse_moment "10m", { ago_ms = 600000 })
+  equal(units.parse_moment "2026-11-21T10:46:20.250Z".utc_ms, 1795257980250)
+  equal(units.parse_moment "1970-01-02".utc_ms, 86400000)
+  for text_, utc_ms in pairs {
+    ["2026-11-21T10:46:20Z"] = 1795257980000,
+    ["2024-02-29T23:59:59+01:30"] = 1709245799000,
+    ["1999-12-31T00:00:00-08:00"] = 946627200000,
+    ["2000-03-01T12:00:00Z"] = 951912000000,
+  } do equal(units.parse_moment(text_).utc_ms, utc_ms, text_) end
+  for _, wrong in ipairs { "yesterday", "2026-13-01", "2026-11-21T10:46:20", "2026-11-21T10:46Z", "2026-11-21 10:46:20Z", "" } do
+    equal(units.parse_moment(wrong), nil, wrong)
+  end
+end)
+
 test("a dependency order names its cycle", function()
   local needs = { web = { "db", "cache" }, db = {}, cache = { "db" } }
   equal(dag.order({ "web", "cache", "db" }, function(name) return needs[name] end), { "db", "cache", "web" })
