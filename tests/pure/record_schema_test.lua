@@ -95,6 +95,20 @@ test("record: what is missing is said with its place", function()
   ok(complaint_of("record", record):find("spec.mounts[1].volume: expected the name of a volume", 1, true))
 end)
 
+test("record: what an instance was before a change is a whole spec and flags", function()
+  local function with(key, value)
+    local made = sound_record()
+    local previous = { spec = sound_spec(), desired = "running", has_new_disk = true, is_going_back = true }
+    made.instances["web-0"].previous = previous
+    previous[key] = value
+    return complaint_of("record", made)
+  end
+  equal(with("desired", "stopped"), nil)
+  for key, value in pairs { desired = 1, has_new_disk = {}, is_going_back = {}, spec = {}, kept = {} } do
+    ok((with(key, value) or ""):find("instances.web-0.previous." .. key, 1, true), key)
+  end
+end)
+
 test("record: an empty list that JSON calls an object is a list", function()
   local record = sound_record()
   record.instances["web-0"].spec.ports = {}
