@@ -13,7 +13,7 @@ local YAML = [[
 name: pair
 services:
   db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 4s}
-  web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 8s, depends_on: [db], MORE
+  web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 20s, depends_on: [db], MORE
     pre_stop: [HOOKS]}
 ]]
 
@@ -80,7 +80,7 @@ test("a change that restarts several leaves the one alone whose command fails, a
     local before = stack:ps()
     stack:write((yaml("{command: 'false'}", "vm: {memory_mb: 1024},"):gsub("depends_on: %[db%], ", "")
       :gsub("db: {", "db: {vm: {memory_mb: 1024}, ")))
-    ok(stack:expect({ "plan" }).stdout:find("· web-0  runs `false` before it stops   (pre_stop, at most 4s)", 1, true))
+    ok(stack:expect({ "plan" }).stdout:find("· web-0  runs `false` before it stops   (pre_stop, at most 10s)", 1, true))
     local failed = stack:expect({ "up" }, 1)
     ok(not failed.stderr:find("was not started", 1, true), failed.stderr)
     local after = stack:ps()
@@ -94,7 +94,7 @@ test("they have half of the grace; one that takes longer is cut off, and the mac
   with("{command: 'true'}, {command: [sh, -c, 'exec flock DIR/gate true']}", function(stack, _, _, _, directory)
     local gate <close> = assert(lock.open(directory .. "/gate"))
     assert(gate:try_take())
-    local failed = stack:expect({ "stop", "--timeout", "2s", "web" }, 1)
+    local failed = stack:expect({ "stop", "--timeout", "6s", "web" }, 1)
     local waited = failed.stderr:match("pre_stop 2 of 2, `[^`]*`, failed: not done after ([%d.]+)[ms]+; it runs on")
     ok(waited, failed.stderr)
     equal(stack:ps()["web-0"].running, true)
