@@ -79,8 +79,11 @@ test("disks that were replaced go to the trash, and those of before are back, of
     ok(planned:find("web-0, web-1, web-2: back to the old disks, from image.qcow2 (the new ones go to the trash)", 1, true),
       planned)
     stack:expect({ "up", "--recreate" }, 4)
+    -- All at once: who has not begun when the first one fails, makes none.
+    local least = update:find("parallelism: 0", 1, true) and 0 or 1
     for i = 0, 2 do
-      equal({ pair.backing(stack, "web-" .. i), #pair.disks_in_trash(stack, "web-" .. i) }, { "image.qcow2", 1 }, update)
+      local made = #pair.disks_in_trash(stack, "web-" .. i)
+      equal({ pair.backing(stack, "web-" .. i), made <= 1 and made >= (i == 2 and 1 or least) }, { "image.qcow2", true }, update)
     end
     require_back(stack, before)
   end
