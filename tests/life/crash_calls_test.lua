@@ -44,6 +44,15 @@ sweep("start is killed; then comes another start, or a stop and a start", { "sta
   end,
   judge = require_start })
 
+sweep("restart is killed; then comes another restart, or an up", { "restart", "-d" }, { prepare = up,
+  judge = function(stack, where, round)
+    if round % 2 == 0 then
+      stack:expect { "restart", "-d" }
+      equal(crash.running(stack), crash.ALL, where)
+    end
+    crash.require_recovery(stack, where)
+  end })
+
 sweep("down is killed; then comes another down, or an up", { "down" }, { prepare = up,
   judge = function(stack, where, round)
     if round % 2 == 0 then crash.require_recovery(stack, where) end
