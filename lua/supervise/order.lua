@@ -14,7 +14,7 @@ local task = require "holos.core.task"
 local M = {}
 
 --- Who waits so long starts without the others.
-M.LATE_MS = 300000
+M.LATE_MS = 600000
 
 local DONE = { running = "runs", completed = "has done its work" }
 
@@ -36,7 +36,7 @@ local function look_at_start(project, other)
 end
 
 local function look_at_live(project, other, goal)
-  if goal == "running" then return "there" end
+  if goal == "running" or goal == "healthy" and not other.entry.spec.healthcheck then return "there" end
   if goal == "completed" then return "waits" end
   if goal == "healthy" then
     local status = other.guest and other.guest.health or other.now.health

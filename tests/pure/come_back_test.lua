@@ -9,7 +9,7 @@ local virtual = require "tests.support.virtual_poller"
 
 local function entry(service, fields)
   local spec = { name = service .. "-0", service = service, image = { path = "/i" }, depends_on = fields and fields.depends_on,
-    restart = { policy = "always" } }
+    healthcheck = {}, restart = { policy = "always" } }
   return { desired = fields and fields.desired or "running", spec = spec }
 end
 
@@ -51,6 +51,9 @@ test("what is there is not waited for", function()
   equal(turn("started", { is_live = true, now = {} }), { true, 0, {} })
   equal(turn("healthy", { is_live = true, now = { health = "healthy" } }), { true, 0, {} })
   equal(turn("completed", { now = { exit = "powered off" }, is_active = idle }), { true, 0, {} })
+  local unchecked = entry "db"
+  unchecked.spec.healthcheck = nil
+  equal(turn("healthy", { is_live = true, now = {}, entry = unchecked }), { true, 0, {} })
 end)
 
 test("what comes is waited for, and that is said once", function()
@@ -92,14 +95,14 @@ test("what is not to be expected is not waited for", function()
   equal(turn("ready", { is_live = true, now = {} })[3], { "db-0 has failed" .. without })
 end)
 
-test("what never comes is waited for five minutes, however often something else happens", function()
+test("what never comes is waited for ten minutes, however often something else happens", function()
   local result = turn("healthy", { is_live = true, now = {} }, function(_, project)
     for _ = 1, 1000 do
-      task.wait { at_ms = task.now_ms() + 100 }
+      task.wait { at_ms = task.now_ms() + 700 }
       project:stir()
     end
   end)
-  equal(result, { true, 300000, { "waits until db-0 is healthy", "db-0 was waited for 300 s: web-0 starts without it" } })
+  equal(result, { true, 600000, { "waits until db-0 is healthy", "db-0 was waited for 600 s: web-0 starts without it" } })
 end)
 
 test("news of the machine itself end the wait, and the time that is left goes on", function()
@@ -109,5 +112,5 @@ test("news of the machine itself end the wait, and the time that is left goes on
     web.inbox:put(true)
     late = web.late_ms
   end), { false, 400, { "waits until db-0 is healthy" } })
-  equal(late, 300000)
+  equal(late, 600000)
 end)
