@@ -88,7 +88,7 @@ test("killed at any call while it starts a machine again, a supervisor leaves no
       rounds = rounds + 1
     end
   end
-  ok(rounds >= (IS_FULL and 20 or 2), ("it was cut %d times"):format(rounds))
+  ok(rounds >= (IS_FULL and 15 or 2), ("it was cut %d times"):format(rounds))
 end, { timeout_ms = 900000 })
 
 -- Nothing answers as a web server does, so web-0 is replaced for ever.
