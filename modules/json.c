@@ -2,7 +2,6 @@
 #include <jansson.h>
 #include <string.h>
 
-#include "plainjson.h"
 #include "json_scan.h"
 
 #define HOLDER_TYPE "sys.json.holder"
@@ -135,8 +134,6 @@ static int l_decode(lua_State *L)
     const char *text = luaL_checklstring(L, 1, &length);
     size_t max_depth = check_depth(L, 2);
     struct sys_error error;
-    if (plainjson_push(L, text, length, max_depth, LIST_TYPE))
-        return 1;
     if (json_scan_check(text, length, max_depth, &error) < 0)
         return sys_push_error(L, &error);
     struct holder *holder = new_holder(L);

@@ -143,58 +143,6 @@ test("a thousand random values survive, and Python reads what we read", function
   judge(texts)
 end)
 
--- -- plain text is read by one parser, all else by another: which of them reads a text must not matter --------------------
-
--- By the other one: a text beyond ASCII stands before it. Nil when it is refused.
-local function decoded_by_the_other(text)
-  local whole = json.decode('["é",' .. text .. "]")
-  if whole and #whole == 2 then return whole end
-end
-
-local function agree(text)
-  local value, other = json.decode(text), decoded_by_the_other(text)
-  equal(value ~= nil, other ~= nil, ("%q: whether it is accepted"):format(text))
-  if not other then return false end
-  equal({ value, math.type(value) }, { other[2], math.type(other[2]) }, text)
-  equal(json.encode(value), json.encode(other[2]), text)
-  return true
-end
-
-local PLAIN_BYTES = '[]{},:"\\0123456789-.eE+ntu\n\t aflsr\127\0é'
-
-local function plain_value(depth)
-  local kind = math.random(depth > 4 and 4 or 6)
-  if kind == 1 then return math.random(-10 ^ math.random(0, 18) // 1, 10 ^ math.random(0, 18) // 1) end
-  if kind == 2 then return (("ab\n\"\\/\t c"):rep(3)):sub(math.random(30)) end
-  if kind == 3 then return math.random(2) == 1 end
-  if kind == 4 then return json.null end
-  local result = kind == 5 and tables.list {} or {}
-  for position = 1, math.random(0, math.random(20) == 1 and 90 or 5) do
-    result[kind == 5 and position or "k" .. math.random(1000)] = plain_value(depth + 1)
-  end
-  return result
-end
-
-local function mutated(text)
-  local at, byte = math.random(0, #text), math.random(#PLAIN_BYTES)
-  return text:sub(1, at) .. PLAIN_BYTES:sub(byte, byte) .. text:sub(at + math.random(0, 2))
-end
-
-test("plain JSON is read as all other, and so is what is nearly so", function()
-  math.randomseed(11)
-  for _, text in ipairs(ACCEPTED) do agree(text) end
-  for _, case in ipairs(REFUSED) do agree(case[1]) end
-  local accepted = 0
-  for _ = 1, 1000 do
-    local text = json.encode(plain_value(0), { indent = math.random(0, 2) })
-    ok(agree(text))
-    for _ = 1, 10 do
-      if agree(mutated(text)) then accepted = accepted + 1 end
-    end
-  end
-  ok(accepted > 100, "of what is nearly JSON some is: " .. accepted)
-end)
-
 test("a key that occurs twice is refused, however far apart", function()
   for _, between in ipairs { 0, 5, 23, 24, 25, 100 } do
     local fields = {}
