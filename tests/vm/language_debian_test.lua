@@ -33,6 +33,10 @@ services:
     sysctls: {net.core.somaxconn: 777}
     shm_size: 32m
     tmpfs: "/srv/tmp:size=1m"
+    post_start:
+      - {command: [sh, -c, 'id -Gn >/tmp/hooked-late; pwd >>/tmp/hooked-late; echo "$$GREETING$$MORE" >>/tmp/hooked-late'],
+         environment: {MORE: "!"}}
+      - {command: "sh -c 'id -un >/tmp/hooked-root'", user: root, working_dir: /root}
 networks:
   front: {ipam: {config: [{subnet: 10.5.0.0/24}]}}
 configs:
@@ -54,7 +58,7 @@ local QUESTIONS = {
   app = "cat /tmp/who /tmp/where /tmp/pin; systemctl show holos-app -p TasksMax -p KillSignal -p ActiveState",
   limits = "sudo awk '/open files/ { print $4, $5 }' /proc/$(systemctl show -p MainPID --value holos-app)/limits",
   odd = "sudo cat /proc/$(systemctl show -p MainPID --value holos-app)/environ | tr '\\0' '\\n' | grep -c discovery.type=single",
-  unit = "test -e /etc/systemd/system/holos-app.service || echo nothing stays",
+  hooks = "cat /tmp/hooked-*", unit = "test -e /etc/systemd/system/holos-app.service || echo nothing stays",
   cloud_init = "cloud-init status --wait | tr -d .",
 }
 
@@ -63,15 +67,12 @@ local ANSWERS = {
   kernel = "777 net/core/somaxconn = 777 32768 1024", environment = "it's `id` 100%|a b 640 debian", login = "it's `id` 100%",
   sessions = "1", config = "440 late www-data answer = 42", secret = "400 root 400 late SECRETrefused",
   app = "uid=N(late) gid=N(late) groups=N(late),20(dialout) /tmp 20 TasksMax=50 KillSignal=2 ActiveState=active",
-  limits = "100 200", odd = "1", unit = "nothing stays", cloud_init = "status: done",
+  hooks = "late /tmp it's `id` 100%! root", limits = "100 200", odd = "1", unit = "nothing stays", cloud_init = "status: done",
 }
 local SECRET = "hunter2-of-this-test"
 
--- The app starts when the guest says that it is provisioned; its file is there some time later.
-local AWAIT_APP = "tries=600; until [ -s /tmp/pin ] || [ $tries = 0 ]; do sleep 0.1; tries=$((tries - 1)); done"
-
 local function ask(stack)
-  local lines = { AWAIT_APP }
+  local lines = {}
   for name, question in pairs(QUESTIONS) do
     lines[#lines + 1] = ("echo '<%s>'; { %s; }; echo '</%s>'"):format(name, question, name)
   end
