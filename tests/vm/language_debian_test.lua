@@ -71,8 +71,11 @@ local ANSWERS = {
 }
 local SECRET = "hunter2-of-this-test"
 
+-- The app starts when the guest says that it is provisioned; its file is there some time later.
+local AWAIT_APP = "tries=600; until [ -s /tmp/pin ] || [ $tries = 0 ]; do sleep 0.1; tries=$((tries - 1)); done"
+
 local function ask(stack)
-  local lines = {}
+  local lines = { AWAIT_APP }
   for name, question in pairs(QUESTIONS) do
     lines[#lines + 1] = ("echo '<%s>'; { %s; }; echo '</%s>'"):format(name, question, name)
   end
