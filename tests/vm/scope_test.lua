@@ -5,6 +5,19 @@ local fs = require "sys.fs"
 local full_guest = require "tests.support.full_guest"
 local host = require "sys.host"
 local qcow2 = require "sys.qcow2"
+local stack_ = require "tests.support.stack"
+
+-- Nobody is logged in at its console.
+local HOST = [[
+name: host
+services:
+  web:
+    image: IMAGE
+    image_os: systemd
+    vm: {memory_mb: 512}
+    volumes: ["./www:/srv/www:ro"]
+    cloud_init: {user: debian}
+]]
 
 local YAML = [[
 name: pair
@@ -22,6 +35,11 @@ machines() {
         echo "$(cat /proc/$process/comm) $(sed 's,.*/,,; s,session-.*,session,' /proc/$process/cgroup)"
     done | sort | uniq -c | tr -s ' '
 }
+# Tells the console once the user's manager has ended: it is stopped before who is before it.
+tell_the_end() {
+    sudo systemd-run --quiet --remain-after-exit --property=BindsTo=user@1000.service --property=Before=user@1000.service \
+        --property=ExecStop='/bin/sh -c "echo the manager has ended >/dev/console"' true
+}
 policy() {
     sudo mkdir -p /etc/systemd/logind.conf.d
     printf '[Login]\nKillUserProcesses=%s\nUserStopDelaySec=0\n' "$1" | sudo tee /etc/systemd/logind.conf.d/kill.conf >/dev/null
@@ -31,13 +49,16 @@ policy() {
 
 local RUNNABLE, OPEN = tonumber("755", 8), tonumber("644", 8)
 
-local function bring(stack)
+local function new_host()
   if not fs.stat(fake_qemu.program()) then skip("make fake-qemu has not been run") end
+  local stack = stack_.new { yaml = HOST, image = stack_.image("debian") }
   local www = stack.directory .. "/www"
+  assert(fs.mkdir_all(www, RUNNABLE))
   assert(fs.copy(host.executable(), www .. "/holos", { mode = RUNNABLE }))
   assert(fs.copy(fake_qemu.program(), www .. "/fake-qemu", { mode = RUNNABLE }))
   assert(qcow2.create(www .. "/image.qcow2", { size_bytes = 1 << 20, mode = OPEN }))
   assert(fs.write_atomic(www .. "/holos.yaml", YAML, { mode = OPEN }))
+  return stack
 end
 
 --- Logs in, runs a script, logs out; what it wrote, and a warning of `up` in it.
@@ -66,9 +87,13 @@ end
 -- Without its supervisor's help they would be ended with the user's manager as by a pulled plug.
 local function until_the_last_logout(stack)
   login(stack, "policy yes")
-  local before, warning = started(stack, UP)
+  local before, warning = started(stack, "tell_the_end; " .. UP)
   equal(before, in_unit "holos-pair.scope")
   ok(warning and warning:find("last logout of debian; .*sudo loginctl enable%-linger debian"), warning)
+  stack:eventually("the user's manager ends", function()
+    local console = fs.read(stack.state .. "/instances/host/web-0/console.log", { max_bytes = 64 << 20 })
+    return console and console:find("the manager has ended", 1, true)
+  end, full_guest.BOOT_MS)
   local after = login(stack, "machines; holos ps; tail -n 3 ~/.local/state/holos/events/pair.jsonl; holos down --purge >&2")
   ok(not after:find("fake-qemu holos", 1, true), after)
   equal(select(2, after:gsub("exited %(powered off%)", "")), 2, after)
@@ -116,8 +141,7 @@ end
 
 test("logouts and reboots of a Debian host: root, who lingers and who does not, with and without KillUserProcesses", function()
   full_guest.only_when_all_is_asked_for()
-  local stack <close> = full_guest.new {}
-  bring(stack)
+  local stack <close> = new_host()
   full_guest.wait_for(stack, { "up" })
   where_logind_leaves_all_alone(stack)
   until_the_last_logout(stack)
