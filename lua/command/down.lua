@@ -35,7 +35,7 @@ end
 function M.carry_out(world, options, verb)
   local context = shared.recorded(world, options, verb)
   local talk <close> = talk_.new(world, verb)
-  local result = down.down(context, context.words, talk)
+  local result = down.down(context, context.words, talk, "project." .. verb)
   talk:close()
   local kept = M.kept(context, result)
   if kept then out.talk(kept) end

@@ -15,7 +15,7 @@ local M = {
     { "--until", value = "WHEN", kind = "moment", help = "until then, in the same forms" },
     shared.FORMAT,
   },
-  rewrite = shared.rewrite_follow,
+  rewrite = shared.rewrite_f "--follow",
 }
 
 local SHOWN = { time = true, type = true, instance = true }
@@ -41,9 +41,11 @@ function M.line(event)
 end
 
 function M.run(world, options)
-  local context = shared.recorded(world, options)
-  local since, until_ = time_of(world, options.since), time_of(world, options["until"])
-  events.run(context, context.words, { since = since, until_ = until_, tail = options.tail, follow = options.follow },
+  local context = shared.recorded(world, options, nil, events.record)
+  local until_ = options["until"]
+  local for_ms = until_ and (until_.utc_ms and until_.utc_ms - world.clock.utc_ms() or -until_.ago_ms)
+  events.run(context, context.words, { since = time_of(world, options.since), until_ = time_of(world, until_),
+    tail = options.tail, follow = options.follow, for_ms = for_ms },
     function(event)
       out.result(options.format == "json" and world.json.encode(event, {}) or (M.line(event)))
     end)

@@ -16,7 +16,7 @@ local M = {
       help = "console, provision, qemu or all (default: console and provision)" },
     { "--no-prefix", help = "lines without the instance's name" },
   },
-  rewrite = shared.rewrite_follow,
+  rewrite = shared.rewrite_f "--follow",
 }
 
 local SOURCES = { all = { "console", "provision", "qemu" } }

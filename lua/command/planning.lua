@@ -22,7 +22,7 @@ M.SCALE = { "--scale", value = "SERVICE=NUMBER", repeated = true, help = "so man
 M.NO_DEPS = { "--no-deps", help = "the named services alone, without what they depend on" }
 M.ORPHANS = { "--remove-orphans", help = "instances whose service the file no longer has go to the trash" }
 M.PULL = { "--pull", value = "POLICY", kind = "choice", choices = { "missing", "never", "always" },
-  help = "for pull_policy; images are local files: missing and never take them as they are, always is refused" }
+  help = "instead of pull_policy; images are local files so far, nothing is fetched: always is refused" }
 M.WAIT = { "--wait", help = "wait until all is provisioned, whatever -d and HOLOS_WAIT say" }
 M.PARALLEL = { "--parallel", value = "NUMBER", kind = "integer", least = -1,
   help = "launch so many at a time; -1: all (default: by cores and free memory)" }

@@ -7,12 +7,12 @@ local M = {
   arguments = { shared.SERVICES },
   options = {
     { "-s", "--stop", help = "stop them first, instead of leaving those that run" },
-    { "-f", "--force", help = "nothing is asked anyhow, as the disks can be restored: for habit's sake" },
+    { "--force", help = "nothing is asked anyhow (-f does the same here, unless a file's name comes behind it)" },
     { "--purge", help = "delete the disks at once instead of keeping them in the trash" },
     { "-t", "--timeout", value = "DURATION", kind = "duration", help = "grace instead of stop_grace_period" },
-    shared.NO_PRE_STOP,
-    shared.LOCK_TIMEOUT, shared.NO_WAIT,
+    shared.NO_PRE_STOP, shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
+  rewrite = shared.rewrite_f "--force",
 }
 
 function M.run(world, options)

@@ -20,15 +20,20 @@ M.FORMAT = { "--format", value = "FORMAT", kind = "choice", choices = { "table",
 M.FOLLOW = { "-F", "--follow", help = "go on as they come (-f does the same here, unless a file's name comes behind it)" }
 M.SERVICES = { name = "SERVICE", optional = true, repeated = true, help = "services or instances; none means all" }
 
---- Behind `logs` and `events`, -f follows, unless the word after it is a file's name: then it is the option of all commands.
-function M.rewrite_follow(words)
-  local rewritten = {}
-  for i, word in ipairs(words) do
-    local after = words[i + 1] or ""
-    local is_file = after:find("/", 1, true) or after:find("%.ya?ml$") or after:find("%.json$")
-    rewritten[i] = word == "-f" and not is_file and "--follow" or word
+--- For commands where -f is short for an option of their own, unless the word after it is a file's name: then it is the
+--- option of all commands.
+---@param option string  "--follow", of `logs` and `events`
+---@return fun(words: string[]): string[] rewrite
+function M.rewrite_f(option)
+  return function(words)
+    local rewritten = {}
+    for i, word in ipairs(words) do
+      local after = words[i + 1] or ""
+      local is_file = after:find("/", 1, true) or after:find("%.ya?ml$") or after:find("%.json$")
+      rewritten[i] = word == "-f" and not is_file and option or word
+    end
+    return rewritten
   end
-  return rewritten
 end
 
 --- The project of a command that works from the record; says what is to be known about the choice of files.

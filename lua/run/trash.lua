@@ -174,14 +174,17 @@ end
 
 --- Deletes what is over, oldest first, of projects whose locks the caller holds.
 ---@param on_removed fun(batch: table, text: string)  told of each, before it is deleted
+---@param on_problem fun(problem: holos.Error)  of one that cannot be deleted; the others are
 ---@param spared_of fun(project: string): table<string, boolean>?  its batches that stay; nil when all of them do
-function M.sweep(world, state, on_removed, spared_of)
+function M.sweep(world, state, on_removed, on_problem, spared_of)
   for _, batch in ipairs(M.list(world, state)) do
     local why = why_over(world, state, batch)
     local spared = why and spared_of(batch.project)
     if spared and not spared[batch.batch] then
       on_removed(batch, text_of(batch, why))
-      M.remove(world, batch)
+      local ok, problem = pcall(M.remove, world, batch)
+      if not ok and not err.is_failure(problem) then error(problem, 0) end
+      if not ok then on_problem(problem) end
     end
   end
 end

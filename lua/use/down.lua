@@ -71,6 +71,7 @@ function M.stop(context, words, talk)
   local actions = down.make(context.record, chosen, false)
   ask_hooks(context, actions)
   recorded.set_desired(context, chosen, "stopped")
+  expired.sweep(context, talk, context.record)
   talk.planned { actions = actions, rows = {} }
   local _kept <close> = kept_when_refused(context, chosen, talk)
   change.perform(context, { record = context.record }, talk, actions)
@@ -98,13 +99,21 @@ local function take_volumes(context, batch)
   end
 end
 
--- Those that do not run and are not about to.
+-- Whether an instance runs, or a supervisor would start it again, which may not have seen yet that it has ended.
+local function is_to_run(context, name)
+  local entry = context.record.instances[name]
+  if observe.is_running(context.world, context.state, context.name, name) then return true end
+  if entry.desired ~= "running" then return false end
+  local now = runtime.load(context.world, context.state, context.name, name)
+  local policy = entry.spec.restart and entry.spec.restart.policy or "no"
+  return now.restarts and now.restarts.next_ms or not now.exit and policy ~= "no"
+end
+
 local function only_stopped(context, chosen, talk)
-  local stopped, world, state = {}, context.world, context.state
+  local stopped = {}
   for _, name in ipairs(table_.keys(chosen)) do
-    local restarts = runtime.load(world, state, context.name, name).restarts
-    if observe.is_running(world, state, context.name, name) or restarts and restarts.next_ms then
-      talk.notice(("%s runs and stays; stop it first, or give --stop"):format(name))
+    if is_to_run(context, name) then
+      talk.notice(("%s is to run and stays; stop it first, or give --stop"):format(name))
     else
       stopped[name] = true
     end
@@ -112,10 +121,17 @@ local function only_stopped(context, chosen, talk)
   return stopped
 end
 
+-- A new batch of the trash; one that nothing came into is removed when the scope is left.
+local function open_batch(context)
+  local batch = trash.open_batch(context.world, context.state, context.record)
+  return batch, setmetatable({}, { __close = function() trash.close_batch(context.world, batch) end })
+end
+
 --- Stops instances and moves their disks to the trash; volumes only with `options.volumes`. With `options.only_stopped`
---- those that run are left.
+--- those that are to run are left.
+---@param event string  what the event log calls it
 ---@return {chosen: table<string, boolean>, kept: table<string, table>, batch: string} result
-function M.down(context, words, talk)
+function M.down(context, words, talk, event)
   local world, state = context.world, context.state
   local _held <close> = change.begin(context, talk)
   recorded.reload(context)
@@ -129,7 +145,7 @@ function M.down(context, words, talk)
   expired.sweep(context, talk, context.record)
   local _saved <close> = change.saved_at_end(context, context.record, talk)
   local _kept <close> = kept_when_refused(context, chosen, talk)
-  local batch = trash.open_batch(world, state, context.record)
+  local batch, _closed <close> = open_batch(context)
   change.perform(context, { record = context.record, batch = batch }, talk, actions)
   local kept = observe.volumes(world, state, context.name)
   if context.options.volumes and not next(context.record.instances) then
@@ -137,8 +153,8 @@ function M.down(context, words, talk)
     kept = {}
   end
   drop_empty_project(context, kept)
-  if context.options.purge then trash.remove(world, { directory = batch }) else trash.close_batch(world, batch) end
-  journal.append(world, state, context.name, { type = "project.down" })
+  if context.options.purge then trash.remove(world, { directory = batch }) end
+  if next(chosen) then journal.append(world, state, context.name, { type = event }) end
   change.clear(context)
   return { chosen = chosen, kept = kept, batch = batch }
 end

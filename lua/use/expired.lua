@@ -54,10 +54,7 @@ function M.sweep(context, talk, record)
     locks[name] = lock.try(world, state:project_lock(name))
     return locks[name] ~= nil
   end)
-  local ok, problem = pcall(trash.sweep, world, state, on_removed, spared_of)
-  if ok then return end
-  if not err.is_failure(problem) then error(problem, 0) end
-  talk.warn(tostring(problem))
+  trash.sweep(world, state, on_removed, function(problem) talk.warn(tostring(problem)) end, spared_of)
 end
 
 return M

@@ -3,6 +3,7 @@ local change = require "holos.use.change"
 local choose = require "holos.use.choose"
 local dag = require "holos.core.dag"
 local err = require "holos.core.err"
+local expired = require "holos.use.expired"
 local facts_ = require "holos.run.facts"
 local follow = require "holos.plan.reconcile.follow"
 local hooks = require "holos.use.hooks"
@@ -57,6 +58,7 @@ local function carry_out(context, chosen, talk, event, restarts)
   hooks.ask(context.record, plan.actions)
   local facts = facts_.of_launch(world)
   recorded.set_desired(context, chosen, "running")
+  expired.sweep(context, talk, context.record)
   talk.planned(plan)
   local _supervised <close> = change.supervised_at_end(context, context.record, talk)
   local _saved <close> = change.saved_at_end(context, context.record, talk)

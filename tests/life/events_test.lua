@@ -1,4 +1,5 @@
 -- holos events: what has happened is read back, chosen from, and followed, on the stand-in for QEMU.
+local clock = require "sys.clock"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local json = require "sys.json"
@@ -64,4 +65,15 @@ test("events are followed, over a log that is put aside", function()
     supervised.kill(stack:ps()["web-0"].pid)
     until_line "web%-0 +instance.exited"
   end)
+end)
+
+test("events are followed until a time; those of a project that is gone can still be read", function()
+  local stack <close> = pair.started(TWO)
+  local soon = clock.iso(clock.utc_ms() + 1500)
+  ok(#types(stack, { "--follow", "--until", soon }) >= 3)
+  stack:expect { "down" }
+  local gone = types(stack)
+  equal(gone[#gone], " project.down")
+  ok(#types(stack, { "web" }) > 2)
+  stack:expect({ "events", "-p", "nobody" }, 1)
 end)

@@ -17,17 +17,28 @@ test("rm takes what is stopped, says what runs and stays; --stop takes that too;
   local before, disk = pair.pids(stack), pair.inode(stack, "db-0")
   stack:expect { "stop", "db" }
   local said = stack:expect({ "rm" }).stderr
-  ok(said:find("web-0 runs and stays; stop it first, or give --stop", 1, true), said)
+  ok(said:find("web-0 is to run and stays; stop it first, or give --stop", 1, true), said)
   ok(said:find("holos trash restore pair", 1, true), said)
   local after = pair.pids(stack)
   equal({ after["db-0"], after["web-0"], after["web-1"] }, { nil, before["web-0"], before["web-1"] })
   equal(#pair.disks_in_trash(stack, "db-0"), 1)
-  stack:expect { "rm", "--stop", "web-1" }
+  stack:expect { "rm", "-s", "-f", "web-1" }
   equal({ pair.pids(stack)["web-0"], #pair.disks_in_trash(stack, "web-1"), #stack:pids() }, { before["web-0"], 1, 1 })
   ok(fs.stat(stack.state .. "/volumes/pair/data.qcow2"))
   stack:expect { "trash", "restore", "pair", pair.disks_in_trash(stack, "db-0")[1]:match("/trash/pair/([^/]+)/") }
   stack:expect { "up" }
   equal(pair.inode(stack, "db-0"), disk)
+end)
+
+test("rm leaves what a supervisor would start again that has not seen its end, and nothing in the trash", function()
+  local stack <close> = pair.started(TWO)
+  supervised.kill(supervised.supervisor(stack))
+  supervised.kill(pair.pids(stack)["web-0"]) -- ps has started another supervisor
+  supervised.kill(supervised.supervisor(stack))
+  local before = stack:expect({ "trash", "ls" }).stdout
+  stack:expect { "rm", "-f", "holos.yaml", "web" }
+  equal(stack:expect({ "trash", "ls" }).stdout, before)
+  equal(supervised.events(stack, "project.rm"), {})
 end)
 
 test("rm leaves what is about to be started again, and what is protected", function()
@@ -36,7 +47,7 @@ test("rm leaves what is about to be started again, and what is protected", funct
   fake_qemu.set(stack.qemu, { "web-0: fail=no such machine" })
   supervised.kill(stack:ps()["web-0"].pid)
   stack:eventually("a launch fails", function() return #supervised.events(stack, "instance.exited") >= 2 end)
-  ok(stack:expect({ "rm", "web-0" }).stderr:find("web-0 runs and stays", 1, true))
+  ok(stack:expect({ "rm", "web-0" }).stderr:find("web-0 is to run and stays", 1, true))
   equal(pair.inode(stack, "web-0"), disk)
   stack:expect { "stop", "db" }
   stack:expect({ "rm", "db" }, 3)
