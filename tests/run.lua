@@ -1,7 +1,8 @@
---- Runs the tests: ./holos lua tests/run.lua [--filter TEXT] [--suite NAME] [FILE…]
+--- Runs the tests: ./holos lua tests/run.lua [--filter TEXT] [--suite NAME] [--totals FILE] [FILE…]
 --
 -- Without files every *_test.lua below tests/pure, golden, sys and life runs; --suite picks such directories.
--- --filter keeps tests whose name or file contains TEXT. UPDATE=1 in the environment rewrites golden files.
+-- --filter keeps tests whose name or file contains TEXT; --totals writes the closing line to FILE too. UPDATE=1 in the
+-- environment rewrites golden files.
 -- Pure tests also run under a stock Lua 5.4: lua5.4 tests/run.lua --suite pure
 
 local here = (arg and arg[0] or "tests/run.lua"):match("^(.*)/[^/]*$") or "."
@@ -39,10 +40,10 @@ local function parse(words)
   local options, at = { suites = {}, files = {}, directory = here }, 1
   while words[at] do
     local word = words[at]
-    if word == "--filter" or word == "--suite" then
+    if word == "--filter" or word == "--suite" or word == "--totals" then
       local value = words[at + 1]
       if not value then return nil, word .. " wants a value" end
-      if word == "--filter" then options.filter = value else table.insert(options.suites, value) end
+      if word == "--suite" then table.insert(options.suites, value) else options[word:sub(3)] = value end
       at = at + 2
     elseif word:sub(1, 1) == "-" then
       return nil, "unknown option " .. word

@@ -142,14 +142,16 @@ local function files_to_run(options)
 end
 
 --- Runs everything that `options` ask for; gives the exit status.
----@param options {files: string[], suites: string[], filter: string?, directory: string}
+---@param options {files: string[], suites: string[], filter: string?, totals: string?, directory: string}
 function M.main(options)
   files.directory = options.directory
   define_globals()
   local started = clock_s()
   for _, file in ipairs(files_to_run(options)) do run_file(file, options.filter) end
   say(("%.1f s"):format(clock_s() - started))
-  say(("%d passed, %d failed, %d skipped"):format(totals.passed, totals.failed, totals.skipped))
+  local closing = ("%d passed, %d failed, %d skipped"):format(totals.passed, totals.failed, totals.skipped)
+  say(closing)
+  if options.totals then files.write(options.totals, closing .. "\n") end
   return totals.failed > 0 and 1 or 0
 end
 
