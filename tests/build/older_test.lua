@@ -5,6 +5,7 @@ local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local json = require "sys.json"
+local pair = require "tests.support.pair"
 local record_ = require "holos.run.record"
 local tool = require "tests.support.tool"
 
@@ -82,8 +83,6 @@ volumes: {data: {size: 64M}}
 local OF_TODAY = YAML:format ', post_start: [{command: ["true"]}]'
 local PLAIN = YAML:format ""
 
-local function record_of(stack) return assert(json.decode(files.read(stack.state .. "/projects/pair.json"), {})) end
-
 local function write_record(stack, record)
   assert(fs.write_atomic(stack.state .. "/projects/pair.json", json.encode(record, {}), { mode = FILE_MODE, sync = false }))
 end
@@ -95,13 +94,13 @@ end
 
 -- Adds what no version knows, at every level.
 local function add_of_tomorrow(stack)
-  local record = record_of(stack)
+  local record = pair.record(stack)
   for _, place in ipairs(places_of(record)) do place.of_tomorrow = { "kept" } end
   write_record(stack, record)
 end
 
 local function require_all(stack, where)
-  local record = record_of(stack)
+  local record = pair.record(stack)
   for position, place in ipairs(places_of(record)) do
     equal(place.of_tomorrow, { "kept" }, ("%s: place %d"):format(where, position))
   end
@@ -156,7 +155,7 @@ test("a record of a higher major version is refused in one sentence and stays as
   local stack <close> = crash.new_stack(fake_qemu.install {}, PLAIN)
   stack:expect { "up", "-d" }
   local text = files.read(stack.state .. "/projects/pair.json")
-  local record, pids = record_of(stack), stack:pids()
+  local record, pids = pair.record(stack), stack:pids()
   record.schema.major = record_.MAJOR + 1
   write_record(stack, record)
   local changed = files.read(stack.state .. "/projects/pair.json")

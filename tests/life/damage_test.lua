@@ -2,6 +2,7 @@
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local json = require "sys.json"
+local pair = require "tests.support.pair"
 local proc = require "sys.proc"
 local stack_ = require "tests.support.stack"
 local tool = require "tests.support.tool"
@@ -13,21 +14,13 @@ services:
   web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
 ]]
 
---- Edits a JSON file of the state directory.
-local function edit(stack, name, change)
-  local file = stack.state .. "/" .. name
-  local value = assert(json.decode(assert(fs.read(file)), {}))
-  change(value)
-  assert(fs.write_atomic(file, json.encode(value, { indent = 1 }), { mode = 384 }))
-end
-
 test("a record with a value of the wrong type is refused with its place and how to mend it; others go on", function()
   local stack <close> = stack_.on_fake(YAML)
   stack:expect { "up" }
   files.write(stack.directory .. "/other/holos.yaml", (YAML:gsub("name: pair", "name: other"):gsub("%./image", "../image")))
   stack:expect { "-f", "other/holos.yaml", "up" }
   local kept = assert(fs.read(stack.state .. "/projects/pair.json"))
-  edit(stack, "projects/pair.json", function(record) record.instances["web-0"].spec.nics[2].port = "many" end)
+  pair.edit(stack, "projects/pair.json", function(record) record.instances["web-0"].spec.nics[2].port = "many" end)
   local refused = stack:expect({ "stop", "-p", "pair" }, 1)
   ok(refused.stderr:find("instances.web-0.spec.nics[2].port: expected a whole number", 1, true), refused.stderr)
   ok(refused.stderr:find("put a copy back", 1, true), refused.stderr)
@@ -43,7 +36,7 @@ test("a damaged runtime.json spoils no list; what would act on it is refused", f
   local file = stack.state .. "/instances/pair/web-0/runtime.json"
   local kept = assert(fs.read(file))
   local _mended <close> = setmetatable({}, { __close = function() assert(fs.write_atomic(file, kept, { mode = 384 })) end })
-  edit(stack, "instances/pair/web-0/runtime.json", function(runtime) runtime.pid = "1; rm" end)
+  pair.edit(stack, "instances/pair/web-0/runtime.json", function(runtime) runtime.pid = "1; rm" end)
   local rows = stack:ps()
   equal({ rows["db-0"].state, rows["web-0"].state, rows["web-0"].running }, { "provisioned", "damaged", false })
   ok(rows["web-0"].status:find("pid: expected a whole number", 1, true), rows["web-0"].status)
@@ -51,7 +44,7 @@ test("a damaged runtime.json spoils no list; what would act on it is refused", f
   ok(listed.stdout:find("1/2", 1, true) and listed.stderr:find("runtime.json", 1, true), listed.stdout .. listed.stderr)
   local refused = stack:expect({ "stop" }, 1)
   ok(refused.stderr:find("guest=project/instance", 1, true), refused.stderr)
-  edit(stack, "instances/pair/web-0/runtime.json", function(runtime)
+  pair.edit(stack, "instances/pair/web-0/runtime.json", function(runtime)
     runtime.pid, runtime.start_time = rows["db-0"].pid, 1 -- another process by now
   end)
   equal(stack:ps()["web-0"].running, false)
@@ -93,13 +86,13 @@ end)
 test("what a newer holos has added to the record is still there after this one wrote it", function()
   local stack <close> = stack_.on_fake(YAML)
   stack:expect { "up" }
-  edit(stack, "projects/pair.json", function(record)
+  pair.edit(stack, "projects/pair.json", function(record)
     record.schema.minor, record.of_tomorrow = 7, { "kept" }
     record.instances["web-0"].of_tomorrow, record.instances["web-0"].spec.of_tomorrow = 1, { a = "b" }
   end)
   stack:expect { "stop" }
   stack:expect { "start" }
-  edit(stack, "projects/pair.json", function(record)
+  pair.edit(stack, "projects/pair.json", function(record)
     local entry = record.instances["web-0"]
     equal({ record.schema.minor, record.of_tomorrow[1], entry.of_tomorrow, entry.spec.of_tomorrow.a }, { 7, "kept", 1, "b" })
   end)
@@ -108,10 +101,10 @@ end)
 test("a kind of NIC that only a newer holos knows: nothing is launched from it; stop, down and restore work", function()
   local stack <close> = stack_.on_fake(YAML)
   stack:expect { "up" }
-  edit(stack, "projects/pair.json", function(record)
+  pair.edit(stack, "projects/pair.json", function(record)
     record.schema.minor, record.instances["web-0"].spec.nics[2].kind, record.instances["web-0"].desired = 7, "bridge", "suspended"
   end)
-  edit(stack, "instances/pair/web-0/runtime.json", function(runtime) runtime.spec.nics[2].kind = "bridge" end)
+  pair.edit(stack, "instances/pair/web-0/runtime.json", function(runtime) runtime.spec.nics[2].kind = "bridge" end)
   equal(stack:ps()["web-0"].running, true)
   stack:expect { "stop" }
   equal(#stack:pids(), 0)

@@ -4,6 +4,7 @@ local files = require "tests.support.files"
 local fs = require "sys.fs"
 local io_wait = require "holos.run.io"
 local json = require "sys.json"
+local pair = require "tests.support.pair"
 local proc = require "sys.proc"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
@@ -39,12 +40,6 @@ local function disks(stack)
   return inodes
 end
 
-local function pids(stack)
-  local list = {}
-  for name, row in pairs(stack:ps()) do list[name] = row.pid end
-  return list
-end
-
 local function without(map, ...)
   local rest = {}
   for key, value in pairs(map) do rest[key] = value end
@@ -59,28 +54,28 @@ end
 
 test("A1: starting one service leaves its siblings and their disks alone, whether they run or not", function()
   local stack <close> = started()
-  local made, before = disks(stack), pids(stack)
+  local made, before = disks(stack), pair.pids(stack)
   stack:expect { "stop", "web" }
   stack:expect { "start", "web" }
-  equal(without(pids(stack), "web-0", "web-1"), without(before, "web-0", "web-1"))
+  equal(without(pair.pids(stack), "web-0", "web-1"), without(before, "web-0", "web-1"))
   for _, words in ipairs { { "start", "web-0" }, { "start", "db" }, { "up", "web" } } do
     stack:expect { "stop" }
     stack:expect(words)
     equal(disks(stack), made, table.concat(words, " "))
   end
-  equal(pids(stack)["db-0"], nil)
+  equal(pair.pids(stack)["db-0"], nil)
   equal(files.below(stack.state .. "/trash", "root%.qcow2$"), {})
 end)
 
 -- The unit of systemd comes with `install`. What it will run is here: supervise in the foreground, and stop.
 test("A2: nothing that ends machines when the host shuts down takes a disk with it", function()
   local stack <close> = started()
-  local made, before = disks(stack), pids(stack)
+  local made, before = disks(stack), pair.pids(stack)
   local pid = supervised.supervisor(stack)
   local supervisor <close> = assert(proc.open(pid, proc.identity(pid).start_time))
   supervisor:signal "TERM"
   task.wait { process = supervisor }
-  equal({ pids(stack), disks(stack) }, { before, made })
+  equal({ pair.pids(stack), disks(stack) }, { before, made })
   stack:expect { "stop" }
   equal({ #stack:pids(), disks(stack) }, { 0, made })
   stack:expect { "start" }
@@ -108,12 +103,12 @@ local EDITS = {
 for _, edit in ipairs(EDITS) do
   test("A3: a change of the file makes no machine anew that it is not about, and no disk: " .. edit[1], function()
     local stack <close> = started()
-    local made, before = disks(stack), pids(stack)
+    local made, before = disks(stack), pair.pids(stack)
     local changed, count = SHOP:gsub(edit[2], edit[3])
     equal(count, 1)
     stack:write(changed)
     stack:expect { "up" }
-    local now, after = disks(stack), pids(stack)
+    local now, after = disks(stack), pair.pids(stack)
     for name, inode in pairs(made) do equal(now[name], inode, name) end
     for name, pid in pairs(without(before, table.unpack(edit[4]))) do equal(after[name], pid, name) end
     for _, name in ipairs(edit[4]) do ok(after[name] and after[name] ~= before[name], name .. " was not started anew") end
@@ -146,7 +141,7 @@ end
 
 test("A3: a holos that knows a key more finds every hash as it was and nothing to do, until a file uses that key", function()
   local stack <close> = started()
-  local made, before = disks(stack), pids(stack)
+  local made, before = disks(stack), pair.pids(stack)
   local function hashes() return stack:expect({ "config", "--hash", "*" }).stdout end
   local old = hashes()
   upgrade(stack)
@@ -154,7 +149,7 @@ test("A3: a holos that knows a key more finds every hash as it was and nothing t
   stack:expect { "up" }
   stack:expect { "up", "--force-recreate", "api" } -- recorded by the later one from now on
   stack:expect({ "plan", "--exit-code" })
-  equal(without(pids(stack), "api-0"), without(before, "api-0"))
+  equal(without(pair.pids(stack), "api-0"), without(before, "api-0"))
   stack:write((SHOP:gsub("db: {", "db: {tomorrow: x, ")))
   local function of(service, text) return text:match(service .. " +(h1:%x+)") end
   local new = hashes()
@@ -201,20 +196,20 @@ end
 test("A9: a machine that could not be ended keeps its disk, its record and its state, and the command fails", function()
   if require("sys.host").uid() ~= 0 then skip("only root can give a machine a user of its own") end
   local stack <close> = started { "db-0: powerdown=ignore" }
-  local made, pid = disks(stack), pids(stack)["db-0"]
+  local made, pid = disks(stack), pair.pids(stack)["db-0"]
   for _, words in ipairs { { "stop", "db" }, { "down" } } do
     local failed = run_without_rights(stack, { "--timeout=200ms", table.unpack(words) })
     ok(failed.status == 1 and failed.stderr:find("db%-0.*ermitted"), failed.stderr)
-    equal({ pids(stack)["db-0"], disks(stack)["db-0/root.qcow2"] }, { pid, made["db-0/root.qcow2"] }, words[1])
+    equal({ pair.pids(stack)["db-0"], disks(stack)["db-0/root.qcow2"] }, { pid, made["db-0/root.qcow2"] }, words[1])
   end
-  ok(stack:run({ "up", "-d", "db" }).status == 0 and pids(stack)["db-0"] == pid)
+  ok(stack:run({ "up", "-d", "db" }).status == 0 and pair.pids(stack)["db-0"] == pid)
   stack:expect { "down", "--timeout", "200ms" }
   equal({ proc.identity(pid), #files.below(stack.state .. "/trash", "db%-0/root%.qcow2$") }, { nil, 1 })
 end)
 
 test("A9: a disk is moved only when the end of its process was seen, also after SIGKILL", function()
   local stack <close> = started { "db-0: powerdown=ignore", "db-0: sigterm=ignore" }
-  local pid = pids(stack)["db-0"]
+  local pid = pair.pids(stack)["db-0"]
   local watched <close> = assert(proc.open(pid, proc.identity(pid).start_time))
   local was_alive
   task.race {
@@ -298,10 +293,10 @@ for signal, status in pairs { TERM = 143, INT = 130, KILL = false } do
     process:signal(signal)
     local ended = task.within(10000, io_wait.await, child, "try_wait")
     equal(ended.exit, status or nil)
-    local before = pids(stack)
+    local before = pair.pids(stack)
     ok(before["db-0"], "db-0 runs and is not told")
     stack:expect { "up", "-d", "--wait-timeout", "1s", "web", "db" }
-    equal(pids(stack)["db-0"], before["db-0"])
+    equal(pair.pids(stack)["db-0"], before["db-0"])
     local all = stack:pids()
     stack:expect { "down", "--timeout", "1s" }
     for _, pid in ipairs(all) do equal(proc.identity(pid), nil) end

@@ -20,21 +20,29 @@ local function stack_of(test_, more, settings)
   return stack_.on_fake((CHECKED:gsub("TEST", test_):gsub("MORE", more or "")), settings)
 end
 
-local function read_json(stack, file)
-  local text = fs.read(stack.state .. "/instances/pair/web-0/" .. file)
-  return text and json.decode(text, {}) or {}
+local function results(stack)
+  local text = fs.read(stack.state .. "/instances/pair/web-0/health.json")
+  return text and json.decode(text, {}).results or {}
 end
 
-local function runtime_of(stack) return read_json(stack, "runtime.json") end
+-- Comes up, is unhealthy, and does not hear that it is to end; its supervisor is killed meanwhile. Gives its pid.
+local function up_and_half_ended(stack)
+  stack:write((fs.read(stack.directory .. "/holos.yaml"):gsub("timeout: 2s", "timeout: 150ms")))
+  stack:expect { "up", "-d" }
+  local pid = stack:ps()["web-0"].pid
+  stack:eventually("it is being ended", function() return supervised.runtime(stack, "web-0").ending end)
+  supervised.kill(supervised.supervisor(stack))
+  return pid
+end
 
 test("checks go on after up; their last results are kept", function()
   local stack <close> = stack_of("tcp:80")
   stack:expect { "up" }
   equal(stack:ps()["web-0"].status, "healthy")
-  stack:eventually("five results", function() return #(read_json(stack, "health.json").results or {}) == 5 end)
-  local last = read_json(stack, "health.json").results[5]
+  stack:eventually("five results", function() return #results(stack) == 5 end)
+  local last = results(stack)[5]
   equal({ last.ok, last.exit, last.text }, { true, 0, "takes connections" })
-  equal(runtime_of(stack).health, "healthy")
+  equal(supervised.runtime(stack, "web-0").health, "healthy")
 end)
 
 test("unhealthy is shown and nothing else happens; up says what the last check said", function()
@@ -43,7 +51,7 @@ test("unhealthy is shown and nothing else happens; up says what the last check s
   local failed = stack:expect({ "up" }, 4)
   ok(failed.stderr:find("web-0: unhealthy: 2 checks failed; the last: timed out after", 1, true), failed.stderr)
   local pid = stack:ps()["web-0"].pid
-  stack:eventually("five results", function() return #(read_json(stack, "health.json").results or {}) == 5 end)
+  stack:eventually("five results", function() return #results(stack) == 5 end)
   local row = stack:ps()["web-0"]
   equal({ row.status, row.pid }, { "unhealthy", pid })
 end)
@@ -52,35 +60,27 @@ test("restart_on_unhealthy: 2 starts it anew twice, then leaves it", function()
   local stack <close> = stack_of("http:80/health", "restart_on_unhealthy: 2,")
   stack:write((fs.read(stack.directory .. "/holos.yaml"):gsub("timeout: 2s", "timeout: 150ms")))
   stack:expect { "up", "-d" }
-  stack:eventually("it gives up", function() return (runtime_of(stack).restarts or {}).gave_up end)
-  equal(runtime_of(stack).restarts.unhealthy, 2)
+  stack:eventually("it gives up", function() return (supervised.runtime(stack, "web-0").restarts or {}).gave_up end)
+  equal(supervised.runtime(stack, "web-0").restarts.unhealthy, 2)
   equal(stack:ps()["web-0"].status, "exited (unhealthy, gave up after 2 restarts)")
 end)
 
 test("killed while it ends an unhealthy guest, a supervisor leaves the reason to the next one", function()
   local stack <close> = stack_of("http:80/health", "restart_on_unhealthy: true,", { "powerdown=ignore" })
-  stack:write((fs.read(stack.directory .. "/holos.yaml"):gsub("timeout: 2s", "timeout: 150ms")))
-  stack:expect { "up", "-d" }
-  local pid = stack:ps()["web-0"].pid
-  stack:eventually("it is being ended", function() return runtime_of(stack).ending end)
-  supervised.kill(supervised.supervisor(stack))
-  equal({ runtime_of(stack).ending.how, runtime_of(stack).restarts }, { "unhealthy" })
+  local pid = up_and_half_ended(stack)
+  equal({ supervised.runtime(stack, "web-0").ending.how, supervised.runtime(stack, "web-0").restarts }, { "unhealthy" })
   supervised.kill(pid)
   fake_qemu.set(stack.qemu, {})
   stack:expect { "ps" }
   stack:eventually("its end is told", function() return supervised.events(stack, "instance.exited")[1] end)
   equal(supervised.events(stack, "instance.exited")[1].how, "unhealthy")
   stack:eventually("it runs again", function() return supervised.runs_anew(stack, "web-0", pid) end)
-  equal({ runtime_of(stack).restarts.unhealthy, runtime_of(stack).ending }, { 1 })
+  equal({ supervised.runtime(stack, "web-0").restarts.unhealthy, supervised.runtime(stack, "web-0").ending }, { 1 })
 end)
 
 test("what the next supervisor finds half ended it ends", function()
   local stack <close> = stack_of("http:80/health", "restart_on_unhealthy: true,", { "powerdown=ignore" })
-  stack:write((fs.read(stack.directory .. "/holos.yaml"):gsub("timeout: 2s", "timeout: 150ms")))
-  stack:expect { "up", "-d" }
-  local pid = stack:ps()["web-0"].pid
-  stack:eventually("it is being ended", function() return runtime_of(stack).ending end)
-  supervised.kill(supervised.supervisor(stack))
+  local pid = up_and_half_ended(stack)
   stack:expect { "ps" }
   stack:eventually("it runs again", function() return supervised.runs_anew(stack, "web-0", pid) end)
   equal(supervised.events(stack, "instance.exited")[1].how, "unhealthy")

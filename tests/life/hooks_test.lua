@@ -3,7 +3,7 @@ local files = require "tests.support.files"
 local fs = require "sys.fs"
 local host = require "sys.host"
 local io_wait = require "holos.run.io"
-local json = require "sys.json"
+local pair = require "tests.support.pair"
 local stack_ = require "tests.support.stack"
 local supervised = require "tests.support.supervised"
 local tool = require "tests.support.tool"
@@ -30,13 +30,6 @@ local function with_handlers(stack, script, ...)
     { directory = stack.directory, env = stack:environment() })
 end
 
-local function desired(stack)
-  local record = assert(json.decode(assert(fs.read(stack.state .. "/projects/pair.json")), {}))
-  local words = {}
-  for name, entry in pairs(record.instances) do words[name] = entry.desired end
-  return words
-end
-
 local RUNNING = { ["db-0"] = "running", ["web-0"] = "running", ["web-1"] = "running" }
 
 test("a refusal of a stop: nothing is stopped, and the record still wants all to run", function()
@@ -44,7 +37,7 @@ test("a refusal of a stop: nothing is stopped, and the record still wants all to
   stack:expect { "up", "-d" }
   local function refused(...)
     local result = with_handlers(stack, SCRIPT, ...)
-    equal({ result.status, #stack:pids(), desired(stack) }, { 3, 3, RUNNING }, result.stderr)
+    equal({ result.status, #stack:pids(), pair.desired(stack) }, { 3, 3, RUNNING }, result.stderr)
     ok(result.stderr:find("the dump is not ready", 1, true), result.stderr)
   end
   refused "stop"
@@ -53,7 +46,7 @@ test("a refusal of a stop: nothing is stopped, and the record still wants all to
   stack:write((YAML:gsub("db: {", "db: {vm: {memory_mb: 1024}, "):gsub("replicas: 2", "replicas: 1")))
   refused "up"
   local let = with_handlers(stack, SCRIPT, "stop", "web")
-  equal({ let.status, #stack:pids(), desired(stack)["web-1"] }, { 0, 1, "stopped" }, let.stderr)
+  equal({ let.status, #stack:pids(), pair.desired(stack)["web-1"] }, { 0, 1, "stopped" }, let.stderr)
 end)
 
 local BEFORE_LAUNCH = [[

@@ -1,7 +1,7 @@
 -- What a supervisor does when its scope ends, on the stand-in for QEMU, whose guest is a real sshd.
 local fs = require "sys.fs"
-local json = require "sys.json"
 local leave = require "holos.supervise.leave"
+local pair = require "tests.support.pair"
 local ssh_guest = require "tests.support.ssh_guest"
 local stack_ = require "tests.support.stack"
 local state_ = require "holos.run.state"
@@ -26,10 +26,7 @@ local function project_of(stack)
   return project
 end
 
-local function desired(stack)
-  local record = assert(json.decode(assert(fs.read(stack.state .. "/projects/pair.json")), {}))
-  return { record.instances["db-0"].desired, record.instances["web-0"].desired }
-end
+local BOTH_RUN = { ["db-0"] = "running", ["web-0"] = "running" }
 
 test("all are powered off, dependents first; a pre_stop that fails keeps nobody; the record wants them to run", function()
   local marks = tmpdir() .. "/marks"
@@ -40,7 +37,7 @@ test("all are powered off, dependents first; a pre_stop that fails keeps nobody;
     local project = project_of(stack)
     leave.stop_all(project)
     equal(#stack:pids(), 0)
-    equal({ fs.read(marks), desired(stack), project.held }, { "bye\n", { "running", "running" }, { "db-0", "web-0" } })
+    equal({ fs.read(marks), pair.desired(stack), project.held }, { "bye\n", BOTH_RUN, { "db-0", "web-0" } })
     local stopped = supervised.events(stack, "instance.stopped")
     equal({ stopped[1].instance, stopped[1].how, stopped[2].instance, stopped[2].how },
       { "web-0", "powered off", "db-0", "powered off" })

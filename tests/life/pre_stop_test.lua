@@ -2,8 +2,8 @@
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local io_wait = require "holos.run.io"
-local json = require "sys.json"
 local lock = require "sys.lock"
+local pair = require "tests.support.pair"
 local proc = require "sys.proc"
 local qmp = require "holos.run.qmp"
 local ssh_guest = require "tests.support.ssh_guest"
@@ -31,10 +31,7 @@ local function with(hooks, body, settings)
   end)
 end
 
-local function desired(stack)
-  local record = assert(json.decode(assert(fs.read(stack.state .. "/projects/pair.json")), {}))
-  return { record.instances["db-0"].desired, record.instances["web-0"].desired }
-end
+local BOTH_RUN = { ["db-0"] = "running", ["web-0"] = "running" }
 
 local MARK = "{command: [sh, -c, 'echo bye >>DIR/marks']}"
 
@@ -65,8 +62,8 @@ test("one that fails leaves the machine running, and what it depends on; nothing
         failed.stderr)
       ok(failed.stderr:find("web-0 | busy", 1, true), failed.stderr)
       local rows = stack:ps()
-      equal({ rows["web-0"].pid, rows["db-0"].running, desired(stack), #stack:supervisors() },
-        { pid, true, { "running", "running" }, 1 })
+      equal({ rows["web-0"].pid, rows["db-0"].running, pair.desired(stack), #stack:supervisors() },
+        { pid, true, BOTH_RUN, 1 })
     end
     stack:expect { "up" }
     stack:write((YAML:gsub("    pre_stop: %[HOOKS%]}", "    vm: {memory_mb: 1024}}"):gsub("MORE", "")))
@@ -84,8 +81,8 @@ test("a change that restarts several leaves the one alone whose command fails, a
     local failed = stack:expect({ "up" }, 1)
     ok(not failed.stderr:find("was not started", 1, true), failed.stderr)
     local after = stack:ps()
-    equal({ after["web-0"].pid, after["db-0"].pid ~= before["db-0"].pid, desired(stack) },
-      { before["web-0"].pid, true, { "running", "running" } })
+    equal({ after["web-0"].pid, after["db-0"].pid ~= before["db-0"].pid, pair.desired(stack) },
+      { before["web-0"].pid, true, BOTH_RUN })
     equal(stack:run({ "plan", "--exit-code" }).status, 10)
   end)
 end)
@@ -142,7 +139,7 @@ test("a stop that ends in the middle of them: by Ctrl-C all runs on as before; a
       process:signal(signal)
       io_wait.await(down, "try_wait")
       equal({ stack:ps()["web-0"].running, stack:ps()["db-0"].running }, { true, true })
-      if signal == "INT" then equal({ desired(stack), #stack:supervisors() }, { { "running", "running" }, 1 }) end
+      if signal == "INT" then equal({ pair.desired(stack), #stack:supervisors() }, { BOTH_RUN, 1 }) end
     end
     gate:release()
     stack:expect { "down" }

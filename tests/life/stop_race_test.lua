@@ -1,10 +1,8 @@
 -- stop beside somebody who is about to start the same machine, on the stand-in for QEMU.
-local fs = require "sys.fs"
-local json = require "sys.json"
 local lock = require "sys.lock"
-local proc = require "sys.proc"
+local pair = require "tests.support.pair"
 local stack_ = require "tests.support.stack"
-local task = require "holos.core.task"
+local supervised = require "tests.support.supervised"
 
 local YAML = [[
 name: pair
@@ -12,27 +10,17 @@ services:
   db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 1s}
 ]]
 
-local function kill(pid)
-  local process <close> = assert(proc.open(pid, proc.identity(pid).start_time))
-  process:signal "KILL"
-  task.wait { process = process }
-end
-
-local function desired(stack)
-  return assert(json.decode(assert(fs.read(stack.state .. "/projects/pair.json")), {})).instances["db-0"].desired
-end
-
 test("a machine that does not run is not taken for stopped while somebody else holds its lock: he may be launching it", function()
   local stack <close> = stack_.on_fake(YAML)
   stack:expect { "up" }
-  kill(stack:ps()["db-0"].pid)
+  supervised.kill(stack:ps()["db-0"].pid)
   stack:eventually("its end is written down", function() return stack:ps()["db-0"].status:find "^exited" ~= nil end)
   for verb, wanted in pairs { stop = "stopped", down = "removed" } do
     do
       local held <close> = assert(lock.open(stack.state .. "/locks/pair.db-0.lock"))
       ok(held:try_take())
       stack:expect({ verb, "--no-wait" }, 5)
-      equal(desired(stack), wanted) -- so whoever takes the lock next does not start it
+      equal(pair.desired(stack)["db-0"], wanted) -- so whoever takes the lock next does not start it
     end
   end
   local stopped = stack:expect { "stop" }

@@ -3,44 +3,16 @@
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local host = require "sys.host"
-local json = require "sys.json"
 local proc = require "sys.proc"
 local stack_ = require "tests.support.stack"
+local supervised = require "tests.support.supervised"
 local task = require "holos.core.task"
 local tool = require "tests.support.tool"
-
-local YAML = [[
-name: pair
-services:
-  db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
-  web:
-    image: ./image.qcow2
-    image_os: plain
-    stop_grace_period: 2s
-    deploy: {restart_policy: {condition: any, delay: 20ms}}
-]]
 
 local IS_FULL = files.environment("HOLOS_TESTS") == "all"
 local CALLS = { "renameat", "flock", "clone", "?fork", "bind", "connect", "sendto", "unlinkat", "sendmsg" }
 local SOME, STEP = IS_FULL and #CALLS or 3, IS_FULL and 1 or 5
-local MOST = 200
-
-local function kill(pid)
-  local identity = proc.identity(pid)
-  local process <close> = identity and proc.open(pid, identity.start_time)
-  if not process then return end
-  process:signal "KILL"
-  task.wait { process = process }
-end
-
-local function runtime_of(stack)
-  return assert(json.decode(assert(fs.read(stack.state .. "/instances/pair/web-0/runtime.json")), {}))
-end
-
-local function runs_anew(stack, before)
-  local now = runtime_of(stack)
-  return now.pid and now.pid ~= before and now.is_proven and proc.identity(now.pid) ~= nil
-end
+local MOST, WEB = 200, "web-0"
 
 --- How many live QEMUs the stack has, recorded or not.
 local function count_qemus(stack)
@@ -64,25 +36,25 @@ local function cut(stack, before, call, n)
       equal(result.signal, "KILL", result.stderr)
       was_cut = true
     end,
-    function() stack:eventually("web-0 runs again", function() return runs_anew(stack, before) end, 60000) end,
+    function() stack:eventually("web-0 runs again", function() return supervised.runs_anew(stack, WEB, before) end, 60000) end,
   }
   return was_cut
 end
 
 test("killed at any call while it starts a machine again, a supervisor leaves nothing that the next does not finish", function()
   if not tool.find "strace" then skip "strace is not installed" end
-  local stack <close> = stack_.on_fake(YAML)
+  local stack <close> = stack_.on_fake(supervised.RESTARTED)
   stack:expect { "up" }
   local rounds, db = 0, stack:ps()["db-0"].pid
   for position = 1, SOME do
     for n = 1, MOST, STEP do
-      for _, pid in ipairs(stack:supervisors()) do kill(pid) end
-      local before = runtime_of(stack).pid
-      kill(before)
+      for _, pid in ipairs(stack:supervisors()) do supervised.kill(pid) end
+      local before = supervised.runtime(stack, WEB).pid
+      supervised.kill(before)
       local was_cut = cut(stack, before, CALLS[position], n)
       stack:expect { "ps" }
       local where = ("killed at %s number %d"):format(CALLS[position], n)
-      stack:eventually(where .. ": web-0 runs again", function() return runs_anew(stack, before) end)
+      stack:eventually(where .. ": web-0 runs again", function() return supervised.runs_anew(stack, WEB, before) end)
       equal({ count_qemus(stack), stack:ps()["db-0"].pid }, { 2, db }, where)
       if not was_cut then break end
       rounds = rounds + 1
@@ -112,12 +84,12 @@ test("killed at any call while it replaces an unhealthy machine, a supervisor le
   local rounds = 0
   for position = 1, SOME do
     for n = 1, MOST, STEP do
-      for _, pid in ipairs(stack:supervisors()) do kill(pid) end
-      local before = runtime_of(stack).pid
+      for _, pid in ipairs(stack:supervisors()) do supervised.kill(pid) end
+      local before = supervised.runtime(stack, WEB).pid
       local was_cut = cut(stack, before, CALLS[position], n)
       stack:expect { "ps" }
       local where = ("killed at %s number %d"):format(CALLS[position], n)
-      stack:eventually(where .. ": web-0 runs again", function() return runs_anew(stack, before) end)
+      stack:eventually(where .. ": web-0 runs again", function() return supervised.runs_anew(stack, WEB, before) end)
       ok(count_qemus(stack) <= 1, where)
       if not was_cut then break end
       rounds = rounds + 1

@@ -9,22 +9,12 @@ local supervised = require "tests.support.supervised"
 local task = require "holos.core.task"
 local tool = require "tests.support.tool"
 
-local YAML = [[
-name: pair
-services:
-  db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
-  web:
-    image: ./image.qcow2
-    image_os: plain
-    stop_grace_period: 2s
-    deploy: {restart_policy: {condition: any, delay: 20ms}}
-]]
 local WORDS, WEB = { "supervise", "pair" }, "web-0"
 local WANTED_POINTS = 100
 
 -- Two machines run, nobody looks after them, and one of them has ended.
 local function prepared(program)
-  local stack = crash.new_stack(program, YAML)
+  local stack = crash.new_stack(program, supervised.RESTARTED)
   stack:expect { "up" }
   supervised.kill(supervised.supervisor(stack))
   local pids = { db = supervised.runtime(stack, "db-0").pid, web = supervised.runtime(stack, WEB).pid }

@@ -27,6 +27,22 @@ function M.record(stack)
   return assert(json.decode(assert(fs.read(stack.state .. "/projects/pair.json", { max_bytes = 1 << 20 })), {}))
 end
 
+--- What the record wants of each instance: "running", "stopped", "removed".
+---@return table<string, string>
+function M.desired(stack)
+  local words = {}
+  for name, entry in pairs(M.record(stack).instances) do words[name] = entry.desired end
+  return words
+end
+
+--- Edits a JSON file of the state directory: change(value) alters what it holds.
+function M.edit(stack, name, change)
+  local file = stack.state .. "/" .. name
+  local value = assert(json.decode(assert(fs.read(file, { max_bytes = 1 << 20 })), {}))
+  change(value)
+  assert(fs.write_atomic(file, json.encode(value, { indent = 1 }), { mode = 384 }))
+end
+
 --- The root disks of an instance that are in the trash.
 function M.disks_in_trash(stack, name)
   return files.below(stack.state .. "/trash", "/" .. name:gsub("%-", "%%-") .. "/root%.qcow2$")

@@ -6,9 +6,23 @@ local task = require "holos.core.task"
 
 local M = {}
 
---- Kills a process and waits for its end.
+--- Two machines; the supervisor starts one of them again, whatever it ends of.
+M.RESTARTED = [[
+name: pair
+services:
+  db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
+  web:
+    image: ./image.qcow2
+    image_os: plain
+    stop_grace_period: 2s
+    deploy: {restart_policy: {condition: any, delay: 20ms}}
+]]
+
+--- Kills a process, when it is still there, and waits for its end.
 function M.kill(pid)
-  local process <close> = assert(proc.open(pid, proc.identity(pid).start_time))
+  local identity = proc.identity(pid)
+  local process <close> = identity and proc.open(pid, identity.start_time)
+  if not process then return end
   process:signal "KILL"
   task.wait { process = process }
 end
@@ -52,6 +66,7 @@ function M.events(stack, kind)
   return found
 end
 
+--- The runtime.json of an instance.
 function M.runtime(stack, name)
   return assert(json.decode(assert(fs.read(stack.state .. "/instances/pair/" .. name .. "/runtime.json")), {}))
 end
