@@ -42,6 +42,7 @@ end
 --- What was written in this boot of the host; nil when there is nothing or the host was rebooted since.
 ---@return table? runtime
 ---@return "absent"|"rebooted"|nil why
+---@return string? exit  rebooted: how it had ended before
 function M.load(world, state, project, name)
   local file = file_of(state, project, name)
   local text, message, code = world.fs.read(file, { max_bytes = MAX_BYTES })
@@ -51,7 +52,7 @@ function M.load(world, state, project, name)
   local value, reason = world.json.decode(text, {})
   reason = reason or M.complaint(value)
   if reason then damaged(file, name, reason) end
-  if value.boot_id ~= world.proc.boot_id() then return nil, "rebooted" end
+  if value.boot_id ~= world.proc.boot_id() then return nil, "rebooted", value.exit end
   return value
 end
 

@@ -1,5 +1,6 @@
 --- Stop of one instance: power button, then SIGTERM, then SIGKILL; the end is seen on the pidfd before anything moves.
 --- Effects: QMP, signals, runtime.json.
+local ending = require "holos.run.ending"
 local err = require "holos.core.err"
 local journal = require "holos.run.journal"
 local monitor = require "holos.run.monitor"
@@ -99,7 +100,25 @@ local function terminate(process, name, pid)
   err.raise { message = ("%s: process %d does not end; nothing was moved"):format(name, pid), code = "ESTUCK" }
 end
 
---- Stops an instance and proves that its process is gone. The caller holds the instance's lock.
+local function note_end(world, options, now, how, reason)
+  now.exit, now.pid, now.ending = how, nil, nil
+  if options.on_end then options.on_end(now) end
+  runtime.save(world, options.state, options.project, options.name, now)
+  journal.append(world, options.state, options.project, { type = "instance.stopped", instance = options.name, how = how,
+    reason = reason })
+  return how
+end
+
+-- It ended before it was told to, by a command of its own or by a crash, and nobody has written so: whoever found it written
+-- as running later would take its end for one that nobody wanted.
+local function note_found(world, options, now)
+  M.end_shares(world, now)
+  if not now or not now.pid then return M.WAS_NOT_RUNNING end
+  local how, _, reason = ending.unheard(world, options.state, options.project, options.name, now)
+  return note_end(world, options, now, now.ending and now.ending.how or how, reason)
+end
+
+--- Stops an instance, proves that its process is gone, and writes down how it ended. The caller holds the instance's lock.
 ---@param options {state: table, project: string, name: string, grace_ms: integer, on_end: fun(now: table)?}  on_end changes
 ---                what is written of its end
 ---@return string how  "was not running"; "terminated", "killed"; or how the VM ended by itself, as plan/shutdown says it
@@ -107,19 +126,12 @@ function M.stop(world, options)
   local state, project, name = options.state, options.project, options.name
   local now = runtime.load(world, state, project, name)
   local process <close> = runtime.process(world, now)
-  if not process then
-    M.end_shares(world, now)
-    return M.WAS_NOT_RUNNING
-  end
+  if not process then return note_found(world, options, now) end
   local reason, heard = power_down(world, state:instance(project, name), process, options.grace_ms)
   local how
   if process:alive() then how = terminate(process, name, now.pid) else how = heard and shutdown.explain(reason) or "ended" end
   M.end_shares(world, now)
-  now.exit, now.pid, now.ending = how, nil, nil
-  if options.on_end then options.on_end(now) end
-  runtime.save(world, state, project, name, now)
-  journal.append(world, state, project, { type = "instance.stopped", instance = name, how = how, reason = reason })
-  return how
+  return note_end(world, options, now, how, reason)
 end
 
 return M

@@ -1,5 +1,6 @@
 --- The end of an instance that nobody asked for, and its new start. Effects: runtime.json, launches, stops; all under the
 --- instance's lock, and only while the instance is what was seen.
+local ending_ = require "holos.run.ending"
 local err = require "holos.core.err"
 local lock = require "holos.run.lock"
 local record_ = require "holos.run.record"
@@ -12,21 +13,20 @@ local task = require "holos.core.task"
 
 local M = {}
 
---- So much of what a VM said last is looked at.
-local TAIL_BYTES = 4096
-
 local function take_lock(keeper)
   local project = keeper.project
   return lock.take(project.world, project.state:instance_lock(project.name, keeper.name), { name = keeper.name,
     timeout_ms = runtime.LOCK_MS, owner_text = "supervisor, for " .. keeper.name })
 end
 
--- The record, when it still wants the instance to run.
+-- The record, when it still wants the instance to run. Otherwise what we know of it is old: it is taken over at once, or we
+-- would come back for the same reason before anybody tells us.
 local function wanting(keeper)
   local project = keeper.project
   local record = record_.load(project.world, project.state, project.name)
   local entry = record and record.instances[keeper.name]
-  return entry and entry.desired == "running" and record or nil
+  if entry and entry.desired == "running" then return record end
+  project:take_over(record or { instances = {} })
 end
 
 --- What is written of the instance, when that is still what was seen, and the record still wants it to run.
@@ -63,11 +63,7 @@ end
 
 -- As Docker has it of containers that ended while its daemon was away: what is not known to have ended well has failed.
 local function unheard(project, name, now)
-  local directory, fs = project.state:instance(project.name, name), project.world.fs
-  local stat = fs.stat(directory .. "/console.log")
-  local from = math.max(now.console_from_bytes or 0, (stat and stat.size_bytes or 0) - TAIL_BYTES)
-  local how, text, reason = shutdown.unheard(fs.read_at(directory .. "/console.log", from, TAIL_BYTES) or "",
-    fs.tail(directory .. "/qemu.log", TAIL_BYTES) or "")
+  local how, text, reason = ending_.unheard(project.world, project.state, project.name, name, now)
   return { how = how, text = text, cause = restart.cause(reason) }
 end
 
@@ -99,7 +95,7 @@ function M.replace(keeper, known, why)
   stop.stop(project.world, { state = project.state, project = project.name, name = keeper.name,
     grace_ms = keeper.entry.spec.stop_grace_ms, on_end = function(after) event = mark_end(keeper, after, why) end })
   project.world.proc.reap(known.pid)
-  if event then project:emit(event) else note_end(keeper, now, why) end -- else it ended before it was told to
+  project:emit(event)
 end
 
 -- Launches, or goes on with a launch. One that fails counts as another failure, but not when its QEMU runs and only what it
@@ -119,19 +115,17 @@ local function launch(keeper, now, record, restarts)
 end
 
 --- Sees the launch of a running instance to its end when whoever began it was killed; who is still at it has its lock.
----@return boolean finished  false when there was nothing to do
 function M.finish_launch(keeper, known)
   local _held <close> = take_lock(keeper)
   local now, record = unchanged(keeper, known)
-  if not now or runtime.is_proven(now) then return now ~= nil end
-  launch(keeper, now, record, now.restarts)
-  return true
+  if now and not runtime.is_proven(now) then launch(keeper, now, record, now.restarts) end
 end
 
---- Starts an instance whose time has come.
+--- Starts an instance whose time has come, unless somebody asks to leave it alone.
 function M.start_again(keeper)
   local project = keeper.project
   local _held <close> = take_lock(keeper)
+  if project:is_held(keeper.name) then return end
   local now, record = unchanged(keeper, keeper.now)
   if not now or not now.restarts or not now.restarts.next_ms then return end
   local restarts = restart.begun(now.restarts)
@@ -143,6 +137,7 @@ end
 function M.start_after_boot(keeper)
   local project = keeper.project
   local _held <close> = take_lock(keeper)
+  if project:is_held(keeper.name) then return end
   local now, why = runtime.load(project.world, project.state, project.name, keeper.name)
   local record = wanting(keeper)
   if now or why ~= "rebooted" or not record then return end

@@ -113,14 +113,15 @@ end
 
 local function turn(keeper)
   local project = keeper.project
-  local now, why = runtime.load(project.world, project.state, project.name, keeper.name)
+  local now, why, before = runtime.load(project.world, project.state, project.name, keeper.name)
   if now then now.spec = nil end -- most of it, and nothing that is looked at while it runs
   local process <close> = runtime.process(project.world, now)
   keeper.now, keeper.is_live, keeper.has_news, keeper.guest = now, process ~= nil, false, nil
+  keeper.exit = now and now.exit or before -- also of before a reboot: what has done its work is not undone by one
   if process then keeper.late_ms, keeper.told_of_order = nil, nil end
   project:stir()
   if process then
-    if is_cut(keeper, now) and end_.finish_launch(keeper, now) then return end
+    if is_cut(keeper, now) then return end_.finish_launch(keeper, now) end
     keeper.is_busy = false
     project:review()
     if now.ending and keeper.entry.desired == "running" then return end_.replace(keeper, now, now.ending) end
@@ -162,6 +163,7 @@ end
 --- Keeps it until the record no longer knows it.
 function Keeper:run()
   while not self.is_dropped do
+    task.wait { at_ms = task.now_ms() } -- others have their turns, and news come in, whatever this one finds
     local ok, problem = xpcall(turn, err.trace, self)
     if ok then self.again_ms, self.trouble = nil, nil else trouble(self, problem) end
   end

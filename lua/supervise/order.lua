@@ -41,7 +41,8 @@ local function look_at_live(project, other, goal)
   if goal == "healthy" then
     local status = other.guest and other.guest.health or other.now.health
     if status == "healthy" then return "there" end
-    return status == "unhealthy" and "never" or "waits", "is unhealthy"
+    local is_replaced = other.entry.spec.restart and other.entry.spec.restart.on_unhealthy
+    return status == "unhealthy" and not is_replaced and "never" or "waits", "is unhealthy"
   end
   local told = observe.report(project.world, project.state, project.name, other.name, other.now)
   if report.reached(told, goal) then
@@ -57,8 +58,7 @@ end
 function M.look(project, other, goal)
   if other.is_live then return look_at_live(project, other, goal) end
   if other:is_active() then return "waits" end
-  local has_completed = other.now and other.now.exit == shutdown.POWERED_OFF
-  if goal == "completed" and has_completed then return "there" end
+  if goal == "completed" and other.exit == shutdown.POWERED_OFF then return "there" end
   return "never", "does not come back by itself"
 end
 

@@ -106,10 +106,14 @@ local function read_record(project)
   read_later(project, record)
 end
 
---- Takes over what the record says now. A damaged one changes nothing.
+--- Reads the record and takes over what it says. A damaged one changes nothing.
 function Project:reload()
   local record = read_record(self)
-  if not record then return end
+  if record then self:take_over(record) end
+end
+
+--- What the record says is what counts from now on.
+function Project:take_over(record)
   for name, keeper in pairs(self.keepers) do
     if not record.instances[name] then
       self.keepers[name] = nil

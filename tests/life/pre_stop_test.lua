@@ -8,6 +8,7 @@ local proc = require "sys.proc"
 local qmp = require "holos.run.qmp"
 local ssh_guest = require "tests.support.ssh_guest"
 local stack_ = require "tests.support.stack"
+local supervised = require "tests.support.supervised"
 
 local YAML = [[
 name: pair
@@ -125,6 +126,29 @@ test("they are left out, and that is said, where the guest cannot be asked; a ma
     files.write(directory .. "/pid", tostring(stack:ps()["web-0"].pid))
     stack:expect { "stop" }
     equal({ marks(), stack:ps()["web-0"].running }, { "bye\n", false })
+  end)
+end)
+
+local function count(stack, kind)
+  local found = 0
+  for _, event in ipairs(supervised.events(stack, kind)) do
+    if event.instance == "web-0" then found = found + 1 end
+  end
+  return found
+end
+
+test("a machine that its own pre_stop switches off was stopped by it: that is written, and what follows, once", function()
+  with("{command: [sh, -c, 'kill $$(cat DIR/pid)']}", function(stack, _, _, _, directory)
+    for number, words in ipairs { { "restart", "web" }, { "up", "--recreate=web", "--force-recreate" }, { "stop", "web" } } do
+      local pid = stack:ps()["web-0"].pid
+      files.write(directory .. "/pid", tostring(pid))
+      stack:expect(words)
+      local now = supervised.runtime(stack, "web-0")
+      local is_up = words[1] ~= "stop"
+      equal({ now.pid ~= nil, now.pid == pid, now.exit }, { is_up, false, not is_up and "ended" or nil })
+      equal({ count(stack, "instance.stopped"), count(stack, "instance.exited"), count(stack, "instance.launched") },
+        { number, 0, 1 + math.min(number, 2) })
+    end
   end)
 end)
 

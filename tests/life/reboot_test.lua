@@ -29,6 +29,14 @@ services:
   lone: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s, restart: always}
 ]]
 
+local JOB = [[
+name: pair
+services:
+  migrate: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
+  web: {image: ./image.qcow2, image_os: plain, restart: always, stop_grace_period: 2s,
+    depends_on: {migrate: {condition: service_completed_successfully}}}
+]]
+
 local function run_anew(stack, before, names)
   stack:eventually("they run again", function()
     for _, name in ipairs(names) do
@@ -119,4 +127,15 @@ test("what is stopped while it waits for another is not started", function()
   stack:expect { "stop", "db" }
   equal(stack:ps()["web-0"].status, "stopped")
   equal(find(stack, 0, { type = "instance.restarting", instance = "web-0" }), nil)
+end)
+
+test("a job that had done its work before the reboot is done, and nobody is warned of it", function()
+  local stack <close> = stack_.on_fake(JOB, { "migrate-0: exit_after_ms=200", "migrate-0: reason=guest-shutdown" })
+  stack:expect { "up" }
+  local before = stack:ps()
+  equal(before["migrate-0"].status, "exited (powered off)")
+  supervised.reboot(stack)
+  stack:expect { "ps" }
+  run_anew(stack, before, { "web-0" })
+  equal({ #supervised.events(stack, "supervisor.warning"), stack:ps()["migrate-0"].running }, { 0, false })
 end)

@@ -50,7 +50,7 @@ local function idle() return false end
 test("what is there is not waited for", function()
   equal(turn("started", { is_live = true, now = {} }), { true, 0, {} })
   equal(turn("healthy", { is_live = true, now = { health = "healthy" } }), { true, 0, {} })
-  equal(turn("completed", { now = { exit = "powered off" }, is_active = idle }), { true, 0, {} })
+  equal(turn("completed", { exit = "powered off", is_active = idle }), { true, 0, {} })
   local unchecked = entry "db"
   unchecked.spec.healthcheck = nil
   equal(turn("healthy", { is_live = true, now = {}, entry = unchecked }), { true, 0, {} })
@@ -61,7 +61,7 @@ test("what comes is waited for, and that is said once", function()
   equal(turn("healthy", { is_live = true, now = {} }, after(900, function(db) db.guest = { health = "healthy" } end)),
     { true, 900, { "waits until db-0 is healthy" } })
   equal(turn("completed", { is_live = true, now = {} }, after(900, function(db)
-    db.is_live, db.now, db.is_active = false, { exit = "powered off" }, idle
+    db.is_live, db.exit, db.is_active = false, "powered off", idle
   end)), { true, 900, { "waits until db-0 has done its work" } })
 end)
 
@@ -87,10 +87,15 @@ end)
 test("what is not to be expected is not waited for", function()
   local without = ": web-0 starts without it"
   equal(turn("started", { is_active = idle }), { true, 0, { "db-0 does not come back by itself" .. without } })
-  equal(turn("completed", { now = { exit = "crashed" }, is_active = idle })[3],
+  equal(turn("completed", { exit = "crashed", is_active = idle })[3],
     { "db-0 does not come back by itself" .. without })
   equal(turn("healthy", { is_live = true, now = {} }, after(900, function(db) db.guest = { health = "unhealthy" } end)),
     { true, 900, { "waits until db-0 is healthy", "db-0 is unhealthy" .. without } })
+  local replaced = entry "db"
+  replaced.spec.restart.on_unhealthy = true
+  equal(turn("healthy", { is_live = true, now = { health = "unhealthy" }, entry = replaced }, after(900, function(db)
+    db.now.health = "healthy"
+  end)), { true, 900, { "waits until db-0 is healthy" } }) -- it is about to be replaced
   local _kept <close> = instead(observe, { report = function() return { state = "failed" } end })
   equal(turn("ready", { is_live = true, now = {} })[3], { "db-0 has failed" .. without })
 end)

@@ -2,25 +2,31 @@
 local checks = require "holos.supervise.checks"
 local disk = require "holos.run.disk"
 local end_ = require "holos.supervise.end"
+local ending = require "holos.run.ending"
 local err = require "holos.core.err"
 local health_ = require "holos.run.health"
 local guest_ = require "holos.supervise.guest"
 local instead = require "tests.support.instead"
+local journal = require "holos.run.journal"
 local keeper_ = require "holos.supervise.keeper"
 local launch = require "holos.run.launch"
 local leave = require "holos.supervise.leave"
 local lock = require "holos.run.lock"
 local monitor = require "holos.run.monitor"
 local logs = require "holos.supervise.logs"
+local needed = require "holos.supervise.needed"
 local observe = require "holos.run.observe"
+local order = require "holos.supervise.order"
 local ports = require "holos.run.ports"
 local pre_stop = require "holos.run.pre_stop"
 local project_ = require "holos.supervise.project"
 local qmp = require "holos.run.qmp"
 local record_ = require "holos.run.record"
+local relaunch = require "holos.supervise.relaunch"
 local runtime = require "holos.run.runtime"
 local steady = require "holos.supervise.steady"
 local stop = require "holos.run.stop"
+local supervisor = require "holos.run.supervisor"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 local virtual = require "tests.support.virtual_poller"
@@ -212,8 +218,81 @@ test("nobody can read the end of a replaced machine without its reason and its n
 end)
 
 test("one that ended by itself just before it was to be replaced has ended for the same reason", function()
-  local file = replace_unhealthy(function() return stop.WAS_NOT_RUNNING end)
+  local stop_it = stop.stop
+  local file, told = replace_unhealthy(function(options)
+    local _ending <close> = instead(ending, { unheard = function() return "ended" end })
+    local _journal <close> = instead(journal, { append = function() end })
+    local _gone <close> = instead(runtime, { process = function() end })
+    return stop_it({}, options)
+  end)
   equal(file.value, { start_time = 1, exit = "unhealthy", restarts = DUE })
+  equal({ #told, told[1].how }, { 1, "unhealthy" })
+end)
+
+--- A keeper's world in memory: what `file` has ended, and the record wants it to be `desired`. What looks without end fails.
+local function in_memory(file, desired)
+  local looks, undone = 0, {}
+  local function put(...) undone[#undone + 1] = instead(...) end
+  put(runtime, { process = function() end, load = function()
+    looks = looks + 1
+    if looks > 1000 then error "looks without end" end
+    return table_.copy(file.value)
+  end, save = function(_, _, _, _, now) file.value = table_.copy(now) end })
+  put(lock, { take = function() return setmetatable({}, { __close = function() end }) end })
+  put(ending, { unheard = function() return "ended", "text", nil end })
+  put(stop, { end_shares = function() end })
+  put(record_, { load = function() return { instances = { ["web-0"] = { desired = desired.value, spec = ENTRY.spec } } } end })
+  local world = { proc = { reap = function() end }, build = { release_scripts = function() end } }
+  return project_of { state = STATE, world = world }, setmetatable({}, { __close = function()
+    for _, undo in ipairs(undone) do getmetatable(undo).__close(undo) end
+  end }), function() return looks end
+end
+
+test("an end that the record no longer minds is looked at no more, until the record minds it again", function()
+  local file, desired = { value = { pid = 7, start_time = 1 } }, { value = "stopped" }
+  local project, undo, looks = in_memory(file, desired)
+  local _undo <close> = undo
+  local keeper = keep_for(project, 10000, function(keeper)
+    task.wait { at_ms = 5000 }
+    equal({ keeper.entry.desired, file.value.pid, looks() <= 4 }, { "stopped", 7, true })
+    desired.value = "running"
+    project:reload()
+  end)
+  equal({ keeper.entry.desired, file.value.pid, file.value.exit, looks() <= 8 }, { "running", nil, "ended", true })
+end)
+
+test("who is asked to leave a machine alone while it waits for others does not start it until it may", function()
+  local file = { value = { exit = "ended", restarts = { total = 1, row = 1, unhealthy = 0, next_ms = 100 } } }
+  local project, undo = in_memory(file, { value = "running" })
+  local _undo <close> = undo
+  local launched = {}
+  local _turn <close> = instead(order, { is_its_turn = function()
+    task.wait { at_ms = 1000 }
+    if task.now_ms() == 1000 then project:hold({ "web-0" }, 1) end
+    return true
+  end })
+  local _relaunch <close> = instead(relaunch, { run = function()
+    launched[#launched + 1] = task.now_ms()
+    file.value = { exit = "ended", restarts = {} }
+  end })
+  keep_for(project, 10000, function()
+    task.wait { at_ms = 5000 }
+    project:hold({ "web-0" }, -1)
+  end)
+  equal(launched, { 5000 })
+end)
+
+test("what cannot be read just now may want a supervisor; what is damaged wants none until it is mended", function()
+  local _wanted <close> = instead(supervisor, { is_wanted = function() return true end })
+  local code
+  local _runtime <close> = instead(runtime, { load = function() err.raise { message = "no", code = code } end })
+  local _record <close> = instead(record_, { load = function() return { instances = { ["web-0"] = ENTRY } } end })
+  for name, wanted in pairs { EMFILE = true, EDAMAGED = false } do
+    code = name
+    equal(needed.by({}, {}, "pair"), wanted, name)
+    local _unread <close> = instead(record_, { load = function() err.raise { message = "no", code = code } end })
+    equal(needed.by({}, {}, "pair"), wanted, name)
+  end
 end)
 
 test("a start that is due stays due until the launch has a process", function()
