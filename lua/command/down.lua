@@ -2,6 +2,7 @@
 local down = require "holos.use.down"
 local out = require "holos.command.out"
 local shared = require "holos.command.shared"
+local stopping = require "holos.command.stopping"
 local table_ = require "holos.core.table"
 local talk_ = require "holos.command.talk"
 local trash = require "holos.use.trash"
@@ -12,10 +13,7 @@ local M = {
   arguments = { shared.SERVICES },
   options = {
     { "-v", "--volumes", help = "move the project's volumes to the trash too" },
-    { "--purge", help = "delete the disks at once instead of keeping them in the trash" },
-    { "-t", "--timeout", value = "DURATION", kind = "duration", help = "grace instead of stop_grace_period" },
-    shared.NO_PRE_STOP,
-    shared.LOCK_TIMEOUT, shared.NO_WAIT,
+    stopping.PURGE, stopping.TIMEOUT, stopping.NO_PRE_STOP, shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
 }
 

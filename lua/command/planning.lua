@@ -23,6 +23,8 @@ M.NO_DEPS = { "--no-deps", help = "the named services alone, without what they d
 M.ORPHANS = { "--remove-orphans", help = "instances whose service the file no longer has go to the trash" }
 M.PULL = { "--pull", value = "POLICY", kind = "choice", choices = { "missing", "never", "always" },
   help = "instead of pull_policy; images are local files so far, nothing is fetched: always is refused" }
+M.DRY_RUN = { "--dry-run", help = "print the plan and change nothing" }
+M.DETACH = { "-d", "--detach", help = "return when all run, without waiting for provisioning" }
 M.WAIT = { "--wait", help = "wait until all is provisioned, whatever -d and HOLOS_WAIT say" }
 M.PARALLEL = { "--parallel", value = "NUMBER", kind = "integer", least = -1,
   help = "launch so many at a time; -1: all (default: by cores and free memory)" }

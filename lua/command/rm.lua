@@ -1,6 +1,7 @@
 --- holos rm
 local down = require "holos.command.down"
 local shared = require "holos.command.shared"
+local stopping = require "holos.command.stopping"
 
 local M = {
   summary = "move the root disks of stopped instances to the trash; volumes stay",
@@ -8,9 +9,7 @@ local M = {
   options = {
     { "-s", "--stop", help = "stop them first, instead of leaving those that run" },
     { "--force", help = "nothing is asked anyhow (-f does the same here, unless a file's name comes behind it)" },
-    { "--purge", help = "delete the disks at once instead of keeping them in the trash" },
-    { "-t", "--timeout", value = "DURATION", kind = "duration", help = "grace instead of stop_grace_period" },
-    shared.NO_PRE_STOP, shared.LOCK_TIMEOUT, shared.NO_WAIT,
+    stopping.PURGE, stopping.TIMEOUT, stopping.NO_PRE_STOP, shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
   rewrite = shared.rewrite_f "--force",
 }

@@ -9,9 +9,8 @@ local M = {
   summary = "change the number of instances of services; those that are there are left as they are",
   arguments = { { name = "SERVICE=NUMBER", repeated = true, help = "web=3; disks of surplus instances go to the trash" } },
   options = {
-    { "--dry-run", help = "print the plan and change nothing" },
-    { "-d", "--detach", help = "return when all run, without waiting for provisioning" },
-    planning.WAIT, planning.NO_DEPS, planning.PARALLEL, shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
+    planning.DRY_RUN, planning.DETACH, planning.WAIT, planning.NO_DEPS, planning.PARALLEL,
+    shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
 }
 

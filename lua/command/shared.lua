@@ -14,7 +14,7 @@ M.LOCK_TIMEOUT = { "--lock-timeout", value = "DURATION", kind = "duration",
 M.NO_WAIT = { "--no-wait", help = "fail at once when another command holds the project" }
 M.WAIT_TIMEOUT = { "--wait-timeout", value = "DURATION", kind = "duration",
   help = "how long to wait for the guests (default 30m)" }
-M.NO_PRE_STOP = { "--no-pre-stop", help = "leave out the commands of pre_stop" }
+M.DETACH = { "-d", "--detach", help = "return when all run, without waiting for the guests" }
 M.FORMAT = { "--format", value = "FORMAT", kind = "choice", choices = { "table", "json" },
   help = "table, or json: one object a line" }
 M.FOLLOW = { "-F", "--follow", help = "go on as they come (-f does the same here, unless a file's name comes behind it)" }

@@ -8,17 +8,20 @@ local M = {
   summary = "start stopped instances as they were created",
   arguments = { shared.SERVICES },
   options = {
-    { "-d", "--detach", help = "return when all run, without waiting for the guests" },
-    shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
+    shared.DETACH, shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
 }
 
-function M.run(world, options)
+--- Starts what is named, as the command `verb`.
+---@param work fun(context, words, talk)  of use/start
+function M.carry_out(world, options, verb, work)
   options.goal = goal.of(world, options)
-  local context = shared.recorded(world, options, "start")
-  local talk <close> = talk_.new(world, "start")
-  start.start(context, context.words, talk)
+  local context = shared.recorded(world, options, verb)
+  local talk <close> = talk_.new(world, verb)
+  work(context, context.words, talk)
   return 0
 end
+
+function M.run(world, options) return M.carry_out(world, options, "start", start.start) end
 
 return M

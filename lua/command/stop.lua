@@ -1,15 +1,14 @@
 --- holos stop
 local down = require "holos.use.down"
 local shared = require "holos.command.shared"
+local stopping = require "holos.command.stopping"
 local talk_ = require "holos.command.talk"
 
 local M = {
   summary = "shut instances down; their disks stay",
   arguments = { shared.SERVICES },
   options = {
-    { "-t", "--timeout", value = "DURATION", kind = "duration", help = "grace instead of stop_grace_period" },
-    shared.NO_PRE_STOP,
-    shared.LOCK_TIMEOUT, shared.NO_WAIT,
+    stopping.TIMEOUT, stopping.NO_PRE_STOP, shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
 }
 

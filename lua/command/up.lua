@@ -14,9 +14,7 @@ local M = {
   summary = "create what is missing, start what is stopped, wait until it is provisioned",
   arguments = { shared.SERVICES },
   options = planning.options({
-    { "--dry-run", help = "print the plan and change nothing" },
-    { "-d", "--detach", help = "return when all run, without waiting for provisioning" },
-    planning.WAIT, { "--no-start", help = "make what is missing, and start nothing" },
+    planning.DRY_RUN, planning.DETACH, planning.WAIT, { "--no-start", help = "make what is missing, and start nothing" },
     planning.NO_DEPS, planning.SCALE, planning.ORPHANS, planning.PULL,
   }, planning.CONSENT, {
     { "-y", "--yes", help = "ask nothing; what may cost a disk is refused, unless an option says what to do" },

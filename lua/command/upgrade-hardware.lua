@@ -7,9 +7,7 @@ local M = {
   summary = "give machines the hardware that this QEMU offers by now; disks stay, what runs is restarted",
   arguments = { shared.SERVICES },
   options = {
-    { "--dry-run", help = "print the plan and change nothing" },
-    { "-d", "--detach", help = "return when all run, without waiting for provisioning" },
-    planning.WAIT, planning.PARALLEL, shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
+    planning.DRY_RUN, planning.DETACH, planning.WAIT, planning.PARALLEL, shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
 }
 
