@@ -6,6 +6,7 @@ local json = require "sys.json"
 local pair = require "tests.support.pair"
 local program = require "tests.support.program"
 local supervised = require "tests.support.supervised"
+local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 
 local TWO = [[
@@ -24,18 +25,13 @@ local function types(stack, words)
   return list
 end
 
-local function has(list, wanted)
-  for _, item in ipairs(list) do
-    if item == wanted then return true end
-  end
-  return false
-end
-
 test("events are shown oldest first, of what is named, of a time, the last of them", function()
   local stack <close> = pair.started(TWO)
   stack:expect { "stop", "web" }
   local all = types(stack)
-  ok(has(all, " project.up") and has(all, "db-0 instance.launched") and has(all, "web-0 instance.stopped"), table.concat(all, "\n"))
+  for _, wanted in ipairs { " project.up", "db-0 instance.launched", "web-0 instance.stopped" } do
+    ok(table_.index_of(all, wanted), wanted .. " is not among " .. table.concat(all, "\n"))
+  end
   for _, event in ipairs(types(stack, { "web" })) do equal(event:match("^%S+"), "web-0") end
   equal(types(stack, { "-n", "1" }), { all[#all] })
   equal({ #types(stack, { "--since", "1h" }), types(stack, { "--until", "2001-01-01" }) }, { #all, {} })
