@@ -6,8 +6,9 @@
 --   root             a scope of the system's manager, which outlives all logins
 --   who lingers      a scope of the user's own manager, which stays
 --   who does not     the session's scope where logind leaves it alone; else the own manager's, which lives until the last logout
--- What a unit started stays with it: who wrote the unit has said there what becomes of its processes. The same holds for a
--- scope of systemd-run, which somebody has chosen.
+-- What a unit of the system's started stays with it: who wrote the unit has said there what becomes of its processes. The same
+-- holds for a scope of systemd-run, which somebody has chosen. A unit of the user's own manager is no safer than that manager,
+-- which is said; and desktops run terminals as units, which nobody has written for what is started in them.
 local dag = require "holos.core.dag"
 
 local M = {}
@@ -19,11 +20,25 @@ local SIGNALS_MS = 20000
 local LONGEST_NAME = 200
 
 ---@class holos.Login  the login that we were started by, as cgroups tell
----@field kind "session"|"manager"  in the session's own scope, or in one that the user's manager keeps (terminals of desktops)
+---@field kind "session"|"manager"|"unit"  in the session's own scope; in a terminal of a desktop, which the user's manager keeps;
+---                                        in a unit of that manager
 ---@field uid integer  whose login it is
 ---@field unit string
 
 local function is_ours(unit) return unit == "holos.scope" or unit:find("^holos%-") ~= nil end
+
+--- How desktops name the services that programs with windows are run as.
+local APPLICATIONS = { "^app%-", "^dbus%-", "terminal%-server" }
+
+local function kind_of(unit, is_of_manager)
+  if unit:find("^run%-") then return nil end
+  if unit:find("%.scope$") then return not is_ours(unit) and (is_of_manager and "manager" or "session") or nil end
+  if not is_of_manager then return nil end
+  for _, pattern in ipairs(APPLICATIONS) do
+    if unit:find(pattern) then return "manager" end
+  end
+  return "unit"
+end
 
 --- The login that a process belongs to; nil when none can end it.
 ---@param text string  of /proc/PID/cgroup
@@ -37,8 +52,8 @@ function M.login(text)
   for part in rest:gmatch("[^/]+") do
     if part:find("%.scope$") or part:find("%.service$") then unit = part end
   end
-  if not unit or not unit:find("%.scope$") or is_ours(unit) or unit:find("^run%-") then return nil end
-  return { kind = rest:find("^user@") and "manager" or "session", uid = uid, unit = unit }
+  local kind = unit and kind_of(unit, rest:find("^user@") ~= nil)
+  return kind and { kind = kind, uid = uid, unit = unit }
 end
 
 --- The scope of a project, or of the supervisor of all of them.
@@ -65,6 +80,7 @@ end
 ---@param policy holos.LoginPolicy?  nil when logind says nothing
 ---@return "system"|"user"|nil manager
 function M.manager(login, uid, policy)
+  if login.kind == "unit" then return nil end
   if uid == 0 then return "system" end
   if policy and policy.lingers or login.kind == "manager" then return "user" end
   return policy and policy.kills and "user" or nil
@@ -81,7 +97,10 @@ end
 function M.warning(login, uid, policy, at, problem)
   local name = policy and policy.name or tostring(uid)
   if at == "system" or policy and policy.lingers and at == "user" then return nil end
-  if at == "user" then return ("all instances end with the last logout of %s; %s"):format(name, keep(name)) end
+  if login.kind == "unit" and policy and policy.lingers then return nil end
+  if at == "user" or login.kind == "unit" and policy then
+    return ("all instances end with the last logout of %s; %s"):format(name, keep(name))
+  end
   local is_safe = policy and (login.kind == "session" and not policy.kills or login.kind == "manager" and policy.lingers)
   if is_safe then return nil end
   local why = problem and ("could not get a systemd scope of their own (%s), so they "):format(problem) or ""

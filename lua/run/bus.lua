@@ -3,12 +3,13 @@
 local dbus = require "holos.core.dbus"
 local err = require "holos.core.err"
 local io_wait = require "holos.run.io"
+local task = require "holos.core.task"
 
 local M = {}
 
 local CHUNK_BYTES, MOST_LINE_BYTES = 16384, 512
---- What is kept of signals that nobody has waited for yet.
-local MOST_SIGNALS = 1000
+--- So many messages come in on one of our connections, which live for a few calls; who sends more would keep us busy for ever.
+local MOST_MESSAGES = 1000
 local BUS = { destination = "org.freedesktop.DBus", path = "/org/freedesktop/DBus", interface = "org.freedesktop.DBus" }
 
 ---@class holos.BusPlace
@@ -57,6 +58,7 @@ local function require_peer(world, bus)
 end
 
 local function next_message(bus)
+  task.yield() -- what has come in already is read without a wait, and a deadline is heard only at one
   while #bus.bytes < dbus.HEAD_BYTES do read_more(bus) end
   local size, reason = dbus.size(bus.bytes:sub(1, dbus.HEAD_BYTES))
   if not size then fail(bus, reason) end
@@ -64,6 +66,8 @@ local function next_message(bus)
   local message, problem = dbus.decode(bus.bytes:sub(1, size))
   if not message then fail(bus, problem) end
   bus.bytes = bus.bytes:sub(size + 1)
+  bus.count = bus.count + 1
+  if bus.count > MOST_MESSAGES then fail(bus, "it sends messages without end") end
   return message
 end
 
@@ -77,23 +81,19 @@ function Bus:send(call)
   return self.serial
 end
 
-local function keep_signal(bus, message)
-  if message.kind ~= "signal" then return end
-  if #bus.signals >= MOST_SIGNALS then fail(bus, "it sends signals without end") end
-  table.insert(bus.signals, message)
+-- What comes while something else is waited for is kept until somebody wants it; of no use is what answers nothing.
+local function keep(bus, message)
+  if message.kind == "signal" then table.insert(bus.signals, message) end
+  if message.kind == "return" or message.kind == "error" then bus.replies[message.reply_serial] = message end
 end
 
 --- The values that a call gave; raises EDBUS with the error's `name`.
 ---@param signature string  what it has to be
 ---@return any[]
 function Bus:reply(serial, signature)
+  while not self.replies[serial] do keep(self, next_message(self)) end
   local message = self.replies[serial]
-  while not message do
-    local other = next_message(self)
-    if other.reply_serial == serial then message = other else keep_signal(self, other) end
-    if other.reply_serial and not message then self.replies[other.reply_serial] = other end
-  end
-  self.replies[serial] = nil
+  self.replies[serial], self.answered = nil, message.sender
   if message.kind == "error" then
     local text = message.signature:find("^s") and message.body[1] or message.error_name
     err.raise { message = ("%s: %s"):format(self.name, text:gsub("[%c]", "?")), code = "EDBUS", name = message.error_name }
@@ -105,11 +105,12 @@ end
 --- As send and reply.
 function Bus:call(call, signature) return self:reply(self:send(call), signature) end
 
---- The next signal for which `is_wanted(message)` holds, also of those that came while something else was waited for.
+--- The next signal of who has answered last for which `is_wanted(message)` holds, also of those that came while something
+--- else was waited for. On a bus anybody may send us some.
 function Bus:signal(is_wanted)
   while true do
     local message = table.remove(self.signals, 1) or next_message(self)
-    if message.kind == "signal" and is_wanted(message) then return message end
+    if message.kind == "signal" and message.sender == self.answered and is_wanted(message) then return message end
   end
 end
 
@@ -131,7 +132,7 @@ Bus.__close = Bus.close
 function M.connect(world, place)
   local name = place.directory .. "/" .. place.name
   local fd = err.check(nil, world.net.connect_unix(place.directory, place.name))
-  local bus = setmetatable({ fd = fd, name = name, bytes = "", serial = 0, signals = {}, replies = {},
+  local bus = setmetatable({ fd = fd, name = name, bytes = "", serial = 0, count = 0, signals = {}, replies = {},
     is_direct = place.is_direct }, Bus)
   local ok, problem = xpcall(function()
     require_peer(world, bus)

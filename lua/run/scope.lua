@@ -110,7 +110,8 @@ local function places(world, manager)
   if told:sub(1, 1) == "/" then add(told) end
   if told ~= own then add(own) end -- sudo may have brought another's
   local session = (world.host.env("DBUS_SESSION_BUS_ADDRESS") or ""):match("^unix:path=(/[^,;%%]+)")
-  if session then list[#list + 1] = { directory = path.parent(session), name = session:match("[^/]+$") } end
+  local socket = session and session:match("[^/]+$")
+  if socket then list[#list + 1] = { directory = path.parent(session), name = socket } end
   return list
 end
 
@@ -146,7 +147,8 @@ local function start(bus, unit, properties)
   local started, problem = try(bus, "StartTransientUnit", "ssa(sv)a(sa(sv))", { unit, "replace", list, {} }, "o")
   if not started then return nil, problem end
   local removed = bus:signal(function(message)
-    return message.member == "JobRemoved" and message.signature == "uoss" and message.body[2] == started[1]
+    return message.member == "JobRemoved" and message.interface == MANAGER and message.path == MANAGER_PATH
+      and message.signature == "uoss" and message.body[2] == started[1]
   end)
   if removed.body[4] == "done" then return "started" end
   err.raise { message = ("the start of %s: %s"):format(unit, removed.body[4]:gsub("%c", "?")), code = "EDBUS" }
@@ -182,7 +184,7 @@ end
 function M.expected(world)
   local login, uid = M.look(world), world.host.uid()
   if not login then return nil end
-  local policy = uid ~= 0 and policy_of(world, login) or nil
+  local policy = (uid ~= 0 or login.kind == "unit") and policy_of(world, login) or nil
   local manager = scope.manager(login, uid, policy)
   return { manager = manager, warning = scope.warning(login, uid, policy, manager) }
 end
@@ -205,7 +207,7 @@ end
 function M.enter(world, what)
   local login, uid = M.look(world), world.host.uid()
   if not login then return nil end
-  local policy = uid ~= 0 and policy_of(world, login) or nil
+  local policy = (uid ~= 0 or login.kind == "unit") and policy_of(world, login) or nil
   local manager = scope.manager(login, uid, policy)
   local problem = manager and try_to_move(world, manager, what)
   if problem and uid == 0 then policy = policy_of(world, login) end

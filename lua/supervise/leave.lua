@@ -48,9 +48,41 @@ local function take_turn(project, record, ended, action)
   ended[action.id]:fire(true)
 end
 
+-- What a machine was launched with; where that is not to be had, what we keep of it in mind.
+local function spec_of(project, name)
+  local ok, spec = pcall(function()
+    local now = runtime.load(project.world, project.state, project.name, name)
+    return now and runtime.applied(project.state, project.name, name, now)
+  end)
+  if not ok and not err.is_failure(spec) then error(spec, 0) end
+  if not ok then project:emit { type = "supervisor.trouble", instance = name, message = spec.message } end
+  return ok and spec or project.keepers[name] and project.keepers[name].entry.spec
+end
+
+-- As of a record: all that has a directory, or a keeper.
+local function known_instances(project)
+  local names, instances = {}, {}
+  for _, entry in ipairs(project.world.fs.list(project.state:instances(project.name)) or {}) do names[entry.name] = true end
+  for name in pairs(project.keepers) do names[name] = true end
+  for name in pairs(names) do
+    local spec = spec_of(project, name)
+    instances[name] = spec and { spec = spec } or nil
+  end
+  return instances
+end
+
+-- A record that cannot be read keeps nobody's guests from being powered off.
+local function record_of(project)
+  local ok, record = pcall(record_.load, project.world, project.state, project.name)
+  if ok then return record end
+  if not err.is_failure(record) then error(record, 0) end
+  project:emit { type = "supervisor.trouble", message = record.message }
+  return { instances = known_instances(project) }
+end
+
 --- Stops all instances of a project.
 function M.stop_all(project)
-  local record = record_.load(project.world, project.state, project.name)
+  local record = record_of(project)
   if not record then return end
   local names, chosen, ended = table_.keys(record.instances), {}, {}
   for _, name in ipairs(names) do chosen[name] = true end

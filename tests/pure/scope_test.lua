@@ -18,7 +18,13 @@ test("logins are told from what nobody's logout ends", function()
     [v2 "/system.slice/cron.service"] = false,
     [v2 "/system.slice/run-r12.scope"] = false,
     [v2 "/machine.slice/holos-web.scope"] = false,
-    [v2(USER .. "user@1000.service/app.slice/mine.service")] = false,
+    [v2(USER .. "user@1000.service/app.slice/mine.service")] = { kind = "unit", uid = 1000, unit = "mine.service" },
+    [v2(USER .. "user@1000.service/app.slice/run-u8.service")] = false,
+    [v2(USER .. "user@1000.service/app.slice/app-org.kde.konsole@1.service")] = { kind = "manager", uid = 1000,
+      unit = "app-org.kde.konsole@1.service" },
+    [v2(USER .. "user@1000.service/app.slice/gnome-terminal-server.service")] = { kind = "manager", uid = 1000,
+      unit = "gnome-terminal-server.service" },
+    [v2(USER .. "mine.service")] = false,
     [v2(USER .. "user@1000.service/app.slice/holos-web.scope")] = false,
     [v2(USER .. "user@1000.service/app.slice/run-u7.scope")] = false,
     [v2(USER .. "nothing")] = false,
@@ -40,6 +46,7 @@ end)
 
 local SESSION = { kind = "session", uid = 1000, unit = "session-3.scope" }
 local MANAGER = { kind = "manager", uid = 1000, unit = "a.scope" }
+local OWN_UNIT = { kind = "unit", uid = 1000, unit = "mine.service" }
 local LINGERS, KILLS = { name = "ann", lingers = true, kills = true }, { name = "ann", lingers = false, kills = true }
 local LEAVES = { name = "ann", lingers = false, kills = false }
 
@@ -49,7 +56,7 @@ test("where to go: root to the system, who lingers to the own manager, others on
     { SESSION, 1000, LINGERS, "user" }, { SESSION, 1000, KILLS, "user" }, { SESSION, 1000, LEAVES, nil },
     { SESSION, 1000, nil, nil },
     { MANAGER, 1000, LINGERS, "user" }, { MANAGER, 1000, KILLS, "user" }, { MANAGER, 1000, LEAVES, "user" },
-    { MANAGER, 1000, nil, "user" },
+    { MANAGER, 1000, nil, "user" }, { OWN_UNIT, 1000, LEAVES, nil }, { OWN_UNIT, 1000, LINGERS, nil }, { OWN_UNIT, 0, nil, nil },
   } do
     equal(scope.manager(case[1], case[2], case[3]), case[4], ("%s %d"):format(case[1].kind, case[2]))
   end
@@ -59,12 +66,15 @@ test("what is said: nothing where all is well, else what will happen and what he
   for i, case in ipairs {
     { SESSION, 0, nil, "system" }, { SESSION, 1000, LINGERS, "user" }, { SESSION, 1000, LEAVES, nil },
     { SESSION, 0, LEAVES, nil, "it hangs" }, { MANAGER, 1000, LINGERS, "user" }, { MANAGER, 1000, LINGERS, nil, "it hangs" },
+    { OWN_UNIT, 1000, LINGERS, nil },
   } do
     equal(scope.warning(table.unpack(case, 1, 5)), nil, i)
   end
   for i, case in ipairs {
     { SESSION, 1000, KILLS, "user", nil, "end with the last logout of ann", "enable-linger ann" },
     { MANAGER, 1000, LEAVES, "user", nil, "end with the last logout of ann", "enable-linger ann" },
+    { OWN_UNIT, 1000, LEAVES, nil, nil, "end with the last logout of ann", "enable-linger ann" },
+    { OWN_UNIT, 1000, nil, nil, nil, "may end with this login", "enable-linger 1000" },
     { SESSION, 1000, KILLS, nil, "it hangs", "(it hangs), so they end with this login", "enable-linger ann" },
     { SESSION, 1000, LINGERS, nil, "it hangs", "(it hangs), so they end with this login", "KillUserProcesses=no" },
     { SESSION, 1000, nil, nil, nil, "may end with this login", "enable-linger 1000" },

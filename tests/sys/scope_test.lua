@@ -1,4 +1,5 @@
 -- A manager and a logind that hang, lie, refuse and talk nonsense: a warning at most, soon, and never an error.
+local dbus = require "holos.core.dbus"
 local scope = require "holos.run.scope"
 local systemd = require "tests.support.systemd"
 local task = require "holos.core.task"
@@ -21,7 +22,7 @@ local function manager(host, changes, calls)
 end
 
 local function properties(client, call, values)
-  local dbus, all = require "holos.core.dbus", {}
+  local all = {}
   for name, value in pairs(values) do
     all[name] = dbus.variant(type(value) == "boolean" and "b" or type(value) == "table" and "as" or "s", value)
   end
@@ -118,13 +119,26 @@ test("what a manager does wrong is one warning, soon", function()
     ["byte order"] = { StartTransientUnit = function(client) client:send(("garbage"):rep(1000)) end },
     ["it has"] = { StartTransientUnit = function(client) client:send("l\1\0\1\255\255\255\127\1\0\0\0\0\0\0\0") end },
     ["closed the connection"] = { StartTransientUnit = function() return "goes" end },
-    ["signals without end"] = { StartTransientUnit = function(client) for _ = 1, 2000 do client:removed("/job/2", "done") end end },
+    ["sends messages without end"] = { StartTransientUnit = function(client)
+      for _ = 1, 2000 do client:removed("/job/2", "done") end
+    end },
+    ["of the kind 'signal' is no answer, so it timed out"] = { StartTransientUnit = function(client, call)
+      client:send(dbus.encode { kind = "signal", serial = 8, path = "/a", interface = "a.b", member = "C",
+        reply_serial = call.serial, signature = "o", body = { "/job/1" } })
+      client:removed("/job/1", "done")
+    end },
+    ["of another path, so it timed out"] = { StartTransientUnit = function(client, call)
+      client:answer(call, "o", "/job/1")
+      client:send(dbus.encode { kind = "signal", serial = 8, path = "/other", interface = "org.freedesktop.systemd1.Manager",
+        member = "JobRemoved", signature = "uoss", body = { 1, "/job/1", "x.scope", "done" } })
+    end },
     ["timed out"] = { StartTransientUnit = function() end },
     ["timed out after"] = { StartTransientUnit = function(client, call) client:answer(call, "o", "/job/1") end },
   } do
     local result, calls = as_root(changes, nil, what:find("timed out", 1, true))
     equal(result.manager, nil, what)
-    ok(result.warning and result.warning:find(what, 1, true), ("%s: %s"):format(what, result.warning))
+    local wanted = what:match("timed out.*") or what
+    ok(result.warning and result.warning:find(wanted, 1, true), ("%s: %s"):format(what, result.warning))
     ok(result.warning:find("end with this login; KillUserProcesses=no", 1, true), result.warning)
     ok(#calls <= 6, #calls)
   end
@@ -225,4 +239,43 @@ test("doctor tells what a logout does, and what helps", function()
   equal(told({}, { has_no_systemd = true }), { name = "logout", status = "ok", text = "no logout ends what is started here" })
   equal(told { kills = true }, { name = "logout", status = "warn", text = "all instances end with the last logout of ann",
     fix = "to keep them, let the user's manager stay: sudo loginctl enable-linger ann" })
+end)
+
+test("a manager that never stops talking is given up, and an answer is found in noise", function()
+  local host = systemd.host { uid = 0 }
+  local noise = dbus.encode { kind = "signal", serial = 8, path = "/a", interface = "a.b", member = "UnitNew" }
+  local result = systemd.with(host, { system = function(client, call)
+    client:answer(call, "o", "/job/1")
+    for _ = 1, 20 do pcall(client.send, client, noise:rep(100)) end -- we go meanwhile
+    return "goes"
+  end, bus = logind { kills = true } }, nil, enter)
+  ok(result.warning:find("sends messages without end", 1, true), result.warning)
+  equal(as_root { StartTransientUnit = function(client, call)
+    client:send(noise:rep(300))
+    client:answer(call, "o", "/job/1")
+    client:send(noise:rep(300))
+    client:removed("/job/1", "done")
+  end }.warning:match("started without us"), "started without us")
+end)
+
+test("an address of a bus that names no socket is passed over", function()
+  local host = systemd.host { uid = 1000, env = { DBUS_SESSION_BUS_ADDRESS = "unix:path=/tmp/x/" } }
+  equal(systemd.with(host, { bus = logind { lingers = true }, user = manager(host) }, nil, enter), { manager = "user" })
+end)
+
+test("on a bus, a signal of somebody else ends no job", function()
+  local host = systemd.host { uid = 0 }
+  local function job(sender)
+    return function(client, call)
+      host.group = "0::/machine.slice/" .. UNIT .. "\n"
+      client:send(dbus.encode { kind = "return", serial = 7, reply_serial = call.serial, sender = ":1.1", signature = "o",
+        body = { "/job/1" } })
+      client:send(dbus.encode { kind = "signal", serial = 8, path = "/org/freedesktop/systemd1", member = "JobRemoved",
+        interface = "org.freedesktop.systemd1.Manager", sender = sender, signature = "uoss",
+        body = { 1, "/job/1", "x.scope", "done" } })
+    end
+  end
+  equal(systemd.with(host, { bus = job ":1.1" }, nil, enter), { manager = "system" })
+  host = systemd.host { uid = 0 }
+  ok(systemd.with(host, { bus = job ":1.9" }, nil, enter_soon).warning:find("timed out", 1, true))
 end)

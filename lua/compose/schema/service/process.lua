@@ -66,8 +66,9 @@ return { title = "What runs in it",
     meaning = "Commands run in the guest after each start of the machine, once its first steps are done and before it counts "
       .. "as provisioned or healthy; each has five minutes, and one that fails fails up and start." },
   { "pre_stop", process "hooks", change = "live",
-    meaning = "Commands run in the guest before it is switched off by a command. Together they have half of "
-      .. "stop_grace_period; when one fails the machine runs on, and the command ends with 1." },
+    meaning = "Commands run in the guest before it is switched off by a command, or by the end of the host or of "
+      .. "the project's scope. Together they have half of stop_grace_period; when one fails the machine runs on, and the command "
+      .. "ends with 1; at the end of the host or the scope it is switched off all the same." },
   { "pre_start", process "early_hooks", class = "later", change = "live",
     reason = "cloud_init.bootcmd runs early at every start", meaning = "Commands run before the machine starts." },
 }
