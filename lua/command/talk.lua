@@ -114,6 +114,7 @@ local DOING = {
   ["instance.trash"] = "moving to the trash", ["disk.create"] = "creating disk", ["disk.grow"] = "growing disk",
   ["volume.create"] = "creating", ["instance.resume"] = "going on", ["instance.set_aside"] = "setting the old disk aside",
   ["rollout.monitor"] = "watched: is to stay well", ["rollout.back"] = "going back",
+  ["instance.go_back"] = "going back to its old disk",
 }
 
 -- What is only written down.

@@ -125,7 +125,8 @@ M.spec = spec_rule(open)
 M.launchable = spec_rule(closed)
 
 -- What is kept of an instance while its disk is being replaced.
-local replaced = record({ spec = M.spec, batch = line }, { is_moved = flag, is_put_back = flag, was_running = flag })
+local replaced = record({ spec = M.spec, batch = line }, { is_moved = flag, is_put_back = flag, was_running = flag,
+  inode = count })
 
 -- What an instance was before its service was changed, until that has succeeded.
 local previous = record({ spec = M.spec, desired = word }, { kept = M.spec, has_new_disk = flag, is_going_back = flag })

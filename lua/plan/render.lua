@@ -55,10 +55,12 @@ function M.counts(plan)
   return counts["+"], counts["~"], counts["-"]
 end
 
+local TAKES_DISKS = { ["instance.trash"] = true, ["instance.set_aside"] = true, ["instance.go_back"] = true }
+
 --- Whether a plan takes a disk away.
 local function takes_disks(plan)
   for _, action in ipairs(plan.actions) do
-    if action.kind == "instance.trash" or action.kind == "instance.set_aside" then return true end
+    if TAKES_DISKS[action.kind] then return true end
   end
   return false
 end

@@ -12,27 +12,6 @@ local volume = require "holos.plan.reconcile.volume"
 
 local M = {}
 
--- An old disk that waits in the trash comes back only while this command makes the new one: what a machine has written on
--- a disk since then is worth more. Once that has served, nothing waits any more.
-local function note_replaced(context, decision)
-  local name = decision.spec.name
-  if not decision.intent or not decision.intent.replaced then return end
-  local is_made_now = decision.kind == "recreate" or decision.kind == "new"
-  context.undo[name] = is_made_now or nil
-  context.settles[name] = not is_made_now and context.observed.instances[name].has_served and "served" or "waits"
-end
-
--- Decisions come first: what a launch waits for is an instance as it is to be.
-local function decide_all(context)
-  local decisions, specs = {}, {}
-  for position, spec in ipairs(context.specs) do
-    decisions[position] = decide.of(context, spec)
-    specs[position] = decisions[position].spec
-    note_replaced(context, decisions[position])
-  end
-  return decisions, specs
-end
-
 -- Those that the command is not about hear of the others.
 local function tell_others(plan, context)
   for _, spec in ipairs(context.no_start and {} or context.others or {}) do
@@ -57,14 +36,14 @@ end
 ---  others: the specs of all other instances of the file
 ---  rollouts: {[service] = holos.Rollout}, of those that are changed in groups
 ---  no_start: make what is missing and launch nothing   leave_known: recorded instances stay as they are
+---  finishes: going back that was cut off is carried out
 ---  renews: but for their hardware                     restarts: {[instance] = true}, what runs and is to be restarted
 ---@return holos.Plan
 function M.make(context)
   local plan, wanted = sheet.new(), {}
   for _, field in ipairs { "launched", "gates", "undo", "settles", "removed", "paused", "untouched" } do context[field] = {} end
   context.consent = context.consent or consent.none()
-  local decisions
-  decisions, context.specs = decide_all(context)
+  local decisions = decide.all(plan, context)
   plan.specs = context.specs
   follow.mark(context, decisions, instance.needs_restart)
   live.close(plan, context, decisions)

@@ -2,12 +2,13 @@
 --- when that fails it comes back. Effects: renames in the state directory, writes records. The caller holds the
 --- project's lock, and that of the instance where something may run.
 --- The record's entry knows how far it came: `replaced` = written down; `replaced.is_moved` = the old directory is in the
---- trash; `replaced.is_put_back` = it is on its way back.
+--- trash; `replaced.is_put_back` = it is on its way back, `replaced.inode` tells it from the new one.
 local contents = require "holos.run.contents"
 local err = require "holos.core.err"
 local record_ = require "holos.run.record"
 local table_ = require "holos.core.table"
 local trash = require "holos.run.trash"
+local unfinished = require "holos.plan.reconcile.unfinished"
 
 local M = {}
 
@@ -23,6 +24,12 @@ local function waiting_in(state, record, name)
 end
 
 local function is_there(world, file) return world.fs.lstat(file) ~= nil end
+
+-- Not: that it cannot be told.
+local function is_gone(world, file)
+  local _, _, code = world.fs.lstat(file)
+  return code == "ENOENT"
+end
 
 --- A record of this one instance alone, as it stands in a batch.
 local function record_of(record, name, spec)
@@ -79,12 +86,38 @@ local function move_back(world, state, record, name)
   if is_there(world, batch) then trash.close_batch(world, batch) end
 end
 
--- Somebody may have emptied the trash.
-local function require_waiting(world, state, record, name)
+--- Whether the old directory of an instance, that was being put back, stands in its place again, written down or not.
+function M.is_back(world, state, record, name)
   local replaced = record.instances[name].replaced
-  if replaced.is_put_back or is_there(world, waiting_in(state, record, name)) then return end
-  record.instances[name].replaced = nil
-  err.raise { message = name .. ": its old disk is no longer in the trash, so the new one stays", code = "ENOENT" }
+  if not replaced.is_put_back or not is_gone(world, waiting_in(state, record, name)) then return false end
+  local stat = world.fs.lstat(state:instance(record.name, name))
+  return stat ~= nil and (replaced.inode == nil or replaced.inode == stat.inode)
+end
+
+--- The spec that the disk in an instance's place was made for.
+function M.spec_in_place(world, state, record, name)
+  local entry = record.instances[name]
+  local is_old = entry.replaced and (not entry.replaced.is_moved or M.is_back(world, state, record, name))
+  return is_old and entry.replaced.spec or entry.spec
+end
+
+-- What would have come back is gone: the new one stays.
+local function forget(entry)
+  entry.replaced = nil
+  if entry.previous and entry.previous.has_new_disk then entry.previous = nil end
+end
+
+--- What is said of an instance whose old disk was to come back and is gone.
+function M.gone_text(name) return name .. ": its old disk is no longer in the trash, so the new one stays" end
+
+-- Somebody may have emptied the trash by hand.
+local function require_waiting(world, state, record, name)
+  local stat, message, code = world.fs.lstat(waiting_in(state, record, name))
+  if stat or M.is_back(world, state, record, name) then return stat end
+  if code ~= "ENOENT" then err.check(name, nil, message, code) end
+  forget(record.instances[name])
+  record_.save(world, state, record)
+  err.raise { message = M.gone_text(name), code = "ENOENT" }
 end
 
 --- The old directory comes back, and the record says again what it is. Its VM does not run afterwards.
@@ -93,8 +126,8 @@ function M.put_back(world, state, record, name)
   local entry = record.instances[name]
   local replaced = entry.replaced
   if replaced.is_moved then
-    require_waiting(world, state, record, name)
-    replaced.is_put_back = true
+    local old = require_waiting(world, state, record, name)
+    replaced.is_put_back, replaced.inode = true, old and old.inode or replaced.inode
     record_.save(world, state, record)
     move_back(world, state, record, name)
   end
@@ -103,20 +136,27 @@ function M.put_back(world, state, record, name)
   return replaced
 end
 
---- Takes in what commands that were killed had done and not written down. Reads only; the record is changed in memory.
-function M.look(world, state, record)
-  for name, entry in pairs(record.instances) do
-    if entry.replaced then M.is_moved(world, state, record, name) end
+-- Whether an old disk that was to come back is gone.
+local function look_at(world, state, record, name)
+  local entry = record.instances[name]
+  if not M.is_moved(world, state, record, name) then return false end
+  if M.is_back(world, state, record, name) then
+    entry.spec, entry.replaced, entry.disk_made = entry.replaced.spec, nil, true
+    return false
   end
+  if not is_gone(world, waiting_in(state, record, name)) then return false end
+  local is_due = unfinished.is_due(entry)
+  forget(entry)
+  return is_due
 end
 
---- Ends what was being put back when a command was killed.
-function M.finish(world, state, record)
-  M.look(world, state, record)
-  for _, name in ipairs(table_.keys(record.instances)) do
-    local replaced = record.instances[name].replaced
-    if replaced and replaced.is_put_back then M.put_back(world, state, record, name) end
-  end
+--- Takes in what commands that were killed had done and not written down, and what is gone from the trash. Reads only; the
+--- record is changed in memory.
+---@return string[] gone  those whose old disk was to come back and is gone
+function M.look(world, state, record)
+  return table_.filter(table_.keys(record.instances), function(name)
+    return record.instances[name].replaced ~= nil and look_at(world, state, record, name)
+  end)
 end
 
 --- The batches that hold what may have to come back.

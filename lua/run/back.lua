@@ -1,13 +1,12 @@
 --- Instances that go back to what they were before the change of their service: the spec of then and, where it was
 --- replaced, the disk of then. Effects: stops VMs, renames in the state directory, writes records. The caller holds the
---- project's lock. The record's entry knows how far it came: `previous.is_going_back` = decided; no `previous` = done.
+--- project's lock. The record's entry knows how far it came: `previous.is_going_back` = decided; no `previous` = done. What was
+--- cut off is planned by the next `up`, see plan/reconcile/unfinished.
 local aside = require "holos.run.aside"
 local diff = require "holos.plan.diff"
 local journal = require "holos.run.journal"
-local lock = require "holos.run.lock"
 local record_ = require "holos.run.record"
 local runtime = require "holos.run.runtime"
-local stop = require "holos.run.stop"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -54,30 +53,6 @@ function M.restore(world, state, record, name)
   entry.spec, entry.desired, entry.kept, entry.previous = spec_of(previous, hosts_id), previous.desired, previous.kept, nil
   record_.save(world, state, record)
   journal.append(world, state, record.name, { type = "instance.rolled_back", instance = name })
-end
-
-local function finish_one(world, state, record, name)
-  local _held <close> = lock.take(world, state:instance_lock(record.name, name), { name = name, timeout_ms = runtime.LOCK_MS,
-    owner_text = "going back: " .. name })
-  local is_untouched = M.is_untouched(world, state, record, name)
-  if not is_untouched then
-    stop.stop(world, { state = state, project = record.name, name = name,
-      grace_ms = record.instances[name].spec.stop_grace_ms })
-  end
-  local runs_again = not is_untouched and record.instances[name].previous.desired == "running"
-  M.restore(world, state, record, name)
-  return runs_again
-end
-
---- Ends what was going back when a command was killed; nothing is launched.
----@return string[] stopped  those that are to run again
-function M.finish(world, state, record)
-  local stopped = {}
-  for _, name in ipairs(table_.keys(record.instances)) do
-    local previous = record.instances[name].previous
-    if previous and previous.is_going_back and finish_one(world, state, record, name) then stopped[#stopped + 1] = name end
-  end
-  return stopped
 end
 
 return M

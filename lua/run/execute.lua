@@ -6,6 +6,7 @@ local instance = require "holos.run.action.instance"
 local live = require "holos.run.action.live"
 local replace = require "holos.run.action.replace"
 local rollout = require "holos.run.action.rollout"
+local table_ = require "holos.core.table"
 local tally = require "holos.run.tally"
 local task = require "holos.core.task"
 
@@ -24,7 +25,7 @@ local HEAVY = { ["disk.create"] = true, ["volume.create"] = true, ["instance.lau
 local NOT_BEGUN = {}
 
 local function allowed_and_done(world, job, action)
-  if job.is_stopped then return NOT_BEGUN end
+  if job.is_stopped and not action.is_for_failure then return NOT_BEGUN end
   job.before(action)
   return M.actions[action.kind](world, job, action)
 end
@@ -51,6 +52,20 @@ local function bear(job, action, problem)
   return is_borne
 end
 
+local function tell(job, action, ok, result, took_ms)
+  job.on_end(action, ok, result, took_ms)
+  if ok then job.after(action, result, took_ms) end
+end
+
+--- Performs what is part of an action that comes after a failure, told as if it stood in the plan; its own failure is raised.
+function M.part(world, job, action)
+  job.on_start(action)
+  local begun_ms = task.now_ms()
+  local ok, result = xpcall(in_its_turn, err.trace, world, job, action)
+  tell(job, action, ok, result, task.now_ms() - begun_ms)
+  if not ok then error(result, 0) end
+end
+
 --- Performs one action; a failure is told to `job.on_end`, and raised unless it is borne.
 ---@return boolean done
 function M.perform(world, job, action)
@@ -59,11 +74,8 @@ function M.perform(world, job, action)
   local ok, result = xpcall(in_its_turn, err.trace, world, job, action)
   if result == NOT_BEGUN then return false end
   local took_ms, is_borne = task.now_ms() - begun_ms, not ok and bear(job, action, result)
-  job.on_end(action, ok, result, took_ms)
-  if ok then
-    job.after(action, result, took_ms)
-    return true
-  end
+  tell(job, action, ok, result, took_ms)
+  if ok then return true end
   undo(world, job, action, result)
   if not is_borne then error(result, 0) end
   job.failures[#job.failures + 1] = result
@@ -97,22 +109,48 @@ local function perform(world, job, action)
   }
 end
 
+-- One that still runs, as its stop was held back too, is left as it is.
+local function tell_unstarted(job, ended, name)
+  if job.runs_on[name] then return end
+  local stopped = ended["stop/" .. name]
+  local runs = stopped ~= nil and not stopped:wait()
+  job.warn(name .. (runs and " is left as it is: what it waits for has failed"
+    or " was not started: what it depends on has failed"))
+end
+
 -- One action in its turn. A failure that is borne fails for those alone that come after it.
 local function take_turn(world, job, ended, action)
   local fine = may_begin(ended, action)
-  local is_untold = not fine and action.kind == "instance.launch" and not job.runs_on[action.instance]
-  if is_untold and not action.rollout and not job.is_stopped then
-    job.warn(action.instance .. " was not started: what it depends on has failed")
+  if not fine and action.kind == "instance.launch" and not action.rollout and not job.is_stopped then
+    tell_unstarted(job, ended, action.instance)
   end
+  job.begun[action.id] = true
   ended[action.id]:fire(fine and job.tally:may_begin(action) and perform(world, job, action))
 end
 
--- That a change was given up is what the user has to hear first.
-local function gravest(job)
-  for _, problem in ipairs(job.failures) do
-    if job.tally:is_given_up(problem) then return problem end
+local function each_told(problems)
+  local messages, hints = {}, {}
+  for _, problem in ipairs(problems) do
+    messages[#messages + 1], hints[#hints + 1] = problem.message, problem.hint
   end
-  return job.failures[1]
+  return err.new { message = table.concat(messages, "\n"), code = problems[1].code, exit = problems[1].exit,
+    hint = hints[1] and table.concat(hints, "\n") }
+end
+
+-- That changes were given up is what the user has to hear first; and what ended it all.
+---@param last any  what was raised, nil where all failures were borne
+local function gravest(job, last)
+  if last ~= nil and not err.is_failure(last) then return last end
+  local told = table_.filter(job.failures, function(problem) return job.tally:is_given_up(problem) end)
+  told[#told + 1] = last
+  return #told > 1 and each_told(told) or told[1] or job.failures[1]
+end
+
+-- Changes that were given up go back whatever else has failed meanwhile.
+local function keep_promises(world, job, actions)
+  for _, action in ipairs(actions) do
+    if action.is_for_failure and not job.begun[action.id] and job.tally:may_begin(action) then M.perform(world, job, action) end
+  end
 end
 
 --- Runs all actions. A failure that was borne is raised when all else has been done.
@@ -126,14 +164,16 @@ function M.run(world, job, actions)
   local ended = {}
   job.failures, job.runs_on = {}, {} -- runs_on: instances that were not stopped, as a command of theirs failed
   job.slots = job.parallel and job.parallel > 0 and task.semaphore(job.parallel) or nil
-  job.launched, job.tally = {}, tally.new() -- launched: instance -> what its runtime.json holds
+  job.launched, job.tally, job.begun = {}, tally.new(), {} -- launched: instance -> what its runtime.json holds
+  function job.part(action) M.part(world, job, action) end
   for _, action in ipairs(actions) do ended[action.id] = task.event() end
-  task.scope(function(scope)
+  local fine, last = xpcall(task.scope, err.trace, function(scope)
     for _, action in ipairs(actions) do
       scope:spawn(action.id, take_turn, world, job, ended, action)
     end
   end)
-  if job.failures[1] then error(gravest(job), 0) end
+  keep_promises(world, job, actions)
+  if not fine or job.failures[1] then error(gravest(job, not fine and last or nil), 0) end
 end
 
 return M

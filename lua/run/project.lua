@@ -1,6 +1,5 @@
 --- A project's state as a whole: its record, and what follows from it. Effects: state files.
 local lazy = require "holos.core.lazy"
-local back = require "holos.run.back"
 local contents = require "holos.run.contents"
 local keys = require "holos.run.keys"
 local leases = require "holos.run.leases"
@@ -12,16 +11,16 @@ local trash = require "holos.run.trash"
 
 local M = {}
 
---- A record with what commands that were killed could not write into it. The caller holds the project's lock.
+--- A record with what commands that were killed could not write into it. Reads only: what they have begun is left to `up`.
 ---@return table? record  nil when there is none
+---@return string[]? gone  instances whose old disk was to come back and is gone
 function M.load(world, state, name)
   local record = record_.load(world, state, name)
   if not record then return nil end
   trash.forget_taken(world, state, record)
-  aside.finish(world, state, record)
-  back.finish(world, state, record)
+  local gone = aside.look(world, state, record)
   leases.recall(world, state, record)
-  return record
+  return record, gone
 end
 
 --- Writes known_hosts for programs such as ssh(1), from the leased ports.

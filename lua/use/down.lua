@@ -66,7 +66,7 @@ end
 ---@return table<string, boolean> chosen
 function M.stop(context, words, talk)
   local _held <close> = change.begin(context, talk)
-  recorded.reload(context)
+  recorded.reload(context, talk)
   local chosen = choose.instances(context.record, words)
   local actions = down.make(context.record, chosen, false)
   ask_hooks(context, actions)
@@ -134,7 +134,7 @@ end
 function M.down(context, words, talk, event)
   local world, state = context.world, context.state
   local _held <close> = change.begin(context, talk)
-  recorded.reload(context)
+  recorded.reload(context, talk)
   local chosen = choose.instances(context.record, words)
   if context.options.only_stopped then chosen = only_stopped(context, chosen, talk) end
   refuse_protected(context.record, chosen)

@@ -53,7 +53,7 @@ local function plan_of(context, words, at)
     directory = project.directory, goal = options.goal, consent = select_.consent(context, at.record, words),
     managed = options.leave_known and set_of(words) or services,
     declared = (#words == 0 or options.remove_orphans) and project.services or nil,
-    renews = options.renews,
+    renews = options.renews, finishes = true,
     remove_orphans = options.remove_orphans, no_start = options.no_start, leave_known = options.leave_known,
     renew = function(spec, runs) return instance.id(at.facts.sha256, spec, runs) end,
     batch_of = function(name) return trash.batch_of(world, state, context.name, name) end }
@@ -61,16 +61,16 @@ end
 
 --- What each instance is to be, from the file, the record and the host; raises all reasons why it cannot be.
 ---@param renewed table<string, boolean>?  services whose machines get the hardware of today
----@return table prepared  {record, wanted = of plan/instance, facts, contents}
+---@return table prepared  {record, wanted = of plan/instance, facts, contents, said = warnings}
 function M.specs(context, renewed)
   local world, state, project = context.world, context.state, context.project
-  local record = recorded.of(context)
+  local record, said = recorded.of(context)
   local facts, findings, contents = facts_.gather(world, state, project, context.lookup)
   host_findings(findings)
   validate.require_images(project, facts.images)
   local wanted, refusals = instance.specs(project, record, facts, renewed)
   host_findings(refusals or {})
-  return { record = record, wanted = wanted, facts = facts, contents = contents }
+  return { record = record, wanted = wanted, facts = facts, contents = contents, said = said }
 end
 
 --- Observes and plans. Reads only.

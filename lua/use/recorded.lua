@@ -3,6 +3,7 @@ local aside = require "holos.run.aside"
 local err = require "holos.core.err"
 local project = require "holos.run.project"
 local record_ = require "holos.run.record"
+local table_ = require "holos.core.table"
 local trash = require "holos.run.trash"
 
 local M = {}
@@ -16,19 +17,22 @@ local function refuse_other_directory(context, known)
 end
 
 --- The record as it is, with what commands that were killed had done; a new one where there is none.
+---@return table record
+---@return string[] warnings
 function M.of(context)
   local world, state = context.world, context.state
   local known = record_.load(world, state, context.name)
   refuse_other_directory(context, known)
   local record = known or record_.new(context.name, context.project.directory, context.project.files)
   trash.forget_taken(world, state, record)
-  aside.look(world, state, record)
-  return record
+  return record, table_.map(aside.look(world, state, record), aside.gone_text)
 end
 
 --- Reads context.record again: as it is now that we hold the lock.
-function M.reload(context)
-  context.record = project.load(context.world, context.state, context.name)
+function M.reload(context, talk)
+  local gone
+  context.record, gone = project.load(context.world, context.state, context.name)
+  for _, name in ipairs(gone or {}) do talk.warn(aside.gone_text(name)) end
   if context.record then return end
   err.raise { message = ("project %s is gone; another command took it down"):format(context.name), code = "ENOENT" }
 end

@@ -70,7 +70,7 @@ end
 --- Starts stopped instances from the record, as they were created.
 function M.start(context, words, talk)
   local _held <close> = change.begin(context, talk)
-  recorded.reload(context)
+  recorded.reload(context, talk)
   return carry_out(context, choose.instances(context.record, words), talk, "project.start")
 end
 
@@ -90,7 +90,7 @@ end
 --- to `up`. With context.options.no_deps those that are to be restarted with them (`restart: true`) are left alone.
 function M.restart(context, words, talk)
   local _held <close> = change.begin(context, talk)
-  recorded.reload(context)
+  recorded.reload(context, talk)
   local chosen = choose.instances(context.record, words)
   local all = context.options.no_deps and chosen or with_dependents(context, chosen)
   return carry_out(context, all, talk, "project.restart", chosen)

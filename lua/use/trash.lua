@@ -1,4 +1,5 @@
 --- trash ls, restore, empty. Effects through run/trash.
+local aside = require "holos.run.aside"
 local lazy = require "holos.core.lazy"
 local change = lazy "holos.use.change"
 local contents = require "holos.run.contents"
@@ -84,7 +85,35 @@ function M.restore(context, batch_name, talk)
   return batch
 end
 
---- Deletes the batches of a project, or of all, for good; each project's under its lock.
+-- Why a batch of a project stays; nil when nothing speaks against its end. What may have to come back stays, and all of a
+-- project whose record cannot tell.
+local function reason_of(world, state, name)
+  local ok, record = pcall(record_.load, world, state, name)
+  if not ok and not err.is_failure(record) then error(record, 0) end
+  local waiting = ok and aside.waiting(record)
+  return function(batch)
+    if not ok then return tostring(record) end
+    return waiting[batch.batch] and ("%s may have to come back (next: holos up)"):format(table.concat(batch.instances, " "))
+  end
+end
+
+local function empty(context, name, talk, on_removed)
+  local world, state = context.world, context.state
+  local why = reason_of(world, state, name)
+  for _, batch in ipairs(M.list(world, state, name)) do
+    local reason = why(batch)
+    if reason then
+      talk.notice(("kept %s %s: %s"):format(name, batch.batch, reason))
+    else
+      trash.remove(world, batch)
+      on_removed(batch)
+    end
+  end
+  sweep.project(world, state, name)
+end
+
+--- Deletes the batches of a project, or of all, for good, but for those that may have to come back; each project's under its
+--- lock.
 ---@param context table  {world, state, options, name: the project, nil for all}
 ---@param on_removed fun(batch: table)
 function M.empty(context, talk, on_removed)
@@ -93,11 +122,7 @@ function M.empty(context, talk, on_removed)
   require_known(names, context.name)
   for _, name in ipairs(context.name and { context.name } or table_.keys(names)) do
     local _held <close> = change.take_lock({ world = world, state = state, options = context.options, name = name }, talk)
-    for _, batch in ipairs(M.list(world, state, name)) do
-      trash.remove(world, batch)
-      on_removed(batch)
-    end
-    sweep.project(world, state, name)
+    empty(context, name, talk, on_removed)
   end
 end
 

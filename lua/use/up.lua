@@ -2,7 +2,6 @@
 local change = require "holos.use.change"
 local err = require "holos.core.err"
 local expired = require "holos.use.expired"
-local finish = require "holos.use.finish"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
 local lease = require "holos.plan.lease"
@@ -87,7 +86,6 @@ end
 local function carry_out(context, words, talk, asked)
   local world, state = context.world, context.state
   local _held <close> = change.begin(context, talk)
-  finish.others(context, talk)
   local prepared = plan_with(context, words, asked)
   if not asked and talk.ask and is_open(prepared.plan) then return nil, prepared.plan end
   require_possible(prepared.plan, talk)

@@ -89,6 +89,40 @@ test("disks that were replaced go to the trash, and those of before are back, of
   end
 end)
 
+test("who does not come back is not said to be back, and is what it was all the same", function()
+  local stack <close> = started(ROLLBACK)
+  stack:write(yaml(ROLLBACK, MORE))
+  fake_qemu.set(stack.qemu, { "web-1@768M: report=failed", "web-0@512M: fail=no such machine" })
+  local failed = stack:expect({ "up" }, 4)
+  ok(failed.stderr:find("web was rolled back: web-1, web-2; not so web-0", 1, true), failed.stderr)
+  equal(memories(stack), { 512, 512, 512 })
+end)
+
+test("all that is waited for counts, also more than the file asks for", function()
+  local more = { more = "ready: running," }
+  local stack <close>, before = started(ROLLBACK, more)
+  stack:write(yaml(ROLLBACK, { more = more.more, memory = 768 }))
+  fake_qemu.set(stack.qemu, { "web-2@768M: report=boot", "web-2@768M: exit_after_ms=300" })
+  stack.env[#stack.env + 1] = "HOLOS_WAIT=ready"
+  local failed = stack:expect({ "up" }, 4)
+  ok(failed.stderr:find("web was rolled back: web-0, web-1, web-2", 1, true), failed.stderr)
+  equal({ memories(stack), inodes(stack) }, { { 512, 512, 512 }, before.inodes })
+end)
+
+test("a service goes back though another one fails while its own machines still stop", function()
+  local other = "  db: {image: ./image.qcow2, image_os: plain, vm: {memory_mb: %d}}\n"
+  local function both(memory) return yaml(ROLLBACK .. ", parallelism: 0", { memory = memory }) .. other:format(memory) end
+  local stack <close> = pair.started(both(512))
+  stack:write(both(768))
+  fake_qemu.set(stack.qemu, { "web-1@768M: fail=no such machine", "db-0@768M: fail=not this either" })
+  local failed = stack:expect({ "up" }, 4)
+  for _, words in ipairs { "no such machine", "not this either", "web was rolled back: web-0, web-1, web-2" } do
+    ok(failed.stderr:find(words, 1, true), failed.stderr)
+  end
+  equal(memories(stack), { 512, 512, 512 })
+  for name, row in pairs(stack:ps()) do equal(row.running, name ~= "db-0", name) end
+end)
+
 test("what was stopped, and was started by the change, is stopped again", function()
   local stack <close>, before = started(ROLLBACK)
   stack:expect { "stop", "web-0" }

@@ -38,12 +38,12 @@ local function is_stopped(plan, name)
   return false
 end
 
---- The spec of a machine that runs: one that is recreated is what it was until its disk is moved.
+--- The spec of a machine that runs: one that is recreated, or goes back, is what it was until its disk is moved.
 ---@param spec table  as it is to be
 function M.running_spec(plan, spec)
   local intent = plan.intents[spec.name] or {}
   local replaced = intent.replaced and not intent.replaced.is_moved and intent.replaced
-  return replaced and replaced.spec or spec
+  return replaced and replaced.spec or intent.spec or spec
 end
 
 --- What runs before the stop that an instance's launch comes after, and after the launch.

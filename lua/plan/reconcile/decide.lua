@@ -3,12 +3,13 @@
 local consent = require "holos.plan.consent"
 local diff = require "holos.plan.diff"
 local table_ = require "holos.core.table"
+local unfinished = require "holos.plan.reconcile.unfinished"
 
 local M = {}
 
 ---@class holos.Decision
----@field kind    "new"|"lost"|"protected"|"ask"|"recreate"|"tell"|"go"  go: the disk stays; what has to be done follows
----                from `changes`
+---@field kind    "new"|"lost"|"protected"|"ask"|"recreate"|"return"|"stay"|"tell"|"go"  return: to its old disk; stay: left
+---                alone; go: the disk stays, what has to be done follows from `changes`
 ---@field spec    table     as the instance is to be
 ---@field intent  holos.Intent?
 ---@field changes table[]   of plan/diff: what the running machine, else the record, has otherwise
@@ -19,6 +20,8 @@ local M = {}
 ---@field is_asked boolean?  the user wants it to be restarted
 ---@field follows string?  the service that it depends on and is restarted with, see reconcile/follow
 ---@field is_done boolean?  it was to switch itself off, and has
+---@field returns boolean?  it, or another of its service, goes back to what it was: see reconcile/unfinished
+---@field is_left boolean?  it is on its way back, and nobody goes on with that now
 ---@field is_pending boolean?  a recreation that was begun before
 
 local HARDWARE = { "machine", "machine_wanted", "cpu_model", "cpu_model_wanted" }
@@ -128,6 +131,34 @@ local function of_recorded(context, at, spec)
   return go(at, spec)
 end
 
+-- Of a service that goes back each is what it was, or is; what the file says otherwise comes later.
+local function go_back(context, entry, seen, spec)
+  local target = unfinished.target(entry)
+  local at = { entry = target, seen = seen, recorded = target.spec, replaced = target.replaced }
+  if target.has_old_disk then
+    local same = table_.copy(target.spec)
+    same.hosts_id = spec.hosts_id
+    return { kind = "return", spec = same, changes = {}, grave = {}, returns = true,
+      intent = unfinished.intent(entry, target, same) }
+  elseif not seen.disk or seen.lost then
+    at.entry, at.grave = entry, {}
+    return without_disk(context, at, target.spec)
+  end
+  local decision = leave(at, spec)
+  decision.returns, decision.intent.previous = true, target.previous
+  return decision
+end
+
+-- Where nobody carries it out, what goes back is what it is: started for the disk that it has, and otherwise left alone.
+local function stand(context, entry, seen)
+  local spec = unfinished.in_place(entry)
+  if context.no_start then return { kind = "stay", spec = spec, changes = {}, grave = {} } end
+  if not seen.disk or seen.lost then return { kind = "lost", spec = spec, changes = {}, grave = {}, is_left = true } end
+  local is_left = seen.running and not (context.restarts and context.restarts[spec.name])
+  spec = is_left and seen.applied or spec
+  return go({ entry = entry, seen = seen, recorded = spec, grave = {} }, spec)
+end
+
 --- An instance that the command is not about: when it runs, it is told the names of the others. nil when that is not needed.
 ---@return holos.Decision?
 function M.of_other(context, spec)
@@ -136,6 +167,7 @@ function M.of_other(context, spec)
   if not applied or applied.hosts_id == spec.hosts_id or entry.replaced then return nil end
   local decision = leave({ entry = entry, seen = seen, recorded = entry.spec }, spec)
   decision.kind, decision.intent.desired, decision.intent.provision_runs = "tell", entry.desired, entry.provision_runs
+  decision.intent.previous = entry.previous
   decision.changes = table_.filter(decision.changes, function(change) return change.name == "hosts" end)
   return decision
 end
@@ -161,6 +193,8 @@ end
 
 --- The same of an instance that is recorded.
 function M.of_known(context, spec, entry, seen)
+  if context.returning[spec.service] then return go_back(context, entry, seen, spec) end
+  if unfinished.is_due(entry) then return stand(context, entry, seen) end
   local at = { entry = entry, seen = seen, recorded = entry.spec, replaced = entry.replaced }
   if is_pending(entry.replaced, entry, spec) then
     return { kind = "recreate", spec = spec, changes = {}, grave = {}, is_pending = true,
@@ -171,6 +205,32 @@ function M.of_known(context, spec, entry, seen)
     at.recorded = seen.applied
   end
   return of_recorded(context, at, spec)
+end
+
+-- An old disk that waits in the trash comes back only while this command makes the new one: what a machine has written on
+-- a disk since then is worth more. Once that has served, nothing waits any more.
+local function note_replaced(context, decision)
+  local name = decision.spec.name
+  if not decision.intent or not decision.intent.replaced or decision.kind == "return" then return end
+  local is_made_now = decision.kind == "recreate" or decision.kind == "new"
+  context.undo[name] = is_made_now or nil
+  context.settles[name] = not is_made_now and context.observed.instances[name].has_served and "served" or "waits"
+end
+
+--- What is to become of each; context.specs are as they are to be then. Decisions come first: what a launch waits for is an
+--- instance as it is to be.
+---@return holos.Decision[]
+function M.all(plan, context)
+  local decisions, specs = {}, {}
+  unfinished.mark(context)
+  for position, spec in ipairs(context.specs) do
+    decisions[position] = M.of(context, spec)
+    specs[position] = decisions[position].spec
+    note_replaced(context, decisions[position])
+  end
+  unfinished.tell(plan, context, decisions, context.specs)
+  context.specs = specs
+  return decisions
 end
 
 return M

@@ -45,7 +45,8 @@ function M.mark(context, decisions, needs_restart)
     local seen = context.observed.instances[spec.name]
     decision.is_done = ends[spec.service] and is_done(context, decision) or nil
     decision.follows = decision.kind == "go" and seen.running and M.cause(spec, restarted) or nil
-    local is_restarted = decision.kind == "recreate" or decision.kind == "go" and needs_restart(decision, seen)
+    local is_restarted = decision.kind == "recreate" or decision.kind == "return"
+      or decision.kind == "go" and needs_restart(decision, seen)
     if is_restarted and seen.running then restarted[spec.service] = true end
   end
 end

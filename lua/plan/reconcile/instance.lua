@@ -5,6 +5,7 @@ local order = require "holos.plan.reconcile.order"
 local rollout = require "holos.plan.reconcile.rollout"
 local sheet = require "holos.plan.reconcile.sheet"
 local table_ = require "holos.core.table"
+local unfinished = require "holos.plan.reconcile.unfinished"
 
 local M = {}
 
@@ -27,7 +28,8 @@ end
 local function lost(plan, context, decision)
   local spec, other = decision.spec, context.observed.instances[decision.spec.name].lost
   local batch = not other and context.batch_of(spec.name)
-  local cure = batch and ("the trash holds one of %s: holos trash restore %s %s"):format(spec.name, spec.project, batch)
+  local cure = decision.is_left and "it was on its way back to its old disk; go on with: holos up" or batch
+    and ("the trash holds one of %s: holos trash restore %s %s"):format(spec.name, spec.project, batch)
     or other and ("put it back, or have the machine made anew: holos up --recreate=%s"):format(spec.service)
   sheet.refuse(plan, { instance = spec.name, cure = cure, where = context.where("services." .. spec.service),
     change = { name = other or "root disk", class = "recreate", from = "made", to = "gone" } })
@@ -59,6 +61,22 @@ local function recreate(plan, context, decision)
   order.launch(plan, context, spec, waits, because)
 end
 
+local function go_back(plan, context, decision)
+  local spec, seen = decision.spec, context.observed.instances[decision.spec.name]
+  local waits, because = order.prerequisites(plan, context, spec), "its change was given up"
+  rollout.wait_turn(plan, context, spec, waits)
+  sheet.row(plan, "~", spec.name, ("go back   to its old disk, from %s; %s   (the new disk goes to the trash)"):format(
+    (spec.image.path or "nothing"):match("[^/]+$"), because), context.where("services." .. spec.service))
+  if seen.running then waits = order.stop(plan, spec, waits, because) end
+  waits.after = { sheet.add(plan, { id = "go_back/" .. spec.name, kind = "instance.go_back", instance = spec.name,
+    after = table_.copy(waits.after), after_any = waits.after_any, because = because }) }
+  if context.renews and not seen.running then
+    decision.intent.desired, decision.intent.previous.desired, context.untouched[spec.name] = "stopped", "stopped", true
+  else
+    order.launch(plan, context, spec, { after = waits.after }, because)
+  end
+end
+
 local function grow_if_larger(plan, context, spec, after)
   if spec.disk_bytes <= context.observed.instances[spec.name].disk_bytes then return end
   after[#after + 1] = sheet.add(plan, { id = "grow/" .. spec.name, kind = "disk.grow", instance = spec.name,
@@ -81,6 +99,7 @@ local function cause_of(decision, seen)
   elseif decision.needs_restart then
     causes[#causes + 1] = "its first steps run again"
   end
+  if decision.returns then causes[#causes + 1] = "the change of it was given up" end
   if decision.is_asked and seen.running then causes[#causes + 1] = "as it was asked for" end
   if decision.follows then causes[#causes + 1] = decision.follows .. " is restarted" end
   return table.concat(causes, "; ")
@@ -156,7 +175,10 @@ end
 -- Only the names of the others have changed.
 local function tell(plan, context, decision) live.apply(plan, context, decision) end
 
-local CARRY_OUT = { tell = tell, new = new, lost = lost, protected = protected, ask = ask, recreate = recreate, go = go }
+local function stay(plan, _, decision) unfinished.tell_left(plan, decision.spec.name) end
+
+local CARRY_OUT = { tell = tell, stay = stay, ["return"] = go_back, new = new, lost = lost, protected = protected, ask = ask,
+  recreate = recreate, go = go }
 
 --- Writes what a decision comes to on the plan.
 ---@param decision holos.Decision

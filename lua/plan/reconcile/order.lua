@@ -75,7 +75,7 @@ end
 --- Waits for an instance as the command does at its end; a disk that was replaced is kept back until the new one serves,
 --- now or before. What can go back as a whole is settled as a whole, by reconcile/returning.
 ---@param context table  settles = {[instance] = "served"|"waits"}, of those whose old disk is kept back; proved:
----                      {[instance] = id}, of those that have to stay well
+---                      {[instance] = ids}, of those that have to stay well
 function M.finish(plan, context, spec)
   local settles = context.settles[spec.name]
   if settles == "served" then settle(plan, spec, {}, "its new disk has served") end
@@ -84,8 +84,8 @@ function M.finish(plan, context, spec)
   if spec.post_start then announce.unfinished(plan, context, spec, goal) end
   local id = M.gate(plan, context, spec, goal, "up waits for it")
   if settles ~= "waits" or plan.intents[spec.name].previous then return end
-  id = context.proved[spec.name] or goal == gate.goal(spec) and id
-  if id then settle(plan, spec, { id }, "its new disk serves") end
+  local ids = context.proved[spec.name] or goal == gate.goal(spec) and { id }
+  if ids and #ids > 0 then settle(plan, spec, table_.copy(ids), "its new disk serves") end
 end
 
 return M

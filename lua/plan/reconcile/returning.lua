@@ -27,16 +27,17 @@ end
 local function previous_of(decision, entry, seen)
   local replaced, unsettled = decision.intent.replaced, decision.kind == "go" and M.unsettled(entry)
   if unsettled then return { spec = unsettled.spec, desired = unsettled.desired, kept = unsettled.kept } end
+  local begun = decision.kind ~= "go" and replaced == entry.replaced and entry.previous or entry -- an earlier up began with it
   local spec = decision.kind ~= "go" and replaced.spec or seen.running and seen.applied
     or (entry.replaced and not entry.replaced.is_moved and entry.replaced or entry).spec
-  return { spec = spec, desired = entry.desired, kept = entry.kept, has_new_disk = decision.kind ~= "go" or nil }
+  return { spec = spec, desired = begun.desired, kept = begun.kept, has_new_disk = decision.kind ~= "go" or nil }
 end
 
 --- Notes where an instance goes back to. What first steps have done to a disk cannot be taken back: who runs them again
---- stays as he is.
+--- stays as he is; so does what is on its way back by now.
 ---@param roll holos.Roll
 function M.note(context, roll, decision)
-  if decision.verb == "reprovision" then return end
+  if decision.verb == "reprovision" or decision.returns then return end
   local name = decision.spec.name
   roll.returns[#roll.returns + 1] = name
   decision.intent.previous = previous_of(decision, context.record.instances[name], context.observed.instances[name])

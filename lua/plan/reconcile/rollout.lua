@@ -29,13 +29,13 @@ local M = {}
 -- Whether a machine that runs is stopped.
 local function is_stopped(decision)
   local gravest = diff.gravest(decision.changes)
-  return decision.kind == "recreate" or decision.needs_restart or gravest ~= nil and gravest ~= "live"
+  return decision.kind == "recreate" or decision.kind == "return" or decision.needs_restart or gravest ~= nil and gravest ~= "live"
 end
 
 -- Whether a machine is another one afterwards, or has just become one; one that is only started is not.
 local function is_changed(decision, entry)
   if decision.kind == "new" then return decision.intent.replaced ~= nil end
-  if decision.kind ~= "go" then return decision.kind == "recreate" end
+  if decision.kind ~= "go" then return is_stopped(decision) end
   return is_stopped(decision) or returning.unsettled(entry) ~= nil
 end
 
@@ -67,27 +67,41 @@ function M.group(context, decisions)
   end
 end
 
+-- 0.29 of 100 are 29, whatever 0.29 is in binary.
+local ROUNDING = 1e-9
+
 -- How many may fail before that has consequences.
-local function may_fail(roll) return math.floor((roll.rollout.max_failure_ratio or 0) * #roll.changed) end
+local function may_fail(roll) return math.floor((roll.rollout.max_failure_ratio or 0) * #roll.changed + ROUNDING) end
 
 local function goes_on(roll) return roll.rollout.failure_action == "continue" or may_fail(roll) > 0 end
 
---- The action after which a changed instance counts as well: it has reached its goal, and has stayed there for a time.
+-- All that is waited for: what the next group needs, and what the command wants of it, which may be more.
+local function gates_of(plan, context, spec)
+  local goal, wanted = gate.goal(spec), gate.goal(spec, context.goal)
+  local ids = { order.gate(plan, context, spec, goal, "the next ones wait for it") }
+  if wanted ~= goal and wanted ~= "running" then
+    ids[#ids + 1] = order.gate(plan, context, spec, wanted, "up waits for it")
+  end
+  return ids
+end
+
+--- The actions after which a changed instance counts as well: it has reached its goals, and has stayed there for a time.
+---@return string[] ids
 local function proof_of(plan, context, roll, spec)
   if context.proved[spec.name] then return context.proved[spec.name] end
-  local id, duration_ms = order.gate(plan, context, spec, gate.goal(spec), "the next ones wait for it"),
-    roll.rollout.monitor_ms or 0
+  local ids, duration_ms = gates_of(plan, context, spec), roll.rollout.monitor_ms or 0
   if duration_ms > 0 then
-    id = sheet.add(plan, { id = "monitor/" .. spec.name, kind = "rollout.monitor", instance = spec.name,
-      duration_ms = duration_ms, after = { id }, undo = context.undo[spec.name], because = "update_config" })
+    ids = { sheet.add(plan, { id = "monitor/" .. spec.name, kind = "rollout.monitor", instance = spec.name,
+      duration_ms = duration_ms, after = ids, undo = context.undo[spec.name], because = "update_config" }) }
   end
-  context.proved[spec.name] = id
-  return id
+  context.proved[spec.name] = ids
+  return ids
 end
 
 -- Comes when some instances are well, or when that is decided, where failures are borne.
 local function wait_for(plan, context, roll, specs, wait)
-  local ids = table_.map(specs, function(spec) return proof_of(plan, context, roll, spec) end)
+  local ids = {}
+  for _, spec in ipairs(specs) do table_.extend(ids, proof_of(plan, context, roll, spec)) end
   return sheet.add(plan, { id = wait.id, kind = "rollout.wait", service = roll.service, delay_ms = wait.delay_ms,
     after = goes_on(roll) and {} or ids, after_any = goes_on(roll) and ids or nil, because = "update_config" })
 end

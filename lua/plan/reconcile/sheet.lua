@@ -16,7 +16,7 @@ local M = {}
 ---@class holos.Action   plain data
 ---@field id       string
 ---@field kind     string    volume.create, disk.create, disk.grow, instance.launch, .resume, .await, .stop, .trash, .set_aside,
----                          .settle or .apply, ports.close, rollout.wait, .monitor, .settle or .back
+---                          .settle, .go_back or .apply, ports.close, rollout.wait, .monitor, .settle or .back
 ---@field instance string?
 ---@field volume   string?
 ---@field after    string[]  ids of actions that must have ended well

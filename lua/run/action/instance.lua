@@ -1,4 +1,5 @@
 --- Actions on instances: launch, resume, await, stop. Effects: QEMU, its monitors, its guest.
+local aside = require "holos.run.aside"
 local lazy = require "holos.core.lazy"
 local await = require "holos.run.await"
 local confine = require "holos.run.confine"
@@ -15,10 +16,10 @@ local M = {}
 
 local RESUME_MS = 5000
 
--- As long as the old disk stands in its place, a machine that is to be recreated is what it was.
-local function spec_of(job, action)
-  local entry = job.record.instances[action.instance]
-  return entry.replaced and not entry.replaced.is_moved and entry.replaced.spec or entry.spec
+-- As long as the old disk stands in its place, a machine that is to be recreated is what it was; as soon as it stands there
+-- again, too.
+local function spec_of(world, job, action)
+  return aside.spec_in_place(world, job.state, job.record, action.instance)
 end
 
 -- What confines every VM is looked at once for all that a job launches.
@@ -33,7 +34,7 @@ end
 
 M["instance.launch"] = function(world, job, action)
   local _held <close> = job.take_lock(action.instance)
-  local entry, spec = job.record.instances[action.instance], spec_of(job, action)
+  local entry, spec = job.record.instances[action.instance], spec_of(world, job, action)
   local known = runtime.load(world, job.state, job.record.name, action.instance)
   local process <close> = runtime.process(world, known)
   job.claimed = job.claimed or ports.claimed(job.record, job.facts.records)
@@ -60,12 +61,12 @@ M["instance.resume"] = function(world, job, action)
   local session <close> = err.check(action.instance, monitor.try_connect(world,
     job.state:instance(job.record.name, action.instance), RESUME_MS))
   monitor.resume(session)
-  monitor.require_running(session, spec_of(job, action))
+  monitor.require_running(session, spec_of(world, job, action))
   return "running"
 end
 
 M["instance.await"] = function(world, job, action)
-  await.reach(world, { state = job.state, spec = spec_of(job, action), goal = action.goal,
+  await.reach(world, { state = job.state, spec = spec_of(world, job, action), goal = action.goal,
     runtime = job.launched[action.instance], timeout_ms = job.wait_timeout_ms,
     on_change = function(told) job.on_change(action.instance, told) end })
   return action.goal
@@ -83,7 +84,7 @@ end
 
 M["instance.stop"] = function(world, job, action)
   local _held <close> = job.take_lock(action.instance)
-  local spec = spec_of(job, action)
+  local spec = spec_of(world, job, action)
   local grace_ms = job.grace_ms or spec.stop_grace_ms
   if spec.pre_stop and not job.no_pre_stop then grace_ms = run_pre_stop(world, job, action, spec, grace_ms) end
   return stop.stop(world, { state = job.state, project = job.record.name, name = action.instance, grace_ms = grace_ms })
