@@ -1,7 +1,6 @@
 -- Guests that live and do not run: a full disk of the host, a pause, a panic. Waiting, listing, stopping, going on.
 local fake_qemu = require "tests.support.fake_qemu"
-local fs = require "sys.fs"
-local json = require "sys.json"
+local pair = require "tests.support.pair"
 local stack_ = require "tests.support.stack"
 local task = require "holos.core.task"
 
@@ -103,13 +102,8 @@ services:
 --- The ports that the record keeps for web-0. `forget`: takes them out, as if whoever launched it was killed before he
 --- could write them down.
 local function leased(stack, forget)
-  local file = stack.state .. "/projects/pair.json"
-  local record = assert(json.decode(assert(fs.read(file)), {}))
-  local kept = record.instances["web-0"].leased
-  if forget then
-    record.instances["web-0"].leased = {}
-    assert(fs.write_atomic(file, json.encode(record, { indent = 1 }), { mode = 384 }))
-  end
+  local kept = pair.record(stack).instances["web-0"].leased
+  if forget then pair.edit(stack, "projects/pair.json", function(record) record.instances["web-0"].leased = {} end) end
   return kept
 end
 

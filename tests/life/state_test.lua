@@ -34,12 +34,6 @@ local function picture(directory)
   return all
 end
 
-local function edit(file, change)
-  local value = assert(json.decode(assert(fs.read(file)), {}))
-  change(value)
-  assert(fs.write_atomic(file, json.encode(value, { indent = 1 }), { mode = 384 }))
-end
-
 --- What check says, which must name `where` and `cure`.
 local function require_found(stack, where, what, cure)
   local checked = stack:expect({ "state", "check", "pair" }, 1)
@@ -91,7 +85,7 @@ local WRONG = {
     for _, file in ipairs(files.below(state .. "/projects/pair/secrets", "/[0-9a-f]+$")) do assert(fs.remove(file)) end
   end, "projects/pair/secrets", "the copy of secret token is gone", "holos up" },
   { "a removal that was cut off", function(state)
-    edit(state .. "/projects/pair.json", function(record) record.instances["web-0"].desired = "removed" end)
+    files.edit_json(state .. "/projects/pair.json", function(record) record.instances["web-0"].desired = "removed" end)
   end, "instances/pair/web-0", "was about to be removed", "holos down -p pair" },
   { "a write that was cut off", function(state)
     files.write(state .. "/projects/.0123456789abcdef.tmp", "{")
@@ -121,7 +115,7 @@ end)
 test("what two projects have leased is told", function()
   local stack <close> = started()
   local pair = stack.state .. "/projects/pair.json"
-  edit(pair, function(record)
+  files.edit_json(pair, function(record)
     record.name = "twin"
     for _, entry in pairs(record.instances) do entry.spec.project, entry.disk_made, entry.spec.secrets = "twin", nil, nil end
     record.volumes = {}

@@ -4,6 +4,7 @@ local fs = require "sys.fs"
 local json = require "sys.json"
 local proc = require "sys.proc"
 local stack_ = require "tests.support.stack"
+local supervised = require "tests.support.supervised"
 local task = require "holos.core.task"
 
 local CHAIN = [[
@@ -22,12 +23,6 @@ local function stopped(stack)
     if event.type == "instance.stopped" then names[#names + 1], hows[event.instance] = event.instance, event.how end
   end
   return names, hows
-end
-
-local function kill(pid)
-  local process <close> = assert(proc.open(pid, proc.identity(pid).start_time))
-  process:signal("KILL")
-  task.within(5000, task.wait, { process = process })
 end
 
 test("dependents are stopped first, those of one level at the same time, also over one that does not run", function()
@@ -58,8 +53,8 @@ test("a guest that hears the second press powers off; one that hears nothing is 
 --- As if the host had been rebooted: nothing runs, and what is written of it is of another boot.
 local function reboot(stack)
   stack:eventually("a supervisor", function() return #stack:supervisors() > 0 end)
-  for _, pid in ipairs(stack:supervisors()) do kill(pid) end
-  for _, pid in ipairs(stack:pids()) do kill(pid) end
+  for _, pid in ipairs(stack:supervisors()) do supervised.kill(pid) end
+  for _, pid in ipairs(stack:pids()) do supervised.kill(pid) end
   for _, file in ipairs(files.below(stack.state .. "/instances", "/runtime%.json$")) do
     local text = assert(fs.read(file))
     local runtime = assert(json.decode(text, {}))

@@ -1,7 +1,7 @@
 -- The trash beside what has happened since.
 local files = require "tests.support.files"
 local fs = require "sys.fs"
-local json = require "sys.json"
+local pair = require "tests.support.pair"
 local stack_ = require "tests.support.stack"
 
 local YAML = [[
@@ -53,8 +53,7 @@ test("an address that another instance got meanwhile is leased anew, and said", 
   end
   equal({ rows["web-0"].state, rows["api-0"].state }, { "stopped", "provisioned" })
   stack:expect { "start", "-p", "pair", "web" }
-  local record = assert(json.decode(assert(fs.read(stack.state .. "/projects/pair.json")), {}))
-  equal(record.instances["web-0"].spec.nics[2].address, rows["web-0"].address)
+  equal(pair.record(stack).instances["web-0"].spec.nics[2].address, rows["web-0"].address)
 end)
 
 test("a published port that another project runs on by now: nothing is put back, and who has it is told", function()

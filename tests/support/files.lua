@@ -7,7 +7,7 @@ local function optional(name)
   return found and module or nil
 end
 
-local fs, host = optional "sys.fs", optional "sys.host"
+local fs, host, json = optional "sys.fs", optional "sys.host", optional "sys.json"
 
 --- A variable of the environment, or nil.
 function M.environment(name)
@@ -22,6 +22,13 @@ function M.read(path)
   local text = file:read("a")
   file:close()
   return text
+end
+
+--- Edits a JSON file: change(value) alters what it holds.
+function M.edit_json(path, change)
+  local value = assert(json.decode(assert(M.read(path)), {}))
+  change(value)
+  assert(fs.write_atomic(path, json.encode(value, { indent = 1 }), { mode = 384 }))
 end
 
 --- Writes a file; its directory is made when missing.

@@ -36,12 +36,7 @@ function M.desired(stack)
 end
 
 --- Edits a JSON file of the state directory: change(value) alters what it holds.
-function M.edit(stack, name, change)
-  local file = stack.state .. "/" .. name
-  local value = assert(json.decode(assert(fs.read(file, { max_bytes = 1 << 20 })), {}))
-  change(value)
-  assert(fs.write_atomic(file, json.encode(value, { indent = 1 }), { mode = 384 }))
-end
+function M.edit(stack, name, change) files.edit_json(stack.state .. "/" .. name, change) end
 
 --- The root disks of an instance that are in the trash.
 function M.disks_in_trash(stack, name)
