@@ -46,21 +46,21 @@ local function starting(world, waiting, now)
     tell = function(event) journal.append(world, waiting.state, waiting.spec.project, event) end }
 end
 
-local function is_reached(world, waiting, now)
-  local start = starting(world, waiting, now)
+-- What is over, and has got there, has reached its goal as well.
+local function is_reached(world, waiting, now, start)
   return waiting.goal ~= "healthy" and is_reported(world, waiting, now) and not (start and post_start.is_outstanding(world, start))
 end
 
-local function reach_goal(world, waiting, now)
+local function reach_goal(world, waiting, now, start)
   until_reported(world, waiting, now)
-  local start = starting(world, waiting, now)
   if start then post_start.complete(world, start) end
   if waiting.goal == "healthy" then health.until_healthy(world, waiting.state, waiting.spec, now, waiting.on_change) end
 end
 
 --- A guest that has reported all it was to report may power off.
-local function ended(world, waiting, now, reason)
-  if is_reached(world, waiting, now) then return end
+local function ended(world, waiting, now, start)
+  local reason = guard.until_ended(world, waiting, now)
+  if is_reached(world, waiting, now, start) then return end
   guard.raise_ended(world, waiting, reason)
 end
 
@@ -86,10 +86,11 @@ local function reach_guarded(world, waiting)
   local now = waiting.runtime or runtime.load(world, waiting.state, spec.project, spec.name)
   if now and waiting.goal == "completed" then return complete(world, waiting, now) end
   if not now then guard.raise_ended(world, waiting) end
-  if is_reached(world, waiting, now) then return end
+  local start = starting(world, waiting, now)
+  if is_reached(world, waiting, now, start) then return end
   task.race {
-    function() reach_goal(world, waiting, now) end,
-    function() ended(world, waiting, now, guard.until_ended(world, waiting, now)) end,
+    function() reach_goal(world, waiting, now, start) end,
+    function() ended(world, waiting, now, start) end,
   }
 end
 

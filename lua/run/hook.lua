@@ -1,7 +1,8 @@
---- One command of post_start or pre_stop in a guest. Effects: as of run/ssh.
+--- One command of post_start or pre_stop in a guest. Effects: as of run/ssh; a wait for the end of a VM.
 local err = require "holos.core.err"
 local hook_ = require "holos.plan.hook"
 local ssh = require "holos.run.ssh"
+local task = require "holos.core.task"
 local text = require "holos.core.text"
 local units = require "holos.core.units"
 
@@ -46,6 +47,14 @@ function M.run(session, spec, hook, timeout_ms)
   if not ok and not err.is_failure(result) then error(result, 0) end
   if ok and result.status == 0 then return nil end
   return { why = reason(ok, result, timeout_ms), log = lines(), is_lost = not ok and result.code ~= "ETIMEDOUT" }
+end
+
+--- Whether a machine ends within so long: a command may have switched it off, which takes its connection along.
+---@param process table  of runtime.process
+function M.ends(process, timeout_ms)
+  local ok, problem = pcall(task.within, math.max(1, timeout_ms), task.wait, { process = process })
+  if not ok and not err.is(problem, "ETIMEDOUT") then error(problem, 0) end
+  return ok
 end
 
 return M

@@ -3,6 +3,7 @@ local err = require "holos.core.err"
 local gate = require "holos.plan.gate"
 local hook = require "holos.run.hook"
 local hook_ = require "holos.plan.hook"
+local lock = require "holos.run.lock"
 local monitor = require "holos.run.monitor"
 local observe = require "holos.run.observe"
 local remote = require "holos.run.remote"
@@ -16,9 +17,11 @@ local M = {}
 M.CONNECT_MS = 10000
 local ASK_MS = 2000
 
--- Why they cannot run, or make no sense.
-local function obstacle(world, at, now)
+-- Why they cannot run, or make no sense. What failed of post_start is left to the user, who may stop it.
+local function obstacle(world, at, now, may_begin)
   local spec = at.spec
+  local left, failed = hook_.outstanding(spec, now)
+  if not may_begin or left and not failed then return "its post_start is not done" end
   if hook_.pre_stop_ms(at.grace_ms) == 0 then return "there is no time for them" end
   local told = observe.report(world, at.state, spec.project, spec.name, now)
   if not gate.tells_nothing(spec) and not told.instance_id then return "its first steps are not done" end
@@ -34,13 +37,6 @@ local function connect(world, at, now, deadline_ms)
   return nil, hook.unreachable(at.spec, session)
 end
 
--- Whether the machine ends by itself: a command may have switched it off.
-local function ends(process, timeout_ms)
-  local ok, problem = pcall(task.within, math.max(1, timeout_ms), task.wait, { process = process })
-  if not ok and not err.is(problem, "ETIMEDOUT") then error(problem, 0) end
-  return ok
-end
-
 local function raise(spec, number, failed)
   local name = spec.name
   local what = ("pre_stop %d of %d, %s, failed: %s"):format(number, #spec.pre_stop, hook_.title(spec.pre_stop[number]), failed.why)
@@ -54,7 +50,7 @@ local function run_all(at, session, process, begun_ms)
   for number, command in ipairs(commands) do
     at.on_change { state = "pre_stop", text = ("%d/%d %s"):format(number, #commands, hook_.title(command)) }
     local failed = hook.run(session, at.spec, command, math.max(1, deadline_ms - task.now_ms()))
-    if failed and failed.is_lost and ends(process, begun_ms + at.grace_ms - task.now_ms()) then return end
+    if failed and failed.is_lost and hook.ends(process, begun_ms + at.grace_ms - task.now_ms()) then return end
     if failed then raise(at.spec, number, failed) end
   end
 end
@@ -68,7 +64,8 @@ function M.run(world, at)
   local now = runtime.load(world, at.state, spec.project, spec.name)
   local process <close> = runtime.process(world, now)
   if not process then return at.grace_ms end
-  local reason, session = obstacle(world, at, now), nil
+  local start <close> = lock.try(world, at.state:start_lock(spec.project, spec.name)) -- nor does any begin meanwhile
+  local reason, session = obstacle(world, at, now, start ~= nil), nil
   if not reason then session, reason = connect(world, at, now, begun_ms + hook_.pre_stop_ms(at.grace_ms)) end
   local _session <close> = session
   if session then

@@ -8,21 +8,36 @@ local task = require "holos.core.task"
 
 local M = {}
 
---- Ends only when the guest is to be replaced, and says why.
----@param guest table  of supervise/guest
----@return {how: string, text: string, cause: string}
-function M.run(project, spec, now, guest)
+-- What goes by the settings, until these are others: nil, or why the guest is to be replaced.
+local function by_settings(keeper, guest)
+  local project, spec, now, news = keeper.project, keeper.entry.spec, keeper.now, keeper.news
+  local why = guest:take_over(spec)
+  if why then return why end
   local all = {
-    function() return guest:follow() end,
+    function() news:wait() end,
     function() return steady.run(project, spec, now, guest) end,
     function() return logs.run(project, spec, now) end,
   }
-  if spec.post_start then
-    guest.has_begun = task.event()
-    all[#all + 1] = function() return start.run(project, spec, now, guest) end
-  end
   if spec.healthcheck then all[#all + 1] = function() return checks.run(project, spec, now, guest) end end
   return task.race(all)
+end
+
+--- Ends only when the guest is to be replaced, and says why. What the record says anew ends neither the connection to its
+--- monitor nor the commands of its start.
+---@param keeper table  its entry, now and news
+---@param now table     the runtime of the launch
+---@param guest table   of supervise/guest
+---@return {how: string, text: string, cause: string}
+function M.run(keeper, now, guest)
+  return task.race {
+    function() return guest:follow() end,
+    function() return start.run(keeper, now, guest) end,
+    function()
+      local why
+      repeat why = by_settings(keeper, guest) until why
+      return why
+    end,
+  }
 end
 
 return M

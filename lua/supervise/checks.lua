@@ -76,7 +76,7 @@ end
 ---@return {how: string, text: string, cause: "unhealthy"}
 function M.run(project, spec, now, guest)
   M.until_reported(project, spec, now, "provisioned")
-  if guest.has_begun then guest.has_begun:wait() end
+  guest.has_begun:wait()
   local seen = health.adopt(spec.healthcheck, now.health, task.now_ms())
   while true do
     local before, result = seen.status

@@ -20,8 +20,8 @@ Guest.__index = Guest
 --- The guest of a running instance; closed with its scope.
 ---@param now table  its runtime
 function M.new(project, spec, now)
-  return setmetatable({ project = project, spec = spec, now = now, goes_on = task.event(),
-    is_healthy = task.event() }, Guest)
+  return setmetatable({ project = project, spec = spec, now = now, goes_on = task.event(), is_healthy = task.event(),
+    has_begun = task.event(), looked_at = task.event(), halts = 0 }, Guest)
 end
 
 local function tell(guest, event)
@@ -29,22 +29,35 @@ local function tell(guest, event)
   guest.project:emit(event)
 end
 
---- What to do about a guest that has halted: nil, or why it is to be replaced.
-local function on_halt(guest, halt)
-  local word = halt and halt.word
-  if word == guest.halt then return nil end
-  guest.halt = word
+-- What to do about a guest that has halted: nil, or why it is to be replaced.
+local function judge(guest)
+  local halt, policy = guest.halt, guest.spec.restart and guest.spec.restart.policy or "no"
+  if halt and halt.cure == "restart" and policy ~= "no" then
+    return { how = halt.word, text = halt.text, cause = "failure" }
+  end
+end
+
+local function on_look(guest, halt)
+  local before = guest.halt and guest.halt.word
+  guest.looked_at:fire()
+  if (halt and halt.word) == before then return nil end
+  guest.halt = halt
   if not halt then
     guest.goes_on:fire()
     guest.goes_on = task.event()
     tell(guest, { type = "instance.resumed" })
     return nil
   end
+  guest.halts = guest.halts + 1
   tell(guest, { type = "instance.halted", state = halt.word, text = halt.text })
-  local policy = guest.spec.restart and guest.spec.restart.policy or "no"
-  if halt.cure == "restart" and policy ~= "no" then
-    return { how = halt.word, text = halt.text, cause = "failure" }
-  end
+  return judge(guest)
+end
+
+--- Other settings may have something else done about a guest that has halted.
+---@return {how: string, text: string, cause: string}? why  it is to be replaced
+function Guest:take_over(spec)
+  self.spec = spec
+  return judge(self)
 end
 
 local function is_disk_full(guest)
@@ -69,7 +82,7 @@ local function listen(guest, session)
   session:subscribe(EVENTS)
   while true do
     local halt = monitor.halt(session)
-    local why = on_halt(guest, halt)
+    local why = on_look(guest, halt)
     if why then return why end
     repeat
       local event = next_event(guest, session, halt)
@@ -104,6 +117,14 @@ function Guest:follow()
     task.wait { at_ms = task.now_ms() + pause_ms }
     pause_ms = math.min(2 * pause_ms, AGAIN_MOST_MS)
   end
+end
+
+--- Until it is known whether it is paused; a monitor that does not answer is not waited for without end.
+function Guest:until_looked_at()
+  task.race {
+    function() self.looked_at:wait() end,
+    function() task.wait { at_ms = task.now_ms() + GREETING_MS } end,
+  }
 end
 
 --- Until it is not paused; true when it was.

@@ -20,7 +20,8 @@ Keeper.__index = Keeper
 --- A keeper for an instance of `project` (supervise/project).
 ---@param entry {desired: string, spec: table}
 function M.new(project, name, entry)
-  return setmetatable({ project = project, name = name, entry = entry, inbox = task.queue(), is_busy = true }, Keeper)
+  return setmetatable({ project = project, name = name, entry = entry, inbox = task.queue(), news = task.event(),
+    is_busy = true }, Keeper)
 end
 
 --- Its runtime or record may have changed.
@@ -31,7 +32,9 @@ end
 --- The record says something else now.
 function Keeper:update(entry)
   if table_.deep_equal(entry, self.entry) then return end
-  self.entry, self.has_news = entry, true
+  local news = self.news
+  self.entry, self.news = entry, task.event()
+  news:fire()
   self:poke()
 end
 
@@ -54,19 +57,39 @@ local function next_ms(keeper)
   return restarts and restarts.next_ms
 end
 
---- Whether there is something to look after: it is to run, and runs or will be restarted.
+--- Whether there is something to look after: it is to run, and runs or will be restarted; or a command of its start is in
+--- hand, which would go on in the guest without us.
 function Keeper:is_active()
-  if self.is_dropped or self.entry.desired ~= "running" then return false end
+  if self.is_dropped then return false end
+  if self.is_starting then return true end
+  if self.entry.desired ~= "running" then return false end
   return self.is_busy or self.is_live or next_ms(self) ~= nil
 end
 
---- Until it is another launch, or its settings are others.
+local function written(keeper)
+  local project = keeper.project
+  local now, why, exit = runtime.load(project.world, project.state, project.name, keeper.name)
+  if now then now.spec = nil end -- most of it, and nothing that is looked at while it runs
+  return now, why, exit
+end
+
+-- What is to be done about a running machine before it is attended to: a launch that may have been cut off is looked at once,
+-- as a guest may halt before it proves anything; what was about to end it goes on.
+local function amiss(keeper, now)
+  if keeper.entry.desired ~= "running" then return nil end
+  if not runtime.is_proven(now) and keeper.looked_at ~= now.pid then return "cut" end
+  return now.ending and "ending"
+end
+
+-- Until it is another launch, or there is something to be done about this one. Other settings are taken over beside it.
 local function until_changed(keeper, known)
   while true do
     keeper.inbox:take()
-    if keeper.is_dropped or keeper.has_news then return "changed" end
-    local now = runtime.load(keeper.project.world, keeper.project.state, keeper.project.name, keeper.name)
+    if keeper.is_dropped then return "changed" end
+    local now = written(keeper)
     if not now or now.pid ~= known.pid or now.start_time ~= known.start_time then return "changed" end
+    keeper.now = now
+    if amiss(keeper, now) then return "changed" end
   end
 end
 
@@ -80,7 +103,7 @@ local function attend(keeper, now, process)
       return "ended"
     end,
     function() return until_changed(keeper, now) end,
-    function() return "replace", beside.run(keeper.project, keeper.entry.spec, now, guest) end,
+    function() return "replace", beside.run(keeper, now, guest) end,
   }
   if what == "ended" then end_.settle(keeper, now, guest:ending()) end
   if what == "replace" then end_.replace(keeper, now, why) end
@@ -104,28 +127,28 @@ local function come_back(keeper)
   if order.is_its_turn(keeper) then end_.start_after_boot(keeper) end
 end
 
--- Whether a launch may have been cut off. Each one is looked at once: a guest may halt before it proves anything.
-local function is_cut(keeper, now)
-  if runtime.is_proven(now) or keeper.entry.desired ~= "running" or keeper.looked_at == now.pid then return false end
-  keeper.looked_at = now.pid
-  return true
+local function keep_running(keeper, now, process)
+  local is_amiss = amiss(keeper, now)
+  if is_amiss == "cut" then
+    keeper.looked_at = now.pid
+    return end_.finish_launch(keeper, now)
+  end
+  keeper.is_busy = false
+  keeper.project:review()
+  if is_amiss then return end_.replace(keeper, now, now.ending) end
+  attend(keeper, now, process)
 end
 
 local function turn(keeper)
   local project = keeper.project
-  local now, why, before = runtime.load(project.world, project.state, project.name, keeper.name)
-  if now then now.spec = nil end -- most of it, and nothing that is looked at while it runs
+  local now, why, before = written(keeper)
   local process <close> = runtime.process(project.world, now)
-  keeper.now, keeper.is_live, keeper.has_news, keeper.guest = now, process ~= nil, false, nil
+  keeper.now, keeper.is_live, keeper.guest, keeper.is_starting = now, process ~= nil, nil, false
   keeper.exit = now and now.exit or before -- also of before a reboot: what has done its work is not undone by one
   if process then keeper.late_ms, keeper.told_of_order = nil, nil end
   project:stir()
   if process then
-    if is_cut(keeper, now) then return end_.finish_launch(keeper, now) end
-    keeper.is_busy = false
-    project:review()
-    if now.ending and keeper.entry.desired == "running" then return end_.replace(keeper, now, now.ending) end
-    attend(keeper, now, process)
+    keep_running(keeper, now, process)
   elseif now and now.pid and keeper.entry.desired == "running" then
     keeper.is_busy = true
     end_.settle(keeper, now, {})

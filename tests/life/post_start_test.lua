@@ -109,3 +109,62 @@ test("up killed while a command runs: ps starts a supervisor that runs it again,
     equal({ stack:expect({ "plan" }).stdout, marks() }, { "0 to add, 0 to change, 0 to remove.\n", "one\ntwo\ntwo\n" })
   end)
 end)
+
+test("other settings end no command, and a stop leaves pre_stop out where it is not done: each runs once", function()
+  with(GATED, function(stack, marks, _, directory)
+    local gate <close> = assert(lock.open(directory .. "/gate"))
+    assert(gate:try_take())
+    stack:expect { "up", "-d" }
+    stack:eventually("two begins", function() return marks() == "one\ntwo\n" end)
+    local bye = ("pre_stop: [{command: [sh, -c, 'echo bye >>%s/marks; exit 1']}],"):format(directory)
+    stack:write(yaml((GATED:gsub("DIR", directory)), bye))
+    stack:expect { "up", "-d" }
+    local waiting = stack:expect({ "up", "--wait-timeout", "2s" }, 4)
+    ok(waiting.stderr:find("post_start: 2/2 `sh [^\n]*, by the supervisor, pid %d+\n"), waiting.stderr)
+    local stopped = stack:expect { "stop" }
+    ok(stopped.stderr:find("web-0: pre_stop was left out: its post_start is not done", 1, true), stopped.stderr)
+    gate:release()
+    stack:eventually("the supervisor ends", function() return #stack:supervisors() == 0 end)
+    equal(marks(), "one\ntwo\n")
+  end)
+end)
+
+-- Whether a process has a file open whose path is like that.
+local function holds(pid, pattern)
+  for _, entry in ipairs(fs.list(("/proc/%d/fd"):format(pid)) or {}) do
+    local path = fs.readlink(("/proc/%d/fd/%s"):format(pid, entry.name))
+    if path and path:find(pattern) then return true end
+  end
+  return false
+end
+
+test("up that waits for a machine that ends before its post_start has run fails, whoever sees the end first", function()
+  with(TWO, function(stack, marks, set)
+    set { "web-0: ssh=0" }
+    stack:expect { "up", "-d" }
+    local up <close> = stack:spawn { "up" }
+    stack:eventually("up waits for the supervisor", function() return holds(up.pid, "%.web%-0%+start%.lock$") end)
+    supervised.kill(supervised.runtime(stack, "web-0").pid)
+    equal({ task.within(20000, io_wait.await, up, "try_wait"), marks() }, { { exit = 4 }, "" })
+    stack:eventually("the end is told", function() return stack:ps()["web-0"].status == "exited (crashed)" end)
+  end)
+end)
+
+test("a command that ends its machine has not failed: the VM ended, and nothing of it runs on", function()
+  with("{command: [sh, -c, 'echo $$$$ >>DIR/marks; flock DIR/gate true; kill -9 $$(cat DIR/pid); exit 1']}",
+    function(stack, marks, _, directory)
+      local gate <close> = assert(lock.open(directory .. "/gate"))
+      assert(gate:try_take())
+      local up
+      task.all {
+        function() up = stack:run { "up" } end,
+        function()
+          stack:eventually("it begins", function() return marks() ~= "" end)
+          files.write(directory .. "/pid", tostring(supervised.runtime(stack, "web-0").pid))
+          gate:release()
+        end,
+      }
+      ok(up.stderr:find("the VM ended while it was waited for", 1, true), up.stderr)
+      equal({ up.status, up.stderr:find "keeps running", #supervised.events(stack, "instance.post_start_failed") }, { 4, nil, 0 })
+    end)
+end)

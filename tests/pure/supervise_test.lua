@@ -18,12 +18,14 @@ local needed = require "holos.supervise.needed"
 local observe = require "holos.run.observe"
 local order = require "holos.supervise.order"
 local ports = require "holos.run.ports"
+local post_start = require "holos.run.post_start"
 local pre_stop = require "holos.run.pre_stop"
 local project_ = require "holos.supervise.project"
 local qmp = require "holos.run.qmp"
 local record_ = require "holos.run.record"
 local relaunch = require "holos.supervise.relaunch"
 local runtime = require "holos.run.runtime"
+local start = require "holos.supervise.start"
 local steady = require "holos.supervise.steady"
 local stop = require "holos.run.stop"
 local supervisor = require "holos.run.supervisor"
@@ -341,6 +343,7 @@ test("a paused machine is not checked and not replaced; checks begin again when 
   end
   local _qmp <close> = instead(qmp, { connect = function() return session end })
   local guest, why, ended_ms = guest_.new(project, spec, {}), nil, nil
+  guest.has_begun:fire()
   virtual.run(function()
     task.race {
       function() guest:follow() end,
@@ -420,4 +423,81 @@ test("a supervisor that has to leave runs pre_stop first; one that fails is told
   virtual.run(function() leave.stop_all(project) end)
   equal({ stopped["web-0"], #project.told, project.told[1].message }, { 5000, 1,
     "pre_stop 1 of 1, `drain`, failed: exit 1" })
+end)
+
+--- Runs the commands of web-0's start for `ms` beside a guest that `body(guest, keeper)` drives; complete(at) is what each
+--- attempt comes to. Gives what was written down.
+local function start_for(ms, complete, body)
+  local _complete <close> = instead(post_start, { complete = function(_, at) return complete(at) end })
+  local _reported <close> = instead(checks, { until_reported = function() end })
+  local spec = { name = "web-0", project = "pair", image = { path = "/i" }, post_start = { { command = { "true" } } } }
+  local project = project_of { state = STATE, world = { build = { release_scripts = function() end } } }
+  local keeper = keeper_.new(project, "web-0", { desired = "running", spec = spec })
+  local guest = guest_.new(project, spec, {})
+  virtual.run(function()
+    task.race {
+      function() start.run(keeper, {}, guest) end,
+      function() body(guest, keeper) task.wait { at_ms = ms } end,
+    }
+  end)
+  return project.told, guest
+end
+
+local function halt(guest)
+  guest.halt, guest.halts = { word = "paused" }, guest.halts + 1
+end
+
+local function go_on(guest)
+  guest.halt = nil
+  guest.goes_on:fire()
+  guest.goes_on = task.event()
+end
+
+test("commands of a start wait for a guest that stands still; what fails while it does comes again, and is no failure", function()
+  local begun = {}
+  local told, guest = start_for(60000, function(at)
+    begun[#begun + 1] = task.now_ms()
+    task.wait { at_ms = task.now_ms() + 1000 }
+    return not at.is_excused()
+  end, function(guest)
+    halt(guest)
+    guest.looked_at:fire()
+    task.wait { at_ms = 5000 }
+    go_on(guest)
+    task.wait { at_ms = 5500 }
+    halt(guest)
+    task.wait { at_ms = 9000 }
+    go_on(guest)
+  end)
+  equal({ begun, told, guest.has_begun:is_fired() }, { { 5000, 9000 }, {}, true })
+end)
+
+test("other settings end no command of a start, and run none again; other commands are looked at once these have ended", function()
+  local begun = {}
+  start_for(60000, function(at)
+    begun[#begun + 1] = { task.now_ms(), #at.spec.post_start }
+    task.wait { at_ms = task.now_ms() + 1000 }
+    return true
+  end, function(guest, keeper)
+    guest.looked_at:fire()
+    local function change(at_ms, fields)
+      task.wait { at_ms = at_ms }
+      local spec = table_.copy(keeper.entry.spec)
+      for key, value in pairs(fields) do spec[key] = value end
+      keeper:update { desired = fields.desired or "running", spec = spec }
+      return keeper:is_active()
+    end
+    keeper.is_busy = false
+    equal({ change(300, { stop_grace_ms = 9 }), change(500, { desired = "stopped" }) }, { true, true })
+    equal(change(2000, { desired = "stopped" }), false)
+    change(3000, { post_start = { { command = { "true" } }, { command = { "true" } } } })
+  end)
+  equal(begun, { { 0, 1 }, { 3000, 2 } })
+end)
+
+test("other settings may have a guest replaced that has halted already", function()
+  local guest = guest_.new(project_of(), { name = "web-0" }, {})
+  guest.halt = { word = "panicked", text = "its kernel panicked", cure = "restart" }
+  equal(guest:take_over({ name = "web-0" }), nil)
+  equal(guest:take_over({ name = "web-0", restart = { policy = "always" } }).how, "panicked")
 end)
