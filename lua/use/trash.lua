@@ -1,6 +1,6 @@
 --- trash ls, restore, empty. Effects through run/trash.
-local aside = require "holos.run.aside"
 local lazy = require "holos.core.lazy"
+local aside = lazy "holos.run.aside"
 local change = lazy "holos.use.change"
 local contents = require "holos.run.contents"
 local err = require "holos.core.err"
