@@ -7,6 +7,7 @@ local bus_ = lazy "holos.run.bus"
 local err = require "holos.core.err"
 local path = require "holos.core.path"
 local scope = lazy "holos.plan.scope"
+local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 
 local M = {}
@@ -66,16 +67,9 @@ local function user_of(bus, serial)
   return {}
 end
 
-local function has(list, name)
-  for _, each in ipairs(list) do
-    if each == name then return true end
-  end
-  return false
-end
-
 local function kills(settings, name)
-  if not settings.KillUserProcesses or has(settings.KillExcludeUsers, name) then return false end
-  return #settings.KillOnlyUsers == 0 or has(settings.KillOnlyUsers, name)
+  if not settings.KillUserProcesses or table_.index_of(settings.KillExcludeUsers, name) then return false end
+  return #settings.KillOnlyUsers == 0 or table_.index_of(settings.KillOnlyUsers, name) ~= nil
 end
 
 local function ask_logind(world, login)
