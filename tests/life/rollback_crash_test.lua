@@ -48,21 +48,12 @@ end
 
 local function down(stack) stack:expect { "down", "--timeout", "200ms" } end
 
--- Those that were decided to go back when holos was killed.
-local function going_back(stack)
-  local count = 0
-  for _, entry in pairs(pair.record(stack).instances) do
-    if entry.previous and entry.previous.is_going_back then count = count + 1 end
-  end
-  return count
-end
-
 local most_going = 0
 
 -- What was decided is left alone by `stop` and `start`, and carried out by `up`, whatever the file says by now; where nothing was
 -- decided, it fails again.
 local function require_back(stack, where, round)
-  local count, kind = going_back(stack), round % 3
+  local count, kind = #pair.going_back(stack), round % 3
   most_going = math.max(most_going, count)
   if kind == 2 then
     local up = stack:expect({ "up" }, count > 0 and 0 or 4)
@@ -70,7 +61,7 @@ local function require_back(stack, where, round)
   else
     local words = kind == 0 and { "restart", "db" } or { "stop", "--timeout", "200ms" }
     stack:expect(words)
-    equal(going_back(stack), count, where)
+    equal(#pair.going_back(stack), count, where)
   end
 end
 
@@ -98,7 +89,7 @@ end, crash.LONG)
 -- what was to go back stands there.
 local function require_disks(stack, where, round)
   if round % 2 == 0 then stack:write(BEFORE) end
-  local is_due = going_back(stack) > 0
+  local is_due = #pair.going_back(stack) > 0
   local up = stack:run { "up", "--recreate" }
   ok(up.status == 0 or up.status == 4, where .. ": " .. up.stderr)
   for name, entry in pairs(pair.record(stack).instances) do
@@ -116,4 +107,29 @@ end
 test("going back to the disks of before is killed; none is lost", function()
   crash.sweep({ "up", "--recreate" }, { prepare = changed_to(OTHER_IMAGE), judge = require_disks, ends = 4, settings = FAILS,
     sample = 5 })
+end, crash.LONG)
+
+-- One hangs when it is to go back, so that the `up` that has failed can be killed there.
+local HANGS = { "web-0@768M: powerdown=ignore", "web-1@768M: report=failed" }
+
+local function cut(stack)
+  changed_to(OTHER_IMAGE)(stack)
+  pair.kill_going_back(stack, { "up", "--recreate" })
+end
+
+-- Whichever file comes next, all of it is back.
+local function require_all_back(stack, where, round)
+  local is_due = #pair.going_back(stack) > 0
+  if not is_due or round % 2 == 0 then stack:write(BEFORE) end
+  stack:expect { "up" }
+  equal(memories(stack), { ["web-0"] = 512, ["web-1"] = 512 }, where)
+  for _, name in ipairs { "web-0", "web-1" } do
+    equal({ pair.backing(stack, name), #pair.disks_in_trash(stack, name) }, { "image.qcow2", 1 }, where .. ": " .. name)
+  end
+  equal(crash.running(stack), crash.ALL, where)
+  down(stack)
+end
+
+test("the up that goes on with it is killed, too", function()
+  crash.sweep({ "up" }, { prepare = cut, judge = require_all_back, settings = HANGS, sample = 5 })
 end, crash.LONG)

@@ -3,10 +3,8 @@
 local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
-local io_wait = require "holos.run.io"
 local json = require "sys.json"
 local pair = require "tests.support.pair"
-local proc = require "sys.proc"
 local table_ = require "holos.core.table"
 
 local function yaml(changes)
@@ -21,15 +19,6 @@ services:
 ]]):format(with.image, with.memory, with.replicas)
 end
 
-local function going(stack)
-  local list = {}
-  for name, entry in pairs(pair.record(stack).instances) do
-    if entry.previous and entry.previous.is_going_back then list[#list + 1] = name end
-  end
-  table.sort(list)
-  return list
-end
-
 local ALL = { "web-0", "web-1", "web-2" }
 
 -- web-0 has been changed and hangs as it is to go back; web-1 has failed; the turn of web-2 had not come.
@@ -37,12 +26,8 @@ local function cut(change, words)
   local stack = pair.started(yaml())
   stack:write(yaml(change))
   fake_qemu.set(stack.qemu, { "web-0@768M: powerdown=ignore", "web-1@768M: report=failed" })
-  local child <close> = stack:spawn(words)
-  stack:eventually("they are going back", function() return #going(stack) > 0 end)
-  local process <close> = assert(proc.open(child.pid, child.start_time))
-  process:signal "KILL"
-  equal(io_wait.await(child, "try_wait"), { signal = "KILL" })
-  equal(going(stack), ALL)
+  pair.kill_going_back(stack, words)
+  equal(pair.going_back(stack), ALL)
   fake_qemu.set(stack.qemu, {})
   return stack
 end
@@ -80,7 +65,7 @@ test("commands that are about another service leave what goes back alone", funct
   for _, words in ipairs { { "stop", "db" }, { "start", "db" }, { "restart", "db" }, { "rm", "--stop", "--force", "db" },
     { "up", "db" } } do
     local result = stack:run(words)
-    equal({ result.status, going(stack) }, { 0, ALL }, table.concat(words, " ") .. result.stderr)
+    equal({ result.status, pair.going_back(stack) }, { 0, ALL }, table.concat(words, " ") .. result.stderr)
     local now = pair.pids(stack)
     for _, name in ipairs(ALL) do equal(now[name], before[name], table.concat(words, " ") .. " " .. name) end
   end
@@ -126,9 +111,9 @@ end)
 test("what is stopped and started while it goes back runs as it is recorded, on the disk that it has", function()
   local stack <close> = cut_image()
   stack:expect { "stop", "--timeout", "200ms" }
-  equal(going(stack), ALL)
+  equal(pair.going_back(stack), ALL)
   stack:expect { "start" }
-  equal({ going(stack), made(stack) }, { ALL, { "768 other.qcow2", "512 image.qcow2", "768 image.qcow2" } })
+  equal({ pair.going_back(stack), made(stack) }, { ALL, { "768 other.qcow2", "512 image.qcow2", "768 image.qcow2" } })
   -- web-1 has got its disk back when it failed, and the turn of web-2 had not come: each runs as its disk was made for.
   equal({ launched_with(stack, "web-0"), launched_with(stack, "web-1"), launched_with(stack, "web-2") }, { 768, 512, 512 })
   local before = pair.pids(stack)["web-2"]
@@ -164,11 +149,39 @@ test("a disk that may have to come back is spared by trash empty; the new one st
   ok((stack:expect({ "plan" }).stderr):find(gone, 1, true))
   said = stack:expect { "stop", "db" }
   ok(said.stderr:find(gone, 1, true), said.stderr)
-  equal(going(stack), { "web-1", "web-2" })
+  equal(pair.going_back(stack), { "web-1", "web-2" })
   stack:expect { "up" }
   equal(made(stack), { "768 other.qcow2", "512 image.qcow2", "512 image.qcow2" })
   require_settled(stack)
   ok(not stack:expect({ "trash", "empty", "--yes" }).stderr:find("kept", 1, true))
+end)
+
+-- As if it had been killed while it put the disk of web-0 back; gives where that waits.
+local function cut_put_back(stack)
+  local batch = pair.record(stack).instances["web-0"].replaced.batch
+  local waiting = ("%s/trash/pair/%s/instances/web-0"):format(stack.state, batch)
+  pair.edit(stack, "projects/pair.json", function(record)
+    local replaced = record.instances["web-0"].replaced
+    replaced.is_put_back, replaced.inode = true, assert(fs.stat(waiting)).inode
+  end)
+  return waiting
+end
+
+test("what stands in the place of a disk that was being put back is told from it, whatever is in the trash", function()
+  local stack <close> = cut_image()
+  stack:expect { "stop" }
+  local waiting, place = cut_put_back(stack), stack.state .. "/instances/pair/web-0"
+  assert(fs.rename(place, stack.state .. "/new"))
+  ok(stack:expect({ "start", "web-0" }, 3).stderr:find("on its way back to its old disk; go on with: holos up", 1, true))
+  assert(fs.rename(waiting, place))
+  stack:expect { "start", "web-0" }
+  equal({ launched_with(stack, "web-0"), pair.backing(stack, "web-0") }, { 512, "image.qcow2" })
+
+  local other <close> = cut_image()
+  other:expect { "stop" }
+  assert(fs.remove_tree(cut_put_back(other)))
+  other:expect { "start", "web-0" }
+  equal({ launched_with(other, "web-0"), pair.backing(other, "web-0") }, { 768, "other.qcow2" })
 end)
 
 test("scale carries out what was begun, too", function()

@@ -128,7 +128,8 @@ test("what was stopped, and was started by the change, is stopped again", functi
   stack:expect { "stop", "web-0" }
   stack:write(yaml(ROLLBACK, MORE))
   fake_qemu.set(stack.qemu, { "web-1@768M: report=failed" })
-  stack:expect({ "up" }, 4)
+  local _, waited = stack:expect({ "up" }, 4).stderr:gsub("✔ web%-0  provisioned", "")
+  equal(waited, 1, "not again when it is stopped")
   local rows, entry = stack:ps(), pair.record(stack).instances["web-0"]
   equal({ rows["web-0"].running, rows["web-1"].running, rows["web-1"].memory_mib }, { false, true, 512 })
   equal({ entry.desired, entry.spec.vm.memory_mib, entry.previous }, { "stopped", 512, nil })

@@ -1,7 +1,9 @@
 --- What tests of replaced, rolled and scaled machines ask of a stack: pids, disks, the record.
 local files = require "tests.support.files"
 local fs = require "sys.fs"
+local io_wait = require "holos.run.io"
 local json = require "sys.json"
+local proc = require "sys.proc"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 
@@ -37,6 +39,25 @@ end
 
 --- Edits a JSON file of the state directory: change(value) alters what it holds.
 function M.edit(stack, name, change) files.edit_json(stack.state .. "/" .. name, change) end
+
+--- Those that it was decided of that they go back, and that are not back.
+function M.going_back(stack)
+  local list = {}
+  for name, entry in pairs(M.record(stack).instances) do
+    if entry.previous and entry.previous.is_going_back then list[#list + 1] = name end
+  end
+  table.sort(list)
+  return list
+end
+
+--- Runs `holos WORDS`, and kills it as soon as it is written down that instances go back.
+function M.kill_going_back(stack, words)
+  local child <close> = stack:spawn(words)
+  stack:eventually("they are going back", function() return #M.going_back(stack) > 0 end)
+  local process <close> = assert(proc.open(child.pid, child.start_time))
+  process:signal "KILL"
+  equal(io_wait.await(child, "try_wait"), { signal = "KILL" })
+end
 
 --- The root disks of an instance that are in the trash.
 function M.disks_in_trash(stack, name)
