@@ -1,6 +1,7 @@
 --- Stop of one instance: power button, then SIGTERM, then SIGKILL; the end is seen on the pidfd before anything moves.
 --- Effects: QMP, signals, runtime.json.
-local ending = require "holos.run.ending"
+local lazy = require "holos.core.lazy"
+local ending = lazy "holos.run.ending"
 local err = require "holos.core.err"
 local journal = require "holos.run.journal"
 local monitor = require "holos.run.monitor"

@@ -15,6 +15,9 @@ local task = require "holos.core.task"
 
 local M = {}
 
+--- How one has ended that was stopped here: not by its own will, so that a job among them is not done.
+M.HOW = "stopped with its scope"
+
 -- What the guest has left to switch itself off. A command that fails keeps a machine running when a user stops it; here it
 -- would only be killed later.
 local function run_pre_stop(project, spec)
@@ -32,7 +35,8 @@ local function stop_one(project, spec)
   local _held <close> = lock.take(project.world, project.state:instance_lock(project.name, spec.name), { name = spec.name,
     timeout_ms = runtime.LOCK_MS, owner_text = "supervisor, for " .. spec.name })
   local grace_ms = spec.pre_stop and run_pre_stop(project, spec) or spec.stop_grace_ms
-  stop.stop(project.world, { state = project.state, project = project.name, name = spec.name, grace_ms = grace_ms })
+  stop.stop(project.world, { state = project.state, project = project.name, name = spec.name, grace_ms = grace_ms,
+    on_end = function(now) now.exit = M.HOW end })
 end
 
 -- One that cannot be stopped keeps nobody from trying the others.

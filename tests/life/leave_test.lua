@@ -1,5 +1,6 @@
 -- What a supervisor does when its scope ends, on the stand-in for QEMU, whose guest is a real sshd.
 local fs = require "sys.fs"
+local json = require "sys.json"
 local leave = require "holos.supervise.leave"
 local pair = require "tests.support.pair"
 local ssh_guest = require "tests.support.ssh_guest"

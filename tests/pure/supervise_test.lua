@@ -410,7 +410,12 @@ test("a supervisor that has to leave runs pre_stop first; one that fails is told
     return { instances = { ["web-0"] = { spec = specs["web-0"] }, ["db-0"] = { spec = specs["db-0"] } } }
   end })
   local _lock <close> = instead(lock, { take = function() return setmetatable({}, { __close = never }) end })
-  local _stop <close> = instead(stop, { stop = function(_, options) stopped[options.name] = options.grace_ms end })
+  local _stop <close> = instead(stop, { stop = function(_, options)
+    local now = { exit = "powered off" }
+    options.on_end(now)
+    stopped[options.name] = options.grace_ms
+    equal(now.exit, "stopped with its scope") -- a job that is stopped has not done its work
+  end })
   local outcome = function() return 7000 end
   local _pre_stop <close> = instead(pre_stop, { run = function() return outcome() end })
   local project = project_of { state = STATE }
