@@ -8,36 +8,48 @@ local task = require "holos.core.task"
 
 local M = {}
 
--- What goes by the settings, until these are others: nil, or why the guest is to be replaced.
-local function by_settings(keeper, guest)
-  local project, spec, now, news = keeper.project, keeper.entry.spec, keeper.now, keeper.news
-  local why = guest:take_over(spec)
-  if why then return why end
-  local all = {
-    function() news:wait() end,
-    function() return steady.run(project, spec, now, guest) end,
-    function() return logs.run(project, spec, now) end,
-  }
-  if spec.healthcheck then all[#all + 1] = function() return checks.run(project, spec, now, guest) end end
-  return task.race(all)
+-- Begins what goes by the settings; gives the tasks.
+local function begin(scope, keeper, guest)
+  local project, spec, now = keeper.project, keeper.entry.spec, keeper.now
+  local tasks = { scope:spawn("steady", steady.run, project, spec, now, guest), scope:spawn("logs", logs.run, project, spec, now) }
+  if spec.healthcheck then
+    tasks[#tasks + 1] = scope:spawn("checks", function() guest:tell(checks.run(project, spec, now, guest)) end)
+  end
+  return tasks
+end
+
+-- The commands of its start, once for a launch; they look at other settings themselves.
+local function begin_start(scope, keeper, now, guest)
+  if not keeper.entry.spec.post_start then
+    guest.has_begun:fire()
+  elseif not guest.starter then
+    guest.starter = scope:spawn("start", start.run, keeper, now, guest)
+  end
+end
+
+local function look_after(scope, keeper, now, guest)
+  scope:spawn("guest", function() guest:tell(guest:follow()) end)
+  while true do
+    begin_start(scope, keeper, now, guest)
+    local tasks = begin(scope, keeper, guest)
+    local why = guest:take_over(keeper.entry.spec) or guest:next_told()
+    if why then return why end
+    for _, one in ipairs(tasks) do one:cancel("the settings are others") end
+  end
 end
 
 --- Ends only when the guest is to be replaced, and says why. What the record says anew ends neither the connection to its
 --- monitor nor the commands of its start.
----@param keeper table  its entry, now and news
+---@param keeper table  its entry and now
 ---@param now table     the runtime of the launch
----@param guest table   of supervise/guest
+---@param guest table   of supervise/guest; guest:tell() says that the settings are others
 ---@return {how: string, text: string, cause: string}
 function M.run(keeper, now, guest)
-  return task.race {
-    function() return guest:follow() end,
-    function() return start.run(keeper, now, guest) end,
-    function()
-      local why
-      repeat why = by_settings(keeper, guest) until why
-      return why
-    end,
-  }
+  return task.scope(function(scope)
+    local why = look_after(scope, keeper, now, guest)
+    scope:cancel("it is to be replaced")
+    return why
+  end)
 end
 
 return M

@@ -21,7 +21,7 @@ Guest.__index = Guest
 ---@param now table  its runtime
 function M.new(project, spec, now)
   return setmetatable({ project = project, spec = spec, now = now, goes_on = task.event(), is_healthy = task.event(),
-    has_begun = task.event(), looked_at = task.event(), halts = 0 }, Guest)
+    has_begun = task.event(), looked_at = task.event(), halts = 0, told = task.queue() }, Guest)
 end
 
 local function tell(guest, event)
@@ -52,6 +52,14 @@ local function on_look(guest, halt)
   tell(guest, { type = "instance.halted", state = halt.word, text = halt.text })
   return judge(guest)
 end
+
+--- Tells whoever looks after it that there are other settings, or why it is to be replaced.
+---@param why {how: string, text: string, cause: string}?
+function Guest:tell(why) self.told:put { why = why } end
+
+--- What was told next.
+---@return table? why  nil: the settings are others
+function Guest:next_told() return self.told:take().why end
 
 --- Other settings may have something else done about a guest that has halted.
 ---@return {how: string, text: string, cause: string}? why  it is to be replaced

@@ -35,6 +35,7 @@ function Keeper:update(entry)
   local news = self.news
   self.entry, self.news = entry, task.event()
   news:fire()
+  if self.guest then self.guest:tell() end
   self:poke()
 end
 
