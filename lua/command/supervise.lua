@@ -1,6 +1,8 @@
 --- holos supervise
+local all = require "holos.supervise.all"
 local err = require "holos.core.err"
 local main = require "holos.supervise.main"
+local standby = require "holos.supervise.standby"
 local state = require "holos.use.state"
 
 -- It lives long, so it collects soon.
@@ -17,12 +19,13 @@ function M.run(world, options)
   collectgarbage("setpause", PAUSE_PERCENT)
   local located, name = state.locate(world, options), options.arguments[1] or options.project_name
   if options.all then
-    main.settle(world, located)
-    return main.run_all(world, located)
+    main.settle(world, located, nil, all.names(world, located))
+    all.run(world, located)
+    return 0
   end
   if not name then err.raise { message = "which project?", exit = 64, hint = "holos supervise PROJECT, or --all" } end
-  main.settle(world, located, name)
-  main.run(world, located, name)
+  main.settle(world, located, name, { name })
+  standby.stay(world, located, name)
   return 0
 end
 

@@ -15,6 +15,8 @@ local M = {}
 
 --- How long the end of a scope may take beside what the guests have.
 M.STOP_MS = 30000
+--- It may take so long at least: systemd lets nobody change that later, when a grace is raised or a service is added.
+M.LEAST_MS = 300000
 --- A guest that does not power off in its grace is ended by signals, which takes no longer than this (run/stop).
 local SIGNALS_MS = 20000
 local LONGEST_NAME = 200
@@ -135,7 +137,25 @@ function M.stop_ms(instances)
     chains[name] = before + graces[name]
     longest = math.max(longest, chains[name])
   end
-  return M.STOP_MS + longest
+  return math.max(M.LEAST_MS, M.STOP_MS + longest)
+end
+
+--- The same of several projects, which end side by side.
+---@param projects table[]  of each the instances of its record
+function M.longest_ms(projects)
+  local longest = M.LEAST_MS
+  for _, instances in ipairs(projects) do longest = math.max(longest, M.stop_ms(instances)) end
+  return longest
+end
+
+local function minutes(ms) return ("%d min"):format((ms + 59999) // 60000) end
+
+--- What is to be said of a scope that was started when less was asked of it.
+---@return string? warning
+function M.shortfall(unit, has_ms, wants_ms)
+  if has_ms >= wants_ms then return nil end
+  return ("%s was started to end within %s, and guests may take %s to power off: at the end of the host who takes longer is "
+    .. "killed, until all of them have been stopped and started once"):format(unit, minutes(has_ms), minutes(wants_ms))
 end
 
 --- What a scope is started with, as the variants that StartTransientUnit takes: {name, signature, value}.

@@ -48,7 +48,7 @@ local function wait(lock, path, options, started_ms)
   repeat
     local now_ms = task.now_ms()
     if now_ms >= deadline_ms then refuse(lock, path, options, now_ms - started_ms) end
-    wait_for_change(lock, math.min(deadline_ms, now_ms + LOOK_AGAIN_MS))
+    wait_for_change(lock, math.min(deadline_ms, now_ms + (options.look_ms or LOOK_AGAIN_MS)))
     local taken = try(lock, path)
   until taken ~= false
   return lock:is_held()
@@ -75,7 +75,8 @@ function M.try(world, path)
 end
 
 --- Takes the lock in `path`; on_wait(owner) is called when that has to wait. Raises ELOCKED (exit 5) when time is over.
----@param options {name: string?, timeout_ms: integer?, no_wait: boolean?, owner_text: string?, on_wait: function?}
+---@param options {name: string?, timeout_ms: integer?, no_wait: boolean?, owner_text: string?, on_wait: function?,
+---   look_ms: integer?} options  look_ms: how often one looks who waits for very long
 ---@return table lock  let go by <close>
 function M.take(world, path, options)
   local started_ms = task.now_ms()

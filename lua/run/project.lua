@@ -49,12 +49,14 @@ function M.supervised_at_end(world, state, record, warn)
     if not supervisor.is_wanted(record) then return end
     local fine, message = supervisor.ensure(world, state, record.name)
     if not fine then warn(message) end
+    local short = scope.shortfall(world, record.name, record.instances)
+    if short then warn(short) end
   end })
 end
 
 --- Goes where no login's end can reach what is about to be launched.
 function M.outlive_login(world, state, record, warn)
-  local result = scope.enter(world, { project = record.name, directory = state.root, instances = record.instances })
+  local result = scope.enter(world, { project = record.name, directory = state.root, projects = { record.instances } })
   if result and result.warning then warn(result.warning) end
 end
 

@@ -22,6 +22,7 @@ local SYSTEM_BUS = { directory = "/run/dbus", name = "system_bus_socket" }
 local SYSTEMD = "org.freedesktop.systemd1"
 local MANAGER, MANAGER_PATH = SYSTEMD .. ".Manager", "/org/freedesktop/systemd1"
 local LOGIND, LOGIND_PATH = "org.freedesktop.login1", "/org/freedesktop/login1"
+local PROPERTIES = "org.freedesktop.DBus.Properties"
 local REMOVED = ("type='signal',interface='%s',member='JobRemoved',path='%s'"):format(MANAGER, MANAGER_PATH)
 --- A scope that ends just now is started anew.
 local MOST_TRIES = 3
@@ -35,13 +36,19 @@ function M.look(world)
   return scope.login(own_group(world))
 end
 
---- Whether we are in a scope of ours.
-function M.has_us(world) return scope.ours(own_group(world)) ~= nil end
+--- The scope of ours that we are in; nil when in none.
+function M.own(world) return scope.ours(own_group(world)) end
+
+--- Whether a process lives elsewhere than in the scope `unit`; one that is gone lives nowhere.
+function M.is_elsewhere(world, unit, pid)
+  local group = world.fs.read(("/proc/%d/cgroup"):format(pid), { max_bytes = GROUP_BYTES })
+  return group ~= nil and scope.ours(group) ~= unit
+end
 
 -- -- what logind says ----------------------------------------------------------------------------------------------------
 
 local function ask_all(bus, object, interface)
-  return bus:send { destination = LOGIND, path = object, interface = "org.freedesktop.DBus.Properties", member = "GetAll",
+  return bus:send { destination = LOGIND, path = object, interface = PROPERTIES, member = "GetAll",
     signature = "s", body = { interface } }
 end
 
@@ -165,7 +172,7 @@ end
 local function move(world, manager, what)
   local unit, pid = scope.unit(what.project), world.proc.self().pid
   local properties = scope.properties { manager = manager, project = what.project, pid = pid, directory = what.directory,
-    stop_ms = scope.stop_ms(what.instances), signal = world.proc.signal_number(M.SIGNAL) }
+    stop_ms = scope.longest_ms(what.projects), signal = world.proc.signal_number(M.SIGNAL) }
   local bus <close> = connect(world, manager)
   bus:listen(REMOVED)
   start_or_join(bus, unit, properties, pid)
@@ -194,9 +201,53 @@ local function try_to_move(world, manager, what)
   return problem.message
 end
 
+-- -- a scope that is there -------------------------------------------------------------------------------------------------
+
+local function get(world, unit, interface, name)
+  local bus <close> = connect(world, world.host.uid() == 0 and "system" or "user")
+  local object = ask(bus, "GetUnit", "s", { unit }, "o")[1]
+  return bus:call({ destination = SYSTEMD, path = object, interface = PROPERTIES, member = "Get", signature = "ss",
+    body = { SYSTEMD .. interface, name } }, "v")[1].value
+end
+
+-- nil when there is no such scope, or nobody says.
+local function try_to_get(world, unit, interface, name)
+  if world.host.env("HOLOS_SCOPE") == "0" or not world.fs.stat(BOOTED) then return nil end
+  local ok, value = pcall(task.within, M.DEADLINE_MS, get, world, unit, interface, name)
+  if ok then return value end
+  if not err.is_failure(value) then error(value, 0) end
+end
+
+-- Whether our scope has been asked to end; who was not there then, or did not listen, has not heard it.
+local function is_ending(world)
+  local unit = M.own(world)
+  return unit ~= nil and try_to_get(world, unit, ".Unit", "ActiveState") == "deactivating"
+end
+
+--- Waits until the scope that we are in is to end. Whoever is in no scope of ours is asked for nothing.
+function M.await_end(world)
+  task.race {
+    function() repeat task.wait { signal = M.SIGNAL } until M.own(world) end,
+    function() if not is_ending(world) then task.event():wait() end end,
+  }
+end
+
+--- What is to be said when the scope of a project has less time to end than its guests may take; nil where there is none. Nobody
+--- is asked when that is no more than every scope has.
+---@param instances table  of the record
+---@return string? warning
+function M.shortfall(world, project, instances)
+  local wants_ms = scope.stop_ms(instances)
+  if wants_ms <= scope.LEAST_MS then return nil end
+  local unit = scope.unit(project)
+  local has_us = try_to_get(world, unit, ".Scope", "TimeoutStopUSec")
+  if math.type(has_us) ~= "integer" or has_us < 0 then return nil end -- -1: for ever
+  return scope.shortfall(unit, has_us // 1000, wants_ms)
+end
+
 --- Goes into the scope of a project, where a login could end what we are about to start.
----@param what {project: string?, directory: string, instances: table}  project: nil for all of them; directory: of the state;
----                                                                     instances: of the record
+---@param what {project: string?, directory: string, projects: table[]}  project: nil for all of them; directory: of the state;
+---                                                                       projects: of each the instances of its record
 ---@return {manager: "system"|"user"|nil, warning: string?}? result  nil where there was nothing to do
 function M.enter(world, what)
   local login, uid = M.look(world), world.host.uid()

@@ -47,6 +47,8 @@ function State:start_lock(project, name) return ("%s/locks/%s.%s+start.lock"):fo
 --- Copies of compose files that somebody edits, or could not save.
 function State:edits() return self.root .. "/edits" end
 function State:supervisor_lock(project) return ("%s/locks/%s.supervisor"):format(self.root, project) end
+--- Held by who stands by in the project's scope (supervise/standby).
+function State:standby_lock(project) return ("%s/locks/%s.+standby.lock"):format(self.root, project) end
 --- Sockets and logs of supervisors.
 function State:supervisors() return self.root .. "/supervisors" end
 function State:supervisor_log(project) return ("%s/supervisors/%s.log"):format(self.root, project) end

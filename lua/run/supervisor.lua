@@ -3,6 +3,8 @@
 local err = require "holos.core.err"
 local io_wait = require "holos.run.io"
 local lines = require "holos.run.lines"
+local lock_ = require "holos.run.lock"
+local scope = require "holos.run.scope"
 local task = require "holos.core.task"
 
 local M = {}
@@ -123,12 +125,28 @@ local function start(world, state, project)
   child:close()
 end
 
---- Starts the supervisor of a project when there is none of this build.
+--- Whether who has the supervisor's lock lives elsewhere than in the scope `unit`.
+function M.is_elsewhere(world, state, project, unit)
+  local pid = (holder(world, state, project) or ""):match(", pid (%d+)$")
+  return pid ~= nil and scope.is_elsewhere(world, unit, math.tointeger(tonumber(pid)))
+end
+
+-- Whether we are in the project's scope, where nobody would hear its end.
+local function is_deaf(world, state, project)
+  local unit = scope.unit(project)
+  if scope.own(world) ~= unit or not M.is_elsewhere(world, state, project, unit) then return false end
+  local place <close> = lock_.try(world, state:standby_lock(project))
+  return place ~= nil
+end
+
+--- Starts the supervisor of a project when there is none of this build; one that stands by in the project's scope when the
+--- supervisor is elsewhere (supervise/standby).
 ---@return boolean started
 function M.start(world, state, project)
   local note = holder(world, state, project)
-  if note and is_ours(world, state, project, note) then return false end
-  if note then M.retire(world, state, project) end
+  local is_there = note and is_ours(world, state, project, note)
+  if is_there and not is_deaf(world, state, project) then return false end
+  if note and not is_there then M.retire(world, state, project) end
   start(world, state, project)
   return true
 end

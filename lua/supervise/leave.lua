@@ -84,12 +84,21 @@ local function record_of(project)
   return { instances = known_instances(project) }
 end
 
+-- Whether a machine runs, and outside of the scope that ends.
+local function is_spared(project, name, unit)
+  local ok, now = pcall(runtime.load, project.world, project.state, project.name, name)
+  return ok and now ~= nil and now.pid ~= nil and scope.is_elsewhere(project.world, unit, now.pid)
+end
+
 --- Stops all instances of a project.
-function M.stop_all(project)
+---@param unit string?  only those that do not run outside of this scope
+function M.stop_all(project, unit)
   local record = record_of(project)
   if not record then return end
-  local names, chosen, ended = table_.keys(record.instances), {}, {}
-  for _, name in ipairs(names) do chosen[name] = true end
+  local names, chosen, ended = {}, {}, {}
+  for _, name in ipairs(table_.keys(record.instances)) do
+    if not unit or not is_spared(project, name, unit) then names[#names + 1], chosen[name] = name, true end
+  end
   project:hold(names, 1) -- nobody is started again meanwhile
   local actions = down.make(record, chosen, false)
   for _, action in ipairs(actions) do ended[action.id] = task.event() end
@@ -98,12 +107,12 @@ function M.stop_all(project)
   end)
 end
 
---- Waits for the end of the scope, and sees the project off. Whoever is in no scope of ours is asked for nothing.
+--- Waits for the end of the scope, and sees the project off.
 function M.run(project)
-  repeat task.wait { signal = scope.SIGNAL } until scope.has_us(project.world)
-  project:emit { type = "supervisor.leaving", text = "systemd ends the scope, so all instances are stopped" }
-  M.stop_all(project)
-  project.over:fire("retired")
+  scope.await_end(project.world)
+  project:emit { type = "supervisor.leaving", text = "systemd ends the scope, so all instances in it are stopped" }
+  M.stop_all(project, scope.own(project.world))
+  project.over:fire("left")
 end
 
 return M

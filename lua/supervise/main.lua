@@ -9,7 +9,6 @@ local record_ = require "holos.run.record"
 local scope_ = require "holos.run.scope"
 local scripts = require "holos.supervise.scripts"
 local supervisor = require "holos.run.supervisor"
-local task = require "holos.core.task"
 
 local M = {}
 
@@ -17,8 +16,6 @@ local M = {}
 M.LOCK_MS = 5000
 --- One that was told to retire may be in the middle of a launch, which it sees to its end first.
 M.RETIRED_MS = 60000
---- A project that cannot be looked after is tried again, first after this time, then each time after twice as long.
-M.AGAIN_MS, M.AGAIN_MOST_MS = 1000, 60000
 
 local function try_lock(world, state, name, timeout_ms)
   local path = state:supervisor_lock(name)
@@ -36,12 +33,16 @@ local function take_lock(world, state, name, is_retiring)
 end
 
 --- Goes where no login can end it, nor what it starts.
----@param name string?  its only project
-function M.settle(world, state, name)
+---@param name string?    its only project
+---@param names string[]  all that it looks after now
+function M.settle(world, state, name, names)
   if not scope_.look(world) then return end
-  local ok, record = pcall(function() return name and record_.load(world, state, name) end)
-  local result = scope_.enter(world, { project = name, directory = state.root,
-    instances = ok and record and record.instances or {} })
+  local projects = {}
+  for _, each in ipairs(names) do
+    local ok, record = pcall(record_.load, world, state, each)
+    projects[#projects + 1] = ok and record and record.instances or nil
+  end
+  local result = scope_.enter(world, { project = name, directory = state.root, projects = projects })
   if name and result and result.warning then
     journal.append(world, state, name, { type = "supervisor.warning", message = result.warning })
   end
@@ -49,7 +50,7 @@ end
 
 --- Looks after one project until nothing of it is wanted, or until it is told to retire.
 ---@param is_retiring boolean?  the one before was told to retire
----@return "idle"|"retired"|"another" why  another: it has a supervisor already
+---@return "idle"|"retired"|"another"|"left" why  another: it has a supervisor already; left: our scope ends
 function M.run(world, state, name, is_retiring)
   local why
   repeat
@@ -61,59 +62,8 @@ function M.run(world, state, name, is_retiring)
       if why ~= "retired" then supervisor.clear(world, state, name) end
     end
     -- Who came between our last look and the end of our lock has seen that we are there, and relies on us.
-  until why == "retired" or not needed.by(world, state, name)
+  until why ~= "idle" or not needed.by(world, state, name)
   return why
-end
-
-local function project_of(file) return file:match("^([a-z0-9][a-z0-9_-]*)%.json$") end
-
--- What goes wrong with one project, a bug too, ends none of the others.
-local function run_again_and_again(world, state, name, is_retiring)
-  local pause_ms = M.AGAIN_MS
-  while true do
-    local ok, why = xpcall(M.run, err.trace, world, state, name, is_retiring)
-    if ok then return why end
-    if err.is(why, "ECANCELED") then error(why, 0) end
-    journal.append(world, state, name, { type = "supervisor.trouble", message = tostring(why) })
-    task.wait { at_ms = task.now_ms() + pause_ms }
-    pause_ms = math.min(2 * pause_ms, M.AGAIN_MOST_MS)
-  end
-end
-
--- One for this project alone makes room the first time; a newer one that made us retire is not told to go in turn.
-local function look_after(world, state, name, known)
-  local is_first = not known[name]
-  known[name] = true
-  if is_first then supervisor.retire(world, state, name) end
-  run_again_and_again(world, state, name, is_first)
-end
-
---- Looks after every project that has something to look after, also after those that come; never ends by itself.
-function M.run_all(world, state)
-  task.scope(function(scope)
-    local running, known = {}, {}
-    local function begin(name)
-      if running[name] or not needed.by(world, state, name) then return end
-      running[name] = true
-      scope:spawn(name, function()
-        look_after(world, state, name, known)
-        running[name] = nil
-      end)
-    end
-    local watch <close> = err.check("records", world.fs.watch())
-    err.check("records", watch:add(state:records(), { "move" }))
-    for _, entry in ipairs(world.fs.list(state:records()) or {}) do
-      if project_of(entry.name) then begin(project_of(entry.name)) end
-    end
-    while true do
-      local event = watch:try_next()
-      if not event then
-        task.wait { fd = watch:fileno(), dir = "r" }
-      elseif event.name and project_of(event.name) then
-        begin(project_of(event.name))
-      end
-    end
-  end)
 end
 
 return M

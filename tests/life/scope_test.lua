@@ -88,7 +88,7 @@ test("what a login starts is in the scope of the project, also what comes later;
   ok(out.doctor:find("logout +no logout ends what is started here"), out.doctor)
   equal(out.up, in_group("holos-pair.scope", 2), out.said)
   equal(out.unit,
-    "TimeoutStopUSec=1min 30s\nSlice=machine.slice\nDelegateControllers=\nKillSignal=23\nCollectMode=inactive-or-failed\n")
+    "TimeoutStopUSec=5min\nSlice=machine.slice\nDelegateControllers=\nKillSignal=23\nCollectMode=inactive-or-failed\n")
   equal(out.scaled, in_group("holos-pair.scope", 3), out.said)
   equal(out.supervised, in_group("holos-pair.scope", 3), out.said)
   equal({ out.stopped, out.down, out.gone }, { "", "", "LoadState=not-found\nLoadState=not-found\n" })
@@ -135,4 +135,73 @@ test("where no manager can be reached the login is warned of once, and all is st
   ]]
   equal(out.unit, in_group("session-1.scope", 2), out.said)
   equal(select(2, out.up:gsub("could not get a systemd scope of their own", "")), 1, out.up)
+end)
+
+-- `up` of a login puts machines into the project's scope while the project's supervisor is in a unit.
+local STANDBY = [[
+    exec >/out/said 2>&1
+    systemd-run --quiet --unit=all --setenv=HOLOS_STATE_DIR=/out/state --setenv=HOLOS_QEMU_SYSTEM=/out/fake-qemu \
+        --setenv=PATH=$PATH --setenv=HOME=/root holos supervise --all
+    until pgrep -x holos; do :; done
+    until [ -d state/projects ]; do :; done
+    login 1 holos up -d
+    until groups | grep -q 'holos holos-pair'; do :; done
+]]
+
+test("a project whose supervisor is a unit's has one that stands by in its scope, and powers the guests off", function()
+  local out = run(STANDBY .. [[
+    groups >up
+    systemctl stop holos-pair.scope; groups >stopped
+    cp state/events/pair.jsonl events
+    login 2 holos up -d; until groups | grep -q 'holos holos-pair'; do :; done
+    login 3 holos down; await_end; groups >down; ls state/locks >locks
+    systemctl stop all
+  ]])
+  equal(out.up, ("fake-qemu holos-pair.scope \n"):rep(2) .. "holos all.service \nholos holos-pair.scope \n", out.said)
+  equal({ out.stopped, out.down }, { "holos all.service \n", "holos all.service \n" }, out.said)
+  equal({ select(2, out.events:gsub('"supervisor.leaving"', "")), select(2, out.events:gsub('"how":"powered off"', "")) }, { 1, 2 },
+    out.events)
+  ok(not out.locks:find("standby", 1, true), out.locks)
+end)
+
+test("who stands by takes over from a unit that ends, and makes room for it again", function()
+  local out = run(STANDBY .. [[
+    systemctl stop all
+    until grep -q ' of project pair' state/locks/pair.supervisor && groups | grep -q 'holos holos-pair'; do :; done
+    login 2 holos ps; groups >alone
+    holos down; await_end; groups >down
+  ]])
+  equal(out.alone, in_group("holos-pair.scope", 2), out.said)
+  equal(out.down, "", out.said)
+end)
+
+test("supervise --all of a login ends with its scope, and with it what is in that", function()
+  local out = run [[
+    exec >/out/said 2>&1
+    systemd-run --quiet --scope --unit=session-1 --slice=user-0.slice holos supervise --all &
+    until systemctl --quiet is-active holos.scope; do :; done
+    login 2 holos up -d; groups >up
+    systemctl stop holos.scope; groups >stopped
+    systemctl show holos.scope -p LoadState >gone
+    holos down; await_end; groups >down
+  ]]
+  ok(out.up:find("holos holos.scope", 1, true), out.up)
+  ok(not out.stopped:find("holos holos.scope", 1, true), out.stopped)
+  equal({ select(2, out.stopped:gsub("fake%-qemu holos%-pair", "")), out.gone, out.down }, { 2, "LoadState=not-found\n", "" },
+    out.said)
+end)
+
+test("a time to end that no longer suffices is told of", function()
+  local out = run [[
+    exec >/out/said 2>&1
+    login 1 holos up -d
+    sed -i 's/stop_grace_period: 10s/stop_grace_period: 20m/' holos.yaml
+    holos up -d 2>raised
+    holos down; await_end
+    login 2 holos up -d 2>anew
+    sed -i 's/stop_grace_period: 20m/stop_grace_period: 10s/' holos.yaml
+    holos up -d; holos down; await_end
+  ]]
+  ok(out.raised:find("holos-pair.scope was started to end within 5 min, and guests may take 42 min", 1, true), out.raised)
+  ok(not out.anew:find("was started to end", 1, true), out.anew)
 end)

@@ -93,12 +93,20 @@ local function entry(service, grace_ms, ...)
 end
 
 test("the time to end is that of the longest chain of guests", function()
-  local alone = scope.stop_ms {}
-  local one = scope.stop_ms { a = entry("a", 60000) }
-  ok(one >= alone + 60000)
-  equal(scope.stop_ms { a = entry("a", 60000), b = entry("b", 50000) }, one)
-  equal(scope.stop_ms { a0 = entry("a", 60000), a1 = entry("a", 1000) }, one)
-  ok(scope.stop_ms { a = entry("a", 60000), b = entry("b", 50000, "a"), c = entry("c", 1, "b", "gone") } >= one + 50001)
+  equal({ scope.stop_ms {}, scope.stop_ms { a = entry("a", 60000) } }, { scope.LEAST_MS, scope.LEAST_MS })
+  local one = scope.stop_ms { a = entry("a", 600000) }
+  ok(one >= scope.STOP_MS + 600000)
+  equal(scope.stop_ms { a = entry("a", 600000), b = entry("b", 500000) }, one)
+  equal(scope.stop_ms { a0 = entry("a", 600000), a1 = entry("a", 1000) }, one)
+  ok(scope.stop_ms { a = entry("a", 600000), b = entry("b", 50000, "a"), c = entry("c", 1, "b", "gone") } >= one + 50001)
+  equal(scope.longest_ms { {}, { a = entry("a", 600000) }, { a = entry("a", 60000) } }, one)
+  equal(scope.longest_ms {}, scope.LEAST_MS)
+end)
+
+test("a scope that was started when less was asked of it is told of", function()
+  equal(scope.shortfall("holos-web.scope", 300000, 300000), nil)
+  local said = scope.shortfall("holos-web.scope", 300000, 650000)
+  ok(said:find("holos-web.scope was started to end within 5 min, and guests may take 11 min", 1, true), said)
 end)
 
 test("a scope's properties", function()

@@ -5,7 +5,7 @@ local systemd = require "tests.support.systemd"
 local task = require "holos.core.task"
 
 local UNIT, ERROR = "holos-web.scope", "org.freedesktop.systemd1."
-local WHAT = { project = "web", directory = "/state", instances = {} }
+local WHAT = { project = "web", directory = "/state", projects = {} }
 local SOON_MS = 300
 
 -- A manager that starts the scope and takes us in; `changes` are what it does instead, by the call's member.
