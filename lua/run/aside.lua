@@ -3,12 +3,13 @@
 --- project's lock, and that of the instance where something may run.
 --- The record's entry knows how far it came: `replaced` = written down; `replaced.is_moved` = the old directory is in the
 --- trash; `replaced.is_put_back` = it is on its way back, `replaced.inode` tells it from the new one.
+local lazy = require "holos.core.lazy"
 local contents = require "holos.run.contents"
 local err = require "holos.core.err"
 local record_ = require "holos.run.record"
 local table_ = require "holos.core.table"
 local trash = require "holos.run.trash"
-local unfinished = require "holos.plan.reconcile.unfinished"
+local unfinished = lazy "holos.plan.reconcile.unfinished"
 
 local M = {}
 
