@@ -93,7 +93,7 @@ test("what a login starts is in the scope of the project, also what comes later;
   equal(out.supervised, in_group("holos-pair.scope", 3), out.said)
   equal({ out.stopped, out.down, out.gone }, { "", "", "LoadState=not-found\nLoadState=not-found\n" })
   equal(out.again, in_group("holos-pair.scope", 2), out.said)
-  equal(select(2, out.ps:gsub("exited %(powered off%)", "")), 3, out.ps)
+  equal(select(2, out.ps:gsub("exited %(stopped with its scope%)", "")), 3, out.ps)
   ok(out.events:find('"web-0: pre_stop was left out: ', 1, true), out.events)
   local _, last = out.events:find('"supervisor.leaving".*"instance":"web%-%d"')
   ok(last and out.events:find('"instance":"db-0"', last, true), out.events)

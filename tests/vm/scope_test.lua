@@ -96,12 +96,12 @@ local function until_the_last_logout(stack)
   end, full_guest.BOOT_MS)
   local after = login(stack, "machines; holos ps; tail -n 3 ~/.local/state/holos/events/pair.jsonl; holos down --purge >&2")
   ok(not after:find("fake-qemu holos", 1, true), after)
-  equal(select(2, after:gsub("exited %(powered off%)", "")), 2, after)
+  equal(select(2, after:gsub("exited %(stopped with its scope%)", "")), 2, after)
   ok(after:find("systemd ends the scope", 1, true), after)
   -- And this is what is spared them:
   started(stack, "HOLOS_SCOPE=0 " .. UP)
   after = login(stack, "holos ps; holos down --purge >&2")
-  ok(not after:find("powered off", 1, true) and select(2, after:gsub("exited", "")) == 2, after)
+  ok(not after:find("with its scope", 1, true) and select(2, after:gsub("exited", "")) == 2, after)
 end
 
 local function who_lingers(stack)
