@@ -105,12 +105,12 @@ end
 --- As send and reply.
 function Bus:call(call, signature) return self:reply(self:send(call), signature) end
 
---- The next signal of who has answered last for which `is_wanted(message)` holds, also of those that came while something
---- else was waited for. On a bus anybody may send us some.
-function Bus:signal(is_wanted)
+--- The next signal for which `is_wanted(message)` holds, also of those that came while something else was waited for.
+---@param sender string?  whose; nil for anybody's. `bus.answered` is who answered last, nil on a manager's own socket
+function Bus:signal(sender, is_wanted)
   while true do
     local message = table.remove(self.signals, 1) or next_message(self)
-    if message.kind == "signal" and message.sender == self.answered and is_wanted(message) then return message end
+    if message.kind == "signal" and (not sender or message.sender == sender) and is_wanted(message) then return message end
   end
 end
 

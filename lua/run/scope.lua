@@ -147,7 +147,7 @@ local function start(bus, unit, properties)
   -- "replace" for the slice's sake: an empty one may just be stopping. A scope that is there is refused all the same.
   local started, problem = try(bus, "StartTransientUnit", "ssa(sv)a(sa(sv))", { unit, "replace", list, {} }, "o")
   if not started then return nil, problem end
-  local removed = bus:signal(function(message)
+  local removed = bus:signal(bus.answered, function(message) -- on a bus anybody may send us some
     return message.member == "JobRemoved" and message.interface == MANAGER and message.path == MANAGER_PATH
       and message.signature == "uoss" and message.body[2] == started[1]
   end)

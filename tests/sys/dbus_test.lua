@@ -53,7 +53,7 @@ test("what busctl sends is read as it was meant", function()
     local sent = tool.run { tool.find "busctl", "--address=" .. address, "--", "emit", "/org/holos", "org.holos.Test", "Said",
       SIGNATURE, table.unpack(WORDS) }
     equal(sent.status, 0, sent.stderr)
-    local message = connection:signal(function(message) return message.member == "Said" end)
+    local message = connection:signal(nil, function(message) return message.member == "Said" end)
     equal({ message.signature, message.body }, { SIGNATURE, VALUES })
   end)
 end)
