@@ -19,7 +19,7 @@ local CHANGES = 10
 
 function M.run(world, options)
   local context = project.from_file(world, options)
-  local plan = prepare.make(context, options.arguments).plan
+  local plan = prepare.preview(context, options.arguments).plan
   if options.format == "json" then
     shared.warn(context, plan)
     out.result(world.json.encode(render.data(plan), {}))

@@ -9,7 +9,7 @@ local M = {}
 --- Prints the plan as the result, and raises when the command would be refused.
 ---@param words string[]  services; none = all
 function M.show(context, words)
-  local plan = prepare.make(context, words).plan
+  local plan = prepare.preview(context, words).plan
   for _, warning in ipairs(plan.warnings) do out.warn(warning) end
   for _, line in ipairs(render.plan(plan)) do out.result(line) end
   change.refuse(plan)

@@ -29,7 +29,7 @@ local M = {}
 ---@field uid integer
 ---@field directory string                      where instances are kept
 ---@field exists fun(path: string): boolean
----@field scope {unit: string, manager: "system"|"user"}?  of systemd, that processes go to
+---@field scope {unit: string?, text: string?}?  of systemd, that processes go to
 
 -- Names in a sentence; all of them are in `users`.
 local MOST_SHOWN = 5
@@ -214,10 +214,7 @@ local function add_processes(list, project, facts)
   if #instances > 0 then
     list:add("runs", "holos supervise " .. project.name, "looks after them, and ends with the last of them")
     local scope = facts.scope
-    if scope then
-      list:add("joins", scope.unit, ("scope of the %s, with all that is started, to outlive this login"):format(
-        scope.manager == "system" and "system's systemd" or "user's own systemd"))
-    end
+    if scope and scope.unit then list:add("joins", scope.unit, scope.text) end
   end
 end
 

@@ -21,6 +21,13 @@ M.LEAST_MS = 300000
 local SIGNALS_MS = 20000
 local LONGEST_NAME = 200
 
+--- What it is, for people.
+---@param manager "system"|"user"
+function M.text(manager)
+  return ("scope of the %s systemd, with all that is started, to outlive this login"):format(
+    manager == "system" and "system's" or "user's own")
+end
+
 ---@class holos.Login  the login that we were started by, as cgroups tell
 ---@field kind "session"|"manager"|"unit"  in the session's own scope; in a terminal of a desktop, which the user's manager keeps;
 ---                                        in a unit of that manager

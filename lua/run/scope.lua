@@ -193,6 +193,15 @@ end
 --- The name of a project's scope.
 function M.unit(project) return scope.unit(project) end
 
+--- What is to be known before a project's machines are launched; nobody is moved.
+---@return {unit: string?, text: string?, warning: string?}? foreseen  unit: the scope that all goes to, text: what it is
+function M.foreseen(world, project)
+  local found = M.expected(world)
+  if not found then return nil end
+  local manager = found.manager
+  return { unit = manager and scope.unit(project), text = manager and scope.text(manager), warning = found.warning }
+end
+
 -- Nil, or why we are not in the scope.
 local function try_to_move(world, manager, what)
   local ok, problem = pcall(task.within, M.DEADLINE_MS, move, world, manager, what)

@@ -114,7 +114,7 @@ function Draft:look()
     return made
   end)
   if not fine then return { problem = context } end
-  local planned, prepared = attempt(prepare.make, context, {})
+  local planned, prepared = attempt(prepare.preview, context, {})
   return { context = context, prepared = planned and prepared or nil, obstacle = not planned and prepared or nil }
 end
 

@@ -91,4 +91,11 @@ function M.make(context, words)
     leases = at.wanted.leases, hosts = at.wanted.hosts, contents = at.contents }
 end
 
+--- The same, to be shown: with what `up` does beside it.
+function M.preview(context, words)
+  local prepared = M.make(context, words)
+  warnings.foresee(context, prepared.plan)
+  return prepared
+end
+
 return M

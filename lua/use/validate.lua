@@ -120,10 +120,9 @@ end
 
 -- The systemd scope that what runs would be in.
 local function scope_of(context, warnings)
-  local found = scope.expected(context.world)
-  if not found then return nil end
-  warnings[#warnings + 1] = found.warning
-  return found.manager and { unit = scope.unit(context.name), manager = found.manager }
+  local foreseen = scope.foreseen(context.world, context.name)
+  warnings[#warnings + 1] = foreseen and foreseen.warning
+  return foreseen
 end
 
 --- Everything that a project is and does here.

@@ -1,8 +1,10 @@
 --- What is to be said of a plan beside what it does. Effects: reads only.
 local capacity = require "holos.plan.capacity"
 local expired = require "holos.use.expired"
+local lazy = require "holos.core.lazy"
 local neighbours = require "holos.plan.neighbours"
 local ports = require "holos.plan.ports"
+local scope = lazy "holos.run.scope"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -20,6 +22,23 @@ function M.complete(context, plan, at)
     warnings[#warnings + 1] = "up deletes from the trash: " .. text
   end
   plan.warnings = warnings
+end
+
+local function launches(plan)
+  for _, action in ipairs(plan.actions) do
+    if action.kind == "instance.launch" then return true end
+  end
+  return false
+end
+
+--- Adds to a plan that is only shown where the machines that it launches would go.
+function M.foresee(context, plan)
+  local foreseen = launches(plan) and scope.foreseen(context.world, context.name)
+  if not foreseen then return end
+  plan.warnings[#plan.warnings + 1] = foreseen.warning
+  if foreseen.unit then
+    plan.rows[#plan.rows + 1] = { mark = "·", name = foreseen.unit, text = foreseen.text }
+  end
 end
 
 return M

@@ -72,7 +72,8 @@ test("what a login starts is in the scope of the project, also what comes later;
   local out = run [[
     exec >/out/said 2>&1
     login 11 holos validate -f holos.yaml >validate; login 12 holos doctor >doctor || :; holos doctor >>doctor || :
-    login 1 holos up -d; groups >up
+    login 13 holos plan >plan; login 14 holos up --dry-run >dry
+    login 1 holos up -d; groups >up; login 15 holos plan >after
     systemctl show holos-pair.scope -p KillSignal -p Slice -p CollectMode -p DelegateControllers -p TimeoutStopUSec >unit
     login 2 holos scale web=2; groups >scaled
     pkill -KILL -x holos; login 3 holos ps; until groups | grep -q 'holos holos-pair'; do :; done; groups >supervised
@@ -84,6 +85,11 @@ test("what a login starts is in the scope of the project, also what comes later;
     systemctl show holos-pair.scope -p LoadState >>gone
   ]]
   ok(out.validate:find("joins +holos%-pair%.scope"), out.validate)
+  for _, shown in ipairs { out.plan, out.dry } do
+    ok(shown:find("· holos%-pair%.scope +scope of the system's systemd, with all that is started, to outlive this login"), shown)
+  end
+
+  equal(out.after, "0 to add, 0 to change, 0 to remove.\n")
   ok(out.doctor:find("logout +instances outlive it: a scope of the system's systemd"), out.doctor)
   ok(out.doctor:find("logout +no logout ends what is started here"), out.doctor)
   equal(out.up, in_group("holos-pair.scope", 2), out.said)
