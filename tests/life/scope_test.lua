@@ -39,7 +39,14 @@ groups() {
         echo "$(cat /proc/$process/comm) $(grep -oE '[^/]*\.(scope|service)$' /proc/$process/cgroup | sort -u | tr '\n' ' ')"
     done | sort
 }
-await_end() { while systemctl --quiet is-active holos-pair.scope; do :; done; }
+await() { # words that succeed one day
+    looks=0
+    until "$@"; do
+        looks=$((looks + 1))
+        [ $looks -lt 1000 ] || { echo "in vain: $*"; groups; tail -n 5 state/events/*.jsonl; exit 1; }
+    done
+}
+await_end() { await eval '! systemctl --quiet is-active holos-pair.scope'; }
 ]]
 
 local RUNNABLE, OPEN = tonumber("755", 8), tonumber("644", 8)
@@ -76,7 +83,7 @@ test("what a login starts is in the scope of the project, also what comes later;
     login 1 holos up -d; groups >up; login 15 holos plan >after
     systemctl show holos-pair.scope -p KillSignal -p Slice -p CollectMode -p DelegateControllers -p TimeoutStopUSec >unit
     login 2 holos scale web=2; groups >scaled
-    pkill -KILL -x holos; login 3 holos ps; until groups | grep -q 'holos holos-pair'; do :; done; groups >supervised
+    pkill -KILL -x holos; login 3 holos ps; await eval "groups | grep -q 'holos holos-pair'"; groups >supervised
     systemctl stop holos-pair.scope; groups >stopped
     login 4 holos ps >ps; cp state/events/pair.jsonl events
     systemctl show holos-pair.scope -p LoadState >gone
@@ -88,7 +95,6 @@ test("what a login starts is in the scope of the project, also what comes later;
   for _, shown in ipairs { out.plan, out.dry } do
     ok(shown:find("· holos%-pair%.scope +scope of the system's systemd, with all that is started, to outlive this login"), shown)
   end
-
   equal(out.after, "0 to add, 0 to change, 0 to remove.\n")
   ok(out.doctor:find("logout +instances outlive it: a scope of the system's systemd"), out.doctor)
   ok(out.doctor:find("logout +no logout ends what is started here"), out.doctor)
@@ -110,9 +116,9 @@ test("what a unit starts stays with the unit; HOLOS_SCOPE=0 leaves all where it 
   local out = run [[
     exec >/out/said 2>&1
     holos up -d; groups >unit
-    holos down; while pgrep -x holos; do :; done
+    holos down; await eval '! pgrep -x holos'
     login 1 env HOLOS_SCOPE=0 holos up -d; groups >off
-    holos down; while pgrep -x holos; do :; done
+    holos down; await eval '! pgrep -x holos'
   ]]
   equal(out.unit, in_group("witness.service", 2), out.said)
   equal(out.off, in_group("session-1.scope", 2), out.said)
@@ -136,7 +142,7 @@ test("where no manager can be reached the login is warned of once, and all is st
   local out = run [[
     exec >/out/said 2>&1
     login 1 sh -c 'mv /run/systemd/private /run/systemd/hidden; holos up -d' 2>up; groups >unit
-    holos down; while pgrep -x holos; do :; done
+    holos down; await eval '! pgrep -x holos'
     mv /run/systemd/hidden /run/systemd/private
   ]]
   equal(out.unit, in_group("session-1.scope", 2), out.said)
@@ -148,10 +154,10 @@ local STANDBY = [[
     exec >/out/said 2>&1
     systemd-run --quiet --unit=all --setenv=HOLOS_STATE_DIR=/out/state --setenv=HOLOS_QEMU_SYSTEM=/out/fake-qemu \
         --setenv=PATH=$PATH --setenv=HOME=/root holos supervise --all
-    until pgrep -x holos; do :; done
-    until [ -d state/projects ]; do :; done
+    await pgrep -x holos
+    await test -d state/projects
     login 1 holos up -d
-    until groups | grep -q 'holos holos-pair'; do :; done
+    await eval "groups | grep -q 'holos holos-pair'"
 ]]
 
 test("a project whose supervisor is a unit's has one that stands by in its scope, and powers the guests off", function()
@@ -159,7 +165,7 @@ test("a project whose supervisor is a unit's has one that stands by in its scope
     groups >up
     systemctl stop holos-pair.scope; groups >stopped
     cp state/events/pair.jsonl events
-    login 2 holos up -d; until groups | grep -q 'holos holos-pair'; do :; done
+    login 2 holos up -d; await eval "groups | grep -q 'holos holos-pair'"
     login 3 holos down; await_end; groups >down; ls state/locks >locks
     systemctl stop all
   ]])
@@ -173,7 +179,7 @@ end)
 test("who stands by takes over from a unit that ends, and makes room for it again", function()
   local out = run(STANDBY .. [[
     systemctl stop all
-    until grep -q ' of project pair' state/locks/pair.supervisor && groups | grep -q 'holos holos-pair'; do :; done
+    await eval "grep -q ' of project pair' state/locks/pair.supervisor && groups | grep -q 'holos holos-pair'"
     login 2 holos ps; groups >alone
     holos down; await_end; groups >down
   ]])
@@ -185,7 +191,7 @@ test("supervise --all of a login ends with its scope, and with it what is in tha
   local out = run [[
     exec >/out/said 2>&1
     systemd-run --quiet --scope --unit=session-1 --slice=user-0.slice holos supervise --all &
-    until systemctl --quiet is-active holos.scope; do :; done
+    await systemctl --quiet is-active holos.scope
     login 2 holos up -d; groups >up
     systemctl stop holos.scope; groups >stopped
     systemctl show holos.scope -p LoadState >gone
