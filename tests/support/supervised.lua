@@ -27,9 +27,22 @@ function M.kill(pid)
   task.wait { process = process }
 end
 
+-- Also those that have not come to their lock yet, or wait for it.
+local function all_supervisors(stack)
+  local pids, words = {}, ("\0supervise\0--state-dir\0%s\0"):format(stack.state)
+  for _, entry in ipairs(fs.list("/proc")) do
+    local pid = math.tointeger(tonumber(entry.name))
+    local command = pid and fs.read(("/proc/%d/cmdline"):format(pid))
+    if command and command:find(words, 1, true) then pids[#pids + 1] = pid end
+  end
+  return pids
+end
+
 --- As if the host had been rebooted: nothing of pair runs, and what is written of it is of another boot.
 function M.reboot(stack)
-  for _, pid in ipairs(stack:supervisors()) do M.kill(pid) end
+  local pids = all_supervisors(stack)
+  assert(#pids > 0, "nobody has started a supervisor")
+  for _, pid in ipairs(pids) do M.kill(pid) end
   for _, entry in ipairs(fs.list(stack.state .. "/instances/pair")) do
     local now = M.runtime(stack, entry.name)
     if now.pid then M.kill(now.pid) end
