@@ -257,6 +257,14 @@ static int l_truncate(lua_State *L)
     return result < 0 ? fail(L, -result, path) : finish(L, 0, path);
 }
 
+/* fs.sync(path) -> true | nil, message, code. To the disk, whoever wrote it; regular files, no symbolic link. */
+static int l_sync(lua_State *L)
+{
+    const char *path = sys_check_path(L, 1);
+    int result = fs_sync(path);
+    return result < 0 ? fail(L, -result, path) : finish(L, 0, path);
+}
+
 /* fs.mkdir_all(path [, mode = 0700]) -> true | nil, message, code. What it makes gets `mode`; what is there stays. */
 static int l_mkdir_all(lua_State *L)
 {
@@ -332,6 +340,7 @@ static const luaL_Reg fs_functions[] = {
     { "tail", l_tail },           { "open", l_open },                 { "open_beneath", l_open_beneath },
     { "copy", l_copy },           { "write_atomic", l_write_atomic }, { "append", l_append },
     { "truncate", l_truncate },   { "mkdir_all", l_mkdir_all },       { "rename", l_rename },
+    { "sync", l_sync },
     { "remove", l_remove },       { "remove_tree", l_remove_tree },   { "link", l_link },
     { "symlink", l_symlink },     { "chmod", l_chmod },               { "chown", l_chown },
     { NULL, NULL },

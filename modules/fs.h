@@ -45,6 +45,10 @@ int fs_write_atomic(const char *path, const char *data, size_t length, mode_t mo
 int fs_append(const char *path, const char *data, size_t length, mode_t mode);
 
 int fs_truncate(const char *path, off_t size);
+
+/* Flushes what any process has written to a regular file; never through a symbolic link. */
+int fs_sync(const char *path);
+
 int fs_rename(const char *from, const char *to, bool replace, bool sync);
 int fs_remove(const char *path);
 

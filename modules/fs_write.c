@@ -101,6 +101,16 @@ int fs_chmod(const char *path, mode_t mode)
     return result;
 }
 
+int fs_sync(const char *path)
+{
+    int fd = fs_open_regular(path, O_NOFOLLOW);
+    if (fd < 0)
+        return fd;
+    int result = fsync(fd) < 0 ? -errno : 0;
+    close(fd);
+    return result;
+}
+
 /* -- rename -------------------------------------------------------------------------------------------------------- */
 
 #ifndef RENAME_NOREPLACE

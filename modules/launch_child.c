@@ -145,16 +145,22 @@ static void make_ready(struct launch_plan *plan, int *channel)
         give_up(*channel, LAUNCH_STAGE_DESCRIPTORS, -1, -result);
     if (plan->session && setsid() < 0)
         give_up(*channel, LAUNCH_STAGE_SESSION, -1, errno);
-    if (plan->dies_with_us && prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
-        give_up(*channel, LAUNCH_STAGE_SESSION, -1, errno);
-    if (plan->dies_with_us && getppid() != plan->launcher)
-        _exit(EXIT_FAILURE); /* it ended before the signal was asked for */
     if ((result = limit_core(plan->core_bytes)) < 0)
         give_up(*channel, LAUNCH_STAGE_LIMITS, -1, -result);
     if (plan->has_namespace && (result = launch_namespace_enter(plan->mounts, plan->mount_count, &item)) < 0)
         give_up(*channel, LAUNCH_STAGE_NAMESPACE, item, -result);
     if (plan->directory && chdir(plan->directory) < 0)
         give_up(*channel, LAUNCH_STAGE_DIRECTORY, -1, errno);
+}
+
+/* To be asked for last: a change of the uid takes it back. */
+static int die_with(pid_t launcher)
+{
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+        return -errno;
+    if (getppid() != launcher)
+        _exit(EXIT_FAILURE); /* it ended before the signal was asked for */
+    return 0;
 }
 
 /* Waits for the one byte; the end of the stream is the parent's death or change of mind. */
@@ -179,6 +185,8 @@ _Noreturn void launch_child_run(struct launch_plan *plan, int channel)
         give_up(channel, LAUNCH_STAGE_LANDLOCK, item, -result);
     if (plan->has_identity && (result = take_identity(plan)) < 0)
         give_up(channel, LAUNCH_STAGE_IDENTITY, -1, -result);
+    if (plan->dies_with_us && (result = die_with(plan->launcher)) < 0)
+        give_up(channel, LAUNCH_STAGE_SESSION, -1, -result);
     execve(plan->program, plan->argv, plan->environment);
     give_up(channel, LAUNCH_STAGE_EXEC, -1, errno);
 }

@@ -58,6 +58,19 @@ static int l_connect_unix(lua_State *L)
     return result < 0 ? sys_fail(L, -result, "%s/%s", directory, name) : give_fd(L, fd, result, name);
 }
 
+/* net.pair() -> fd, fd | nil, message, code. Connected stream sockets without a name, non-blocking. */
+static int l_pair(lua_State *L)
+{
+    int *first = sys_fd_new(L), *second = sys_fd_new(L);
+    int ends[2];
+    int result = net_pair(ends);
+    if (result < 0)
+        return sys_fail(L, -result, "socketpair");
+    *first = ends[0];
+    *second = ends[1];
+    return 2;
+}
+
 /* net.peer(fd) -> {pid=, uid=, gid=} | nil, message, code. Who called connect, or listen, on the other end. */
 static int l_peer(lua_State *L)
 {
@@ -209,6 +222,7 @@ static int l_routes(lua_State *L)
 static const luaL_Reg net_functions[] = {
     { "listen_unix", l_listen_unix },
     { "connect_unix", l_connect_unix },
+    { "pair", l_pair },
     { "peer", l_peer },
     { "reserve_port", l_reserve_port },
     { "listen_tcp", l_listen_tcp },

@@ -13,6 +13,9 @@ int net_listen_unix(const char *directory, const char *name, mode_t mode, int ba
 /* Connected and non-blocking; -EAGAIN when the listener's backlog is full. */
 int net_connect_unix(const char *directory, const char *name);
 
+/* Two ends that are connected with each other and have no name. */
+int net_pair(int ends[2]);
+
 /* `type` is SOCK_STREAM or SOCK_DGRAM, `address` numeric IPv4 or IPv6. A TCP socket is bound, not
  * listening; a UDP port is only looked at, and the socket given is not bound. */
 int net_reserve(int type, const char *address, uint16_t port);

@@ -103,3 +103,8 @@ int net_connect_unix(const char *directory, const char *name)
     close(parent);
     return fd;
 }
+
+int net_pair(int ends[2])
+{
+    return socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) < 0 ? -errno : 0;
+}

@@ -21,7 +21,8 @@ local function directories(world, state, project)
   return list
 end
 
-local function is_left_over(world, file)
+--- Whether a hidden file is one that nobody writes any more.
+function M.is_left_over(world, file)
   local stat = world.fs.lstat(file)
   if not stat or stat.type ~= "file" then return false end
   local now_ms, written_ms = world.clock.utc_ms(), stat.mtime_ns // 1000000
@@ -36,7 +37,7 @@ function M.left_over(world, state, project)
   for _, directory in ipairs(directories(world, state, project)) do
     for _, entry in ipairs(world.fs.list(directory) or {}) do
       local file = directory .. "/" .. entry.name
-      if entry.name:find(TEMPORARY) and is_left_over(world, file) then files[#files + 1] = file end
+      if entry.name:find(TEMPORARY) and M.is_left_over(world, file) then files[#files + 1] = file end
     end
   end
   return files

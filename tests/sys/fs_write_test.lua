@@ -269,6 +269,21 @@ test("fs.open: what was asked for", function()
   equal(fs.list("/proc/self/fd/" .. opened:fileno()), fs.list(directory))
 end)
 
+test("fs: sync flushes a file to the disk, or says why not", function()
+  local directory = tmpdir()
+  local file = directory .. "/file"
+  assert(fs.append(file, "text"))
+  equal(fs.sync(file), true)
+  equal(select(3, fs.sync(directory .. "/none")), "ENOENT")
+  assert(fs.symlink("file", directory .. "/link"))
+  equal(select(3, fs.sync(directory .. "/link")), "ELOOP")
+  if not tool.find "strace" then return end
+  assert(fs.write_atomic(directory .. "/sync.lua", "print(select(3, require('sys.fs').sync((...))))"))
+  local result = run_tool { "strace", "-f", "-o", "/dev/null", "-e", "inject=fsync:error=EIO", host.executable(), "lua",
+    directory .. "/sync.lua", file }
+  equal(result.stdout, "EIO\n")
+end)
+
 test("sys: calls that a signal interrupts are made again", function()
   if not tool.find "strace" then skip "strace is not installed" end
   local directory = tmpdir()

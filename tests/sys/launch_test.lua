@@ -447,3 +447,36 @@ test("launch: mounts, Landlock and another user work together", function()
     namespace = { { source = share, target = share, read_only = true } } })
   equal(text, ("data\n/bin/sh: 1: cannot create %s/b: Read-only file system\n54321\n"):format(share))
 end)
+
+-- Launches a program that ends only when it is killed, so that it dies with the launcher, which tells its pid and waits.
+local LAUNCHER = [[
+local fd, launch = require "sys.fd", require "sys.launch"
+local reader, writer = fd.pipe()
+fd.nonblocking(reader, false)
+local uid = math.tointeger(tonumber((...)))
+local child = assert(launch.prepare { program = "/bin/cat", stdin = reader, fds = { [3] = writer }, dies_with_us = true,
+  uid = uid, gid = uid })
+assert(child:go())
+print(child.pid)
+io.stdout:flush()
+require("sys.poll").wait({ child:fileno(), "r" }, 60000)
+]]
+
+test("launch: what dies with us dies with us, also when it became somebody else", function()
+  local directory = tmpdir()
+  write_file(directory .. "/launcher.lua", LAUNCHER)
+  for _, uid in ipairs(is_root() and { "", "54321" } or { "" }) do
+    local reader, writer = fd.pipe()
+    local launcher <close> = assert(launch.prepare { program = require("sys.host").executable(), stdout = writer,
+      argv = { "lua", directory .. "/launcher.lua", uid }, env = CLEAN })
+    writer:close()
+    assert(launcher:go())
+    fd.nonblocking(reader, false)
+    local pid = math.tointeger(tonumber(assert(reader:try_read(64))))
+    reader:close()
+    local process <close> = assert(proc.open(pid, proc.identity(pid).start_time))
+    launcher:kill()
+    ended(launcher)
+    equal(poll.wait({ process:fileno(), "r" }, 20000), { 1 })
+  end
+end)

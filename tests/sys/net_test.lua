@@ -218,3 +218,13 @@ test("net: descriptors do not outlive an exec, and do not block", function()
   equal(tonumber(flags, 8) & tonumber("2004000", 8), tonumber("2004000", 8)) -- O_CLOEXEC, O_NONBLOCK
   listener:close()
 end)
+
+test("net: a pair is connected with each other, does not block, and ends with either end", function()
+  local a, b = net.pair()
+  equal({ select(2, a:try_read(1)) }, { "EAGAIN", "r" })
+  equal(b:try_write("hello"), 5)
+  equal(a:try_read(9), "hello")
+  b:close()
+  equal(a:try_read(9), "")
+  a:close()
+end)
