@@ -52,6 +52,16 @@ function State:standby_lock(project) return ("%s/locks/%s.+standby.lock"):format
 --- Sockets and logs of supervisors.
 function State:supervisors() return self.root .. "/supervisors" end
 function State:supervisor_log(project) return ("%s/supervisors/%s.log"):format(self.root, project) end
+--- The image store; HOLOS_IMAGES names others, which are only read.
+function State:images() return self.root .. "/images" end
+--- Held while images are given names or are removed, and while a record is written that names one. No project has a "+".
+function State:images_lock() return self.root .. "/locks/+images.lock" end
+--- Where downloads wait until they are whole: HOLOS_CACHE_DIR, or beside the images, so that they can be renamed there.
+function State:cache(world)
+  local chosen = world.host.env("HOLOS_CACHE_DIR")
+  if not chosen or chosen == "" then return self.root .. "/cache" end
+  return path.absolute(chosen, world.host.working_directory())
+end
 function State:probes() return self.root .. "/probes" end
 function State:probe(key) return ("%s/probes/%s.json"):format(self.root, key) end
 

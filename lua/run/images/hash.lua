@@ -1,0 +1,53 @@
+--- SHA-256 of large files, and what is remembered of files that had the right one. Effects: reads; writes stamps.
+local err = require "holos.core.err"
+local io_ = require "holos.run.io"
+local lazy = require "holos.core.lazy"
+local manifest = lazy "holos.image.manifest"
+local task = require "holos.core.task"
+
+local M = {}
+
+local FILE_MODE = tonumber("600", 8)
+
+--- The digest of a file: "sha256:…". Others run meanwhile.
+---@param on_progress fun(done_bytes: integer)?
+function M.file(world, file, on_progress)
+  local fd <close> = err.check("hashing", world.fs.open(file, { read = true }))
+  local hasher, done = world.hash.new("sha256"), 0
+  while true do
+    local count, message, code = io_.await(hasher, "try_update_from", fd)
+    err.check(file, count, message, code)
+    if count == 0 then return "sha256:" .. hasher:hex() end
+    done = done + count
+    if on_progress then on_progress(done) end
+    task.yield()
+  end
+end
+
+local function stamp_file(state, digest) return ("%s/checked/%s.json"):format(state:images(), manifest.hex(digest)) end
+
+local function is_same(stat, stamp)
+  return stat.size_bytes == stamp.size_bytes and stat.mtime_ns == stamp.mtime_ns and stat.inode == stamp.inode
+    and stat.device == stamp.device
+end
+
+--- Remembers that the file as it is now has this digest, so that nobody has to hash it again. Nothing is lost when this
+--- cannot be written.
+function M.stamp(world, state, file, digest)
+  local stat = world.fs.stat(file)
+  if not stat or not world.fs.mkdir_all(state:images() .. "/checked", tonumber("700", 8)) then return end
+  world.fs.write_atomic(stamp_file(state, digest), world.json.encode({ path = file, size_bytes = stat.size_bytes,
+    mtime_ns = stat.mtime_ns, inode = stat.inode, device = stat.device }, {}), { mode = FILE_MODE, sync = false })
+end
+
+--- Whether the file is, by its looks, the one that had this digest when it was hashed last.
+function M.is_stamped(world, state, file, digest)
+  local text, stat = world.fs.read(stamp_file(state, digest)), world.fs.stat(file)
+  local stamp = text and stat and world.json.decode(text, {})
+  return type(stamp) == "table" and stamp.path == file and is_same(stat, stamp)
+end
+
+--- Forgets it.
+function M.forget(world, state, digest) world.fs.remove(stamp_file(state, digest)) end
+
+return M

@@ -1,0 +1,149 @@
+--- How a file becomes an image of the store: taken in, checked, hashed, and only then given its name. Effects: writes.
+--
+-- Until the rename at the end nothing in the store has changed, and after it all of the image is there: whoever is killed in
+-- between leaves a copy without a name, which the next one sweeps, or the caller's own file where it was.
+local check = require "holos.image.check"
+local directory_ = require "holos.run.directory"
+local err = require "holos.core.err"
+local hash = require "holos.run.images.hash"
+local layers = require "holos.run.images.layers"
+local magic = require "holos.image.magic"
+local text = require "holos.core.text"
+
+local M = {}
+
+local DIRECTORY_MODE, IMAGE_MODE, FILE_MODE = tonumber("700", 8), tonumber("400", 8), tonumber("600", 8)
+-- Nobody copies for so long without a write to it.
+local LONGEST_COPY_MS = 60 * 60 * 1000
+
+--- Makes the directories of our own store.
+function M.prepare(world, state)
+  for _, part in ipairs { "sha256", "tags", "incoming", "checked" } do
+    err.check("image store", world.fs.mkdir_all(("%s/%s"):format(state:images(), part), DIRECTORY_MODE))
+  end
+end
+
+local function is_left_over(world, file)
+  local stat = world.fs.lstat(file)
+  return stat and world.clock.utc_ms() - stat.mtime_ns // 1000000 > LONGEST_COPY_MS
+end
+
+--- Copies that were never finished, of commands that were killed.
+---@return string[] files
+function M.left_over(world, state)
+  local directory, files = state:images() .. "/incoming", {}
+  for _, entry in ipairs(directory_.entries(world, directory)) do
+    local file = directory .. "/" .. entry.name
+    if is_left_over(world, file) then files[#files + 1] = file end
+  end
+  return files
+end
+
+function M.sweep(world, state)
+  for _, file in ipairs(M.left_over(world, state)) do world.fs.remove(file) end
+end
+
+--- The first bytes of a file.
+function M.first_bytes(world, file)
+  local fd <close> = err.check("image", world.fs.open(file, { read = true }))
+  return err.check(file, fd:try_read(magic.BYTES))
+end
+
+-- Reasons of the primitives begin with the path that they were given.
+local function without_name(reason, file)
+  return reason and reason:sub(1, #file + 2) == file .. ": " and reason:sub(#file + 3) or reason
+end
+
+--- What keeps a file from being a base image, as sentences, each with what helps; nil and its format when nothing does.
+---@param shown string  the file's name for messages
+---@param format "qcow2"|"raw"|nil  as asked for
+---@return string? complaint
+---@return string? hint
+---@return string? format
+---@return table? info  of qcow2
+function M.look(world, file, shown, format)
+  local info, reason, code = world.qcow2.info(file)
+  if code and code ~= "ENOTQCOW2" and code ~= "EINVAL" then return reason end
+  if code == "ENOTQCOW2" then
+    local complaint, hint = magic.complaint(M.first_bytes(world, file), shown)
+    if complaint then return ("%s: %s"):format(shown, complaint), hint end
+  end
+  local complaint = check.base(info, shown, format, code, without_name(reason, file))
+  if complaint then return complaint end
+  return nil, nil, check.format(shown, format, code), info
+end
+
+-- What was taken: let go by close, which removes a copy that was given no other name.
+local Taken = {}
+Taken.__index = Taken
+
+function Taken:close()
+  if self.is_copy then self.world.fs.remove(self.path) end
+end
+Taken.__close = Taken.close
+
+local function new_copy(world, state, file)
+  local name = ("%s/incoming/%016x"):format(state:images(), ("i8"):unpack(world.host.random(8)))
+  err.check("image store", world.fs.copy(file, name, { mode = FILE_MODE }))
+  return setmetatable({ path = name, is_copy = true, world = world }, Taken)
+end
+
+-- The file to be named: the caller's own when it may be moved and lies on the same file system, else a copy of it.
+local function taken(world, state, file, may_move)
+  local stat = err.check("image", world.fs.stat(file))
+  if stat.type ~= "file" then err.raise { message = ("%s: is a %s, not a disk image"):format(file, stat.type), code = "EINVAL" } end
+  local own = err.check("image store", world.fs.lstat(state:images() .. "/sha256"))
+  local link = err.check("image", world.fs.lstat(file))
+  if may_move and own.device == stat.device and link.type == "file" and link.links == 1 then
+    return setmetatable({ path = file, world = world }, Taken)
+  end
+  return new_copy(world, state, file)
+end
+
+local function require_digest(digest, wanted, file)
+  if not wanted or wanted == digest then return end
+  err.raise { message = ("%s is not what was expected: it has %s, and %s is wanted"):format(file, digest, wanted),
+    code = "EDIGEST", hint = "nothing was kept of it" }
+end
+
+--- Takes a file in as far as the last step: {path, digest, format, size_bytes, virtual_bytes}, to be let go by <close>.
+--- Raises when it cannot be a base image, or is not the one that is expected.
+---@param options {format: string?, digest: string?, move: boolean?, on_progress: fun(done_bytes: integer, size_bytes: integer)?}
+function M.take(world, state, file, options)
+  M.prepare(world, state)
+  M.sweep(world, state)
+  local complaint, hint = M.look(world, file, file, options.format)
+  if complaint then err.raise { message = text.escape_terminal(complaint), code = "EIMAGE", hint = hint } end
+  local at = taken(world, state, file, options.move)
+  local _unless_done <close> = setmetatable({}, { __close = function(guard) if not guard.is_done then at:close() end end })
+  -- Again: what is checked is what is kept.
+  local wrong, _, format, info = M.look(world, at.path, at.is_copy and file or at.path, options.format)
+  if wrong then err.raise { message = text.escape_terminal(wrong), code = "EIMAGE" } end
+  local size_bytes = err.check("image", world.fs.stat(at.path)).size_bytes
+  local on_progress = options.on_progress
+  at.digest = hash.file(world, at.path, on_progress and function(done) on_progress(done, size_bytes) end)
+  require_digest(at.digest, options.digest, file)
+  at.format, at.size_bytes, at.virtual_bytes = format, size_bytes, info and format == "qcow2" and info.virtual_bytes or size_bytes
+  _unless_done.is_done = true
+  return at
+end
+
+--- Gives what was taken in its name, under the store's lock. An image that is there already stays, unless it is damaged:
+--- then what rests on it has what it was made from again.
+---@param at table        of `take`
+---@param meta table      what the image is to say of itself
+---@return string file
+function M.name(world, state, at, meta)
+  local own = { root = state:images(), is_own = true }
+  local file = layers.image_file(own, at.digest, at.format)
+  local is_there = world.fs.lstat(file) ~= nil
+  if is_there and (hash.is_stamped(world, state, file, at.digest) or hash.file(world, file) == at.digest) then return file end
+  err.check("image store", world.fs.write_atomic(layers.meta_file(own, at.digest), world.json.encode(meta, { indent = 1 }),
+    { mode = FILE_MODE, sync = true }))
+  err.check("image store", world.fs.chmod(at.path, IMAGE_MODE))
+  err.check("image store", world.fs.rename(at.path, file, { sync = true }))
+  hash.stamp(world, state, file, at.digest)
+  return file
+end
+
+return M

@@ -1,0 +1,271 @@
+--- The image store: images by their digest, never changed, never removed while anything rests on them; tags point at them.
+--- Effects: reads and writes the store; waits for its lock.
+--
+-- <state>/images and the read-only layers of HOLOS_IMAGES have one layout (run/images/layers). Contents are looked for in the
+-- layers first, so that nothing is there twice. A tag of our own comes before one of a layer: somebody has asked for it here.
+local err = require "holos.core.err"
+local hash = require "holos.run.images.hash"
+local intake = require "holos.run.images.intake"
+local layers = require "holos.run.images.layers"
+local lock = require "holos.run.lock"
+local manifest = require "holos.image.manifest"
+local table_ = require "holos.core.table"
+local users_ = require "holos.run.images.users"
+
+local M = {}
+
+local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
+local LOCK_TIMEOUT_MS = 300000 -- longer than the largest image takes to be hashed
+
+---@class holos.Image
+---@field digest        string   "sha256:<hex>"
+---@field path          string   of its file, which nobody ever writes to
+---@field format        "qcow2"|"raw"
+---@field size_bytes    integer  of the file
+---@field virtual_bytes integer  of the disk in it
+---@field layer         string   the store that it lies in
+---@field is_own        boolean  whether that is ours; others are only read
+---@field tags          string[] "debian:12"; of all layers
+---@field facts         table    {user, family, os, share_driver, least_memory_mib, quirks}, as far as they are known
+---@field source        table    {url, file, kind, pulled_at, is_signed}, as far as it is known
+
+local function own(state) return { root = state:images(), is_own = true } end
+
+--- The store's lock, held. Copying and hashing is done without it.
+---@param options {timeout_ms: integer?, no_wait: boolean?, on_wait: fun(owner: string)?}?
+function M.lock(world, state, options)
+  err.check("state directory", world.fs.mkdir_all(state:locks(), DIRECTORY_MODE))
+  local wanted = options or {}
+  return lock.take(world, state:images_lock(), { name = "the image store", timeout_ms = wanted.timeout_ms or LOCK_TIMEOUT_MS,
+    no_wait = wanted.no_wait, on_wait = wanted.on_wait })
+end
+
+-- Where the file of an image lies: {layer, path, format, size_bytes, meta, is_cut}, nil where it is nowhere.
+local function places_of(world, state, digest)
+  local places = {}
+  for _, layer in ipairs(layers.all(world, state)) do
+    for _, format in ipairs { "qcow2", "raw" } do
+      local file = layers.image_file(layer, digest, format)
+      local stat = world.fs.stat(file)
+      if stat and stat.type == "file" then
+        local meta = layers.read(world, layers.meta_file(layer, digest), manifest.image) or {}
+        places[#places + 1] = { layer = layer, path = file, format = format, size_bytes = stat.size_bytes, meta = meta,
+          is_cut = meta.size_bytes and meta.size_bytes ~= stat.size_bytes }
+      end
+    end
+  end
+  return places
+end
+
+-- The first of them that is whole.
+local function place_of(world, state, digest)
+  for _, place in ipairs(places_of(world, state, digest)) do
+    if not place.is_cut then return place end
+  end
+end
+
+local function virtual_bytes(world, place)
+  if place.meta.virtual_bytes then return place.meta.virtual_bytes end
+  local info = place.format == "qcow2" and world.qcow2.info(place.path)
+  return info and info.virtual_bytes or place.size_bytes
+end
+
+---@param pointer table?  the tag that led here
+---@param tags string[]
+local function image_of(world, digest, place, pointer, tags)
+  return { digest = digest, path = place.path, format = place.format, size_bytes = place.size_bytes,
+    virtual_bytes = virtual_bytes(world, place), layer = place.layer.root, is_own = place.layer.is_own,
+    tags = table_.list(tags), facts = pointer and pointer.facts or place.meta.facts or {},
+    source = pointer and pointer.source or place.meta.source or {} }
+end
+
+-- What a name and a tag point at; our own first.
+local function pointer_of(world, state, name, tag)
+  local all = layers.all(world, state)
+  table.insert(all, 1, table.remove(all))
+  for _, layer in ipairs(all) do
+    local pointer = layers.read(world, layers.tag_file(layer, name, tag), manifest.tag)
+    local place = pointer and place_of(world, state, pointer.digest)
+    if place then return pointer, place end
+  end
+end
+
+-- Every tag that counts, by what it is shown as: {name, tag, layer, pointer}; what is wrong with others goes to `problems`.
+local function all_tags(world, state, problems)
+  local tags, all = {}, layers.all(world, state)
+  for _, layer in ipairs(all) do
+    for _, item in ipairs(layers.tags(world, layer)) do
+      local ok, pointer = pcall(layers.read, world, layers.tag_file(layer, item.name, item.tag), manifest.tag)
+      if not ok and not err.is_failure(pointer) then error(pointer, 0) end
+      local key = item.name .. ":" .. item.tag
+      if not ok then problems[#problems + 1] = pointer.message
+      elseif pointer and (not tags[key] or layer.is_own) then
+        tags[key] = { name = item.name, tag = item.tag, layer = layer, pointer = pointer }
+      end
+    end
+  end
+  return tags
+end
+
+local function digests_of(world, state)
+  local seen = {}
+  for _, layer in ipairs(layers.all(world, state)) do
+    for _, item in ipairs(layers.images(world, layer)) do seen[item.digest] = true end
+  end
+  return seen
+end
+
+-- The tags of one digest, and the first of them.
+local function tags_of(tags, digest)
+  local names, first = {}, nil
+  for _, item in table_.sorted_pairs(tags) do
+    if item.pointer.digest == digest then
+      names[#names + 1] = manifest.shown(item.name, item.tag)
+      first = first or item.pointer
+    end
+  end
+  return names, first
+end
+
+--- The image with this digest, nil when it is not in the store.
+---@return holos.Image?
+function M.of_digest(world, state, digest)
+  local place = place_of(world, state, digest)
+  if not place then return nil end
+  local names, first = tags_of(all_tags(world, state, {}), digest)
+  return image_of(world, digest, place, first, names)
+end
+
+--- The image that a reference means, nil when it is not in the store.
+---@param reference table  of image/reference: {kind = "name"|"url"|"digest", name, tag, url, digest}
+---@return holos.Image?
+function M.find(world, state, reference)
+  local wanted = reference.digest
+  if wanted and manifest.hex(wanted) then return M.of_digest(world, state, wanted) end
+  local name, tag = manifest.pointer(reference, world.hash.sha256)
+  if not name or not manifest.is_name(name, tag) then return nil end
+  local pointer, place = pointer_of(world, state, name, tag)
+  -- Files are known by SHA-256; the other one only where it was written down.
+  if wanted and pointer and wanted ~= "sha512:" .. (pointer.source and pointer.source.sha512 or "") then return nil end
+  return pointer and image_of(world, pointer.digest, place, pointer, { manifest.shown(name, tag) })
+end
+
+--- All images, those with tags first, by their names.
+---@return holos.Image[]
+---@return string[] problems  what cannot be read, and tags whose image is gone
+function M.list(world, state)
+  local problems, images = {}, {}
+  local tags, digests = all_tags(world, state, problems), digests_of(world, state)
+  for digest in table_.sorted_pairs(digests) do
+    local ok, place = pcall(place_of, world, state, digest)
+    if not ok and not err.is_failure(place) then error(place, 0) end
+    if ok and place then
+      local names, first = tags_of(tags, digest)
+      images[#images + 1] = image_of(world, digest, place, first, names)
+    else
+      problems[#problems + 1] = ok and digest .. ": its file is not as long as it was" or place.message
+    end
+  end
+  for key, item in table_.sorted_pairs(tags) do
+    local digest = item.pointer.digest
+    if not digests[digest] then problems[#problems + 1] = ("%s: its image %s is gone"):format(key, digest) end
+  end
+  table.sort(images, function(a, b)
+    return (a.tags[1] or "~" .. a.digest) < (b.tags[1] or "~" .. b.digest)
+  end)
+  return images, problems
+end
+
+-- A disk is read by its format: two images of one content would be two disks of one digest.
+local function require_format(places, at)
+  for _, place in ipairs(places) do
+    if place.format ~= at.format then
+      err.raise { message = ("%s is there as %s, and cannot be %s as well"):format(at.digest, place.format, at.format),
+        code = "EEXIST", exit = 3, hint = "when that was wrong, remove it first: holos rmi " .. at.digest }
+    end
+  end
+end
+
+--- Takes a file into the store. It is copied, unless `move` says that it may be taken as it is (then it has to be durable,
+--- and is gone afterwards).
+---@param options {format: "qcow2"|"raw"|nil, digest: string?, source: table?, facts: table?, move: boolean?,
+---  on_progress: function?}  digest: what the file has to have; on_progress(done_bytes, size_bytes), while it is hashed
+---@return holos.Image
+function M.add(world, state, file, options)
+  local at <close> = intake.take(world, state, file, options)
+  do
+    local _held <close> = M.lock(world, state)
+    require_format(places_of(world, state, at.digest), at)
+    if not place_of(world, state, at.digest) or world.fs.lstat(layers.image_file(own(state), at.digest, at.format)) then
+      intake.name(world, state, at, { digest = at.digest, format = at.format, size_bytes = at.size_bytes,
+        virtual_bytes = at.virtual_bytes, source = options.source, facts = options.facts,
+        added_at = world.clock.iso(world.clock.utc_ms()) })
+    end
+  end
+  if options.move then world.fs.remove(file) end
+  return M.of_digest(world, state, at.digest)
+end
+
+--- Points a tag of our own store at an image that is there.
+---@param facts table?   {user, family, os, share_driver, least_memory_mib, quirks}
+---@param source table?  {url, kind, is_signed}
+function M.tag(world, state, name, tag, digest, facts, source)
+  if not manifest.is_name(name, tag) then
+    err.raise { message = ("%s:%s cannot be the name of an image"):format(name, tag), code = "EINVAL", exit = 64,
+      hint = 'lower-case letters, digits, ".", "_" and "-"; the same behind ":", capitals too' }
+  end
+  local _held <close> = M.lock(world, state)
+  if not place_of(world, state, digest) then
+    err.raise { message = ("%s is not in the image store"):format(digest), code = "ENOIMAGE" }
+  end
+  local file = layers.tag_file(own(state), name, tag)
+  err.check("image store", world.fs.mkdir_all(state:images() .. "/tags/" .. name, DIRECTORY_MODE))
+  err.check("image store", world.fs.write_atomic(file, world.json.encode({ digest = digest, facts = facts or {},
+    source = source or {}, pulled_at = world.clock.iso(world.clock.utc_ms()) }, { indent = 1 }), { mode = FILE_MODE, sync = true }))
+end
+
+--- Who uses an image; raises where that cannot be told.
+---@return holos.ImageUser[]
+function M.users(world, state, digest) return users_.all(world, state)[manifest.hex(digest)] or {} end
+
+--- Takes a tag away; the image stays.
+function M.untag(world, state, name, tag)
+  local _held <close> = M.lock(world, state)
+  local file = layers.tag_file(own(state), name, tag)
+  if not world.fs.lstat(file) then
+    err.raise { message = ("%s:%s is in a read-only layer of HOLOS_IMAGES"):format(name, tag), code = "EROFS", exit = 3 }
+  end
+  err.check("image store", world.fs.remove(file))
+  world.fs.remove(state:images() .. "/tags/" .. name) -- where that was the last one
+end
+
+local function require_removable(world, state, image)
+  if not image.is_own then
+    err.raise { message = ("%s is in a read-only layer: %s"):format(image.digest, image.layer), code = "EROFS", exit = 3 }
+  end
+  local users = M.users(world, state, image.digest)
+  if #users == 0 then return end
+  err.raise { message = ("%s is in use: %s"):format(image.tags[1] or image.digest, users_.text(users)), code = "EINUSE", exit = 3,
+    hint = "nothing was removed; what the trash holds goes with: holos trash empty" }
+end
+
+--- Removes an image and its tags; refuses while anything rests on it.
+function M.remove(world, state, digest)
+  local _held <close> = M.lock(world, state)
+  local places = places_of(world, state, digest)
+  local place = places[#places] -- our own comes last
+  if not place then err.raise { message = ("%s is not in the image store"):format(digest), code = "ENOIMAGE" } end
+  local tags = all_tags(world, state, {})
+  require_removable(world, state, image_of(world, digest, place, nil, (tags_of(tags, digest))))
+  for _, item in pairs(tags) do
+    if item.pointer.digest == digest and item.layer.is_own then
+      err.check("image store", world.fs.remove(layers.tag_file(item.layer, item.name, item.tag)))
+      world.fs.remove(("%s/tags/%s"):format(item.layer.root, item.name))
+    end
+  end
+  err.check("image store", world.fs.remove(place.path))
+  world.fs.remove(layers.meta_file(place.layer, digest))
+  hash.forget(world, state, digest)
+end
+
+return M
