@@ -112,7 +112,8 @@ end
 local DOING = {
   ["instance.launch"] = "launching", ["instance.await"] = "booting", ["instance.stop"] = "stopping",
   ["instance.trash"] = "moving to the trash", ["disk.create"] = "creating disk", ["disk.grow"] = "growing disk",
-  ["volume.create"] = "creating", ["instance.resume"] = "going on", ["instance.set_aside"] = "setting the old disk aside",
+  ["volume.create"] = "creating", ["volume.grow"] = "growing",
+  ["instance.resume"] = "going on", ["instance.set_aside"] = "setting the old disk aside",
   ["rollout.monitor"] = "watched: is to stay well", ["rollout.back"] = "going back",
   ["instance.go_back"] = "going back to its old disk",
 }

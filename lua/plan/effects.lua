@@ -2,6 +2,7 @@
 local lazy = require "holos.core.lazy"
 local disks = require "holos.plan.qemu.disks"
 local hook = lazy "holos.plan.hook"
+local identity = require "holos.plan.identity"
 local instance = require "holos.plan.instance"
 local machine = require "holos.plan.machine"
 local network = require "holos.plan.network"
@@ -27,6 +28,7 @@ local M = {}
 ---@field record table                          the project's, or a new one
 ---@field volumes table<string, table>          that are there, by the names they are kept under
 ---@field uid integer
+---@field sha256 fun(text: string): string
 ---@field directory string                      where instances are kept
 ---@field exists fun(path: string): boolean
 ---@field scope {unit: string?, text: string?}?  of systemd, that processes go to
@@ -128,12 +130,17 @@ function M.new_disks(project, facts)
   return list
 end
 
+local function survives(text, name, facts)
+  return ("%s; in guests %s"):format(text, identity.volume_path(identity.volume_serial(facts.sha256, name)))
+end
+
 local function add_disks(list, project, facts)
   list:add("keeps", facts.directory, "disks, logs and sockets of its instances")
   for _, disk in ipairs(M.new_disks(project, facts)) do
     if disk.volume then
-      list:add("creates", ("%s, %s"):format(disk.what, units.format_bytes(disk.bytes)), "sparse; survives down",
-        project.volumes[disk.volume].mark)
+      local volume = project.volumes[disk.volume]
+      list:add("creates", ("%s, %s"):format(disk.what, units.format_bytes(disk.bytes)),
+        survives("sparse; survives down", volume.name or disk.volume, facts), volume.mark)
     else
       list:add("creates", ("%s, %s"):format(disk.what, units.format_bytes(disk.bytes)), "sparse, for",
         project.marks["services." .. disk.service], disk.instance)
@@ -141,7 +148,9 @@ local function add_disks(list, project, facts)
   end
   for key, volume in table_.sorted_pairs(project.volumes) do
     local name = volume.name or key
-    if facts.volumes[name] then list:add("keeps", "volume " .. name, "it is there and survives down", volume.mark) end
+    if facts.volumes[name] then
+      list:add("keeps", "volume " .. name, survives("it is there and survives down", name, facts), volume.mark)
+    end
   end
 end
 

@@ -35,4 +35,7 @@ function M.volume_serial(sha256, name)
   return "vol-" .. sha256("volume/" .. name):sub(1, SERIAL_BYTES - 4)
 end
 
+--- Where most guests have a volume's disk; those without udev find it by its serial number in /sys/block.
+function M.volume_path(serial) return "/dev/disk/by-id/virtio-" .. serial end
+
 return M

@@ -46,20 +46,28 @@ function M.default_user(os) return os == "plain" and "root" or "ubuntu" end
 -- Without an image nobody knows what runs: nothing of cloud-init is expected.
 local function os_of(service) return service.image and service.image.os or "plain" end
 
--- The name under which a volume is kept.
-local function kept_name(project, key)
-  local declared = (project.volumes or {})[key]
-  return declared and declared.name or key
+-- A volume that is there keeps its file system, whatever the file says by now. ext4 goes without saying.
+local function fs_of(declared, known)
+  local fs = known and known.made and (known.fs or "ext4") or declared.fs
+  return fs ~= "ext4" and fs or nil
 end
 
-local function mounts_of(project, service, facts)
+local function set_volume(mount, context)
+  local declared = (context.project.volumes or {})[mount.volume] or {}
+  if not mount.anonymous then
+    mount.volume = declared.name or mount.volume
+    mount.fs = fs_of(declared, context.record.volumes[mount.volume])
+  end
+  mount.serial = identity.volume_serial(context.facts.sha256, mount.volume)
+end
+
+local function mounts_of(context, service)
   local mounts = table_.list {}
   for position, mount in ipairs(service.mounts) do
     local copy = table_.copy(mount)
     copy.nocopy = mount.nocopy or nil -- as specs that know no such thing
     if mount.kind == "volume" then
-      copy.volume = kept_name(project, mount.volume)
-      copy.serial = identity.volume_serial(facts.sha256, copy.volume)
+      set_volume(copy, context)
     elseif mount.kind == "bind" then
       copy.tag = "share" .. (position - 1)
       copy.driver = volumes.driver(mount, os_of(service))
@@ -119,7 +127,7 @@ function M.spec(context, service, instance)
     disk_bytes = machine.disk_bytes(service.vm.disk_bytes, base_bytes),
     vm = machine.vm(context, service, pinned), boot = machine.boot(service), cdroms = machine.cdroms(service),
     rtc = service.rtc, nics = network.nics(context, service, name), ports = ports.of_instance(service, instance.index),
-    mounts = mounts_of(project, service, facts), cloud_init = service.cloud_init,
+    mounts = mounts_of(context, service), cloud_init = service.cloud_init,
     healthcheck = service.healthcheck, stop_grace_ms = service.stop_grace_ms, labels = service.labels,
     console_login = service.console_login, protect = service.protect, depends_on = service.depends_on,
     ready = service.ready, restart = service.restart, logging = service.logging,

@@ -72,7 +72,7 @@ local function mount_rule(choice)
   return record({ kind = choice { "volume", "bind", "tmpfs" }, target = path },
     { volume = volume_name, source = path, serial = schema.text { pattern = "[%w_.-]+", most = 20 }, tag = word,
       driver = choice { "9p", "virtiofs" }, read_only = flag, anonymous = flag, nocopy = flag, subpath = line,
-      create_host_path = flag, size_bytes = count, mode = count, options = line })
+      create_host_path = flag, size_bytes = count, mode = count, options = line, fs = choice { "ext4", "xfs" } })
 end
 
 local boot = record({}, { kernel = path, initrd = path, cmdline = line, firmware = path })
@@ -135,7 +135,8 @@ local entry = record({ spec = M.spec, desired = word },
   { leased = map(port), disk_made = flag, kept = M.spec, provision_runs = count, replaced = replaced,
     previous = previous, anonymous = list(volume_name) })
 
-local volume = record({}, { size_bytes = id, made = flag, desired = word })
+-- is_growing: its disk has grown, and perhaps not the file system of the guest that has it.
+local volume = record({}, { size_bytes = id, made = flag, desired = word, fs = word, is_growing = flag })
 
 local network = record({ subnet = schema.text { pattern = ADDRESS .. "/%d%d?", wanted = "a subnet" }, group = address,
   port = port }, { name = line, internal = flag })

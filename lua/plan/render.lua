@@ -11,7 +11,12 @@ M.describe = {}
 
 function M.describe.bytes(count) return units.format_bytes(count) end
 
-function M.describe.volume(volume) return ("%s, ext4"):format(units.format_bytes(volume.size_bytes)) end
+--- "20 GiB, ext4"
+---@param guest_path string?  where guests have it, when its name does not say so
+function M.describe.volume(volume, guest_path)
+  return ("%s, %s%s"):format(units.format_bytes(volume.size_bytes), volume.fs or "ext4",
+    guest_path and ", in guests " .. guest_path or "")
+end
 
 local function port_words(ports)
   local words = {}

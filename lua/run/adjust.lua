@@ -2,22 +2,16 @@
 --- runtime.json. The caller holds the instance's lock. Each step may be done again.
 local diff = require "holos.plan.diff"
 local err = require "holos.core.err"
+local inside = require "holos.run.inside"
 local monitor = require "holos.run.monitor"
 local names = require "holos.plan.seed.names"
 local plan_ports = require "holos.plan.ports"
 local ports = require "holos.run.ports"
-local remote = require "holos.run.remote"
 local runtime = require "holos.run.runtime"
-local task = require "holos.core.task"
 
 local M = {}
 
 local CONNECT_MS, TELL_MS = 5000, 10000
--- Runs its first argument as root, whoever we are in the guest.
-local AS_ROOT = [[if [ "$(id -u)" = 0 ]; then exec sh -c "$1"; fi
-if command -v sudo >/dev/null; then exec sudo -n sh -c "$1"; fi
-exec doas -n sh -c "$1"]]
-
 local function connect(world, at)
   return err.check(at.spec.name, monitor.try_connect(world, at.state:instance(at.spec.project, at.spec.name), CONNECT_MS))
 end
@@ -68,16 +62,7 @@ end
 --- Gives a guest the names of the others as they are now.
 ---@return boolean told
 ---@return string? reason
-function M.tell_names(world, at)
-  local fine, result = pcall(task.within, TELL_MS, function()
-    local session <close> = remote.connect(world, at.state, at.spec, at.now, { timeout_ms = TELL_MS })
-    return session:exec(remote.command_line(at.spec, { "sh", "-c", AS_ROOT, "sh", names.update(at.spec, at.hosts) }),
-      { timeout_ms = TELL_MS })
-  end)
-  if not fine and not err.is_failure(result) then error(result, 0) end
-  if fine and result.status == 0 then return true end
-  return false, fine and ("exit %s"):format(result.status or result.signal) or result.message
-end
+function M.tell_names(world, at) return inside.as_root(world, at, names.update(at.spec, at.hosts), TELL_MS) end
 
 --- Lets a VM take over what is wanted of it and can be had while it runs.
 ---@param at table  {state, spec: as wanted, now: its runtime, entry: of the record, hosts, claimed, warn(text)}

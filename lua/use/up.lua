@@ -29,10 +29,14 @@ local function record_instance(context, prepared, name, intent)
 end
 
 local function record_volumes(project, prepared)
-  local record = prepared.record
+  local record, grown = prepared.record, {}
+  for _, action in ipairs(prepared.plan.actions) do
+    if action.kind == "volume.grow" and action.holder then grown[action.volume] = true end
+  end
   for name, volume in pairs(volume_.kept(project)) do
     local entry = record.volumes[name] or {}
     entry.size_bytes, entry.made = volume.size_bytes, prepared.observed.volumes[name] ~= nil or entry.made or nil
+    entry.is_growing = grown[name] or entry.is_growing
     record.volumes[name], entry.desired = entry, nil
   end
 end

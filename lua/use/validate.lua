@@ -133,8 +133,8 @@ function M.describe(context, images)
   local record = record_of(context, warnings)
   local facts = { images = images, record = record, reads = context.reads, scripts = scripts_of(context),
     leases = leases_of(context, record, warnings), volumes = observe.volumes(world, state, context.name),
-    uid = world.host.uid(), scope = scope_of(context, warnings), directory = state:instances(context.name),
-    exists = function(file) return world.fs.stat(file) ~= nil end }
+    uid = world.host.uid(), sha256 = world.hash.sha256, scope = scope_of(context, warnings),
+    directory = state:instances(context.name), exists = function(file) return world.fs.stat(file) ~= nil end }
   local wanted = capacity.of(project, instance.list(project, record), effects.new_disks(project, facts),
     { running = running_of(context, record), memory = memory.look(world), free_bytes = free_bytes(context),
       directory = state.root, cpu_count = world.host.cpu_count() })

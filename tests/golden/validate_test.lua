@@ -4,6 +4,7 @@ local capacity = require "holos.plan.capacity"
 local compose = require "tests.support.compose"
 local effects = require "holos.plan.effects"
 local files = require "tests.support.files"
+local hash = require "sys.hash"
 local instance = require "holos.plan.instance"
 local made = require "tests.support.project"
 local network = require "holos.plan.network"
@@ -26,7 +27,7 @@ local function facts_of(project, changes)
   local leases = network.leases(project, instance.list(project, made.record()), made.record(), made.facts())
   return tables.merge({ reads = { { path = compose.DIRECTORY .. "/holos.yaml", why = "compose file" } }, images = images,
     scripts = { compose.DIRECTORY .. "/holos.lua" }, leases = leases, record = made.record(), volumes = {}, uid = 1000,
-    exists = exists, directory = DIRECTORY }, changes or {})
+    sha256 = hash.sha256, exists = exists, directory = DIRECTORY }, changes or {})
 end
 
 local function result_of(changes, host)

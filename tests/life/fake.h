@@ -11,10 +11,17 @@
 #define MAX_SETS 256
 #define LINE_BYTES (1 << 16)
 
+/* A JSON value as a part of its text. */
+struct slice {
+    const char *at;
+    size_t length;
+};
+
 /* A listening socket that came as a descriptor: a monitor, or the console. */
 struct channel {
     char id[64];
     int listener, client, log;
+    int passed; /* the last descriptor that came along, -1 */
     bool is_monitor, negotiated, hanging;
     size_t used;
     char line[LINE_BYTES];
@@ -59,11 +66,19 @@ void read_arguments(struct fake *fake, int argc, char **argv);
 int add_forward(struct fake *fake, const char *rule);
 bool remove_forward(struct fake *fake, const char *rule);
 void relay(int client, int port);
+bool lock_image(int fd);
 bool option_value(const char *options, const char *name, char *value, size_t size);
 
 /* fake_qmp.c: the protocol */
 void greet(struct fake *fake, struct channel *channel);
 void read_monitor(struct fake *fake, struct channel *channel);
+struct slice member(const char *object, const char *name);
+void text_of(struct slice value, char *text, size_t size);
 void broadcast(struct fake *fake, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* fake_blocks.c: disks; what went wrong as text, NULL when nothing did */
+void add_node(const char *name, int fd);
+const char *act_on_blocks(struct fake *fake, struct channel *channel, const char *command, struct slice arguments,
+                          bool *is_known);
 
 #endif

@@ -206,27 +206,20 @@ static bool others_hold(int fd, int byte)
     return !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
 }
 
-static void lock_image(const char *options, const char *path, int fd)
+bool lock_image(int fd)
 {
     bool writes = (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDONLY;
-    const char *which = NULL;
     lock_byte(fd, 100);
     lock_byte(fd, 201);
     if (writes)
         lock_byte(fd, 101);
-    if (writes && others_hold(fd, 201))
-        which = "";
-    else if (others_hold(fd, 101))
-        which = "shared ";
-    if (which)
-        die("-blockdev %s: Failed to get %s\"write\" lock\nIs another process using the image [%s]?", options, which,
-            path);
+    return !(writes && others_hold(fd, 201)) && !others_hold(fd, 101);
 }
 
 static void take_blockdev(struct fake *fake, const char *options)
 {
-    char driver[32], path[4096];
-    if (!option_value(options, "driver", driver, sizeof driver) || strcmp(driver, "file") ||
+    char driver[32], name[64], path[4096];
+    if (!option_value(options, "driver", driver, sizeof driver) || (strcmp(driver, "file") && strcmp(driver, "host_device")) ||
         !option_value(options, "filename", path, sizeof path))
         return;
     int number = -1, fd = -1;
@@ -236,7 +229,10 @@ static void take_blockdev(struct fake *fake, const char *options)
         fd = open(path, strstr(options, "read-only=on") ? O_RDONLY | O_CLOEXEC : O_RDWR | O_CLOEXEC);
     if (fd < 0 || fcntl(fd, F_GETFL) < 0)
         die("-blockdev %s: Could not open '%s': No such file or directory", options, path);
-    lock_image(options, path, fd);
+    if (!lock_image(fd))
+        die("-blockdev %s: Failed to get \"write\" lock\nIs another process using the image [%s]?", options, path);
+    if (option_value(options, "node-name", name, sizeof name))
+        add_node(name, fd);
 }
 
 static void take_chardev(struct fake *fake, const char *options)
@@ -255,7 +251,7 @@ static void take_chardev(struct fake *fake, const char *options)
         die("-chardev %s: File descriptor '%d' is not a socket", options, fd);
     struct channel *channel = &fake->channels[fake->channel_count++];
     channel->listener = fd;
-    channel->client = channel->log = -1;
+    channel->client = channel->log = channel->passed = -1;
     snprintf(channel->id, sizeof channel->id, "%s", id);
     if (option_value(options, "logfile", path, sizeof path))
         channel->log = set_descriptor(fake, path);

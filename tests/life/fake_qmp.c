@@ -11,11 +11,6 @@
 /* -- reading JSON: the members of one object, values as slices of the text
  * ----------------------------------------------- */
 
-struct slice {
-    const char *at;
-    size_t length;
-};
-
 static const char *skip_space(const char *at)
 {
     return at + strspn(at, " \t\r\n");
@@ -50,7 +45,7 @@ static const char *skip_value(const char *at)
     return at;
 }
 
-static struct slice member(const char *object, const char *name)
+struct slice member(const char *object, const char *name)
 {
     size_t length = strlen(name);
     if (*object != '{')
@@ -69,7 +64,7 @@ static struct slice member(const char *object, const char *name)
 }
 
 /* A string's text, with \" and \\ undone; enough for command lines. */
-static void text_of(struct slice value, char *text, size_t size)
+void text_of(struct slice value, char *text, size_t size)
 {
     size_t used = 0;
     for (size_t i = 1; value.at && i + 1 < value.length && used + 1 < size; i++) {
@@ -213,6 +208,19 @@ static bool act(struct fake *fake, struct channel *channel, const char *command,
     return true;
 }
 
+/* Commands on disks. */
+static bool act_below(struct fake *fake, struct channel *channel, const char *line, const char *command, struct slice id)
+{
+    char text[512];
+    bool is_known;
+    const char *problem = act_on_blocks(fake, channel, command, member(line, "arguments"), &is_known);
+    if (problem)
+        snprintf(text, sizeof text, "{\"class\": \"GenericError\", \"desc\": \"%s\"}", problem);
+    if (is_known)
+        answer(channel, id, problem ? "error" : "return", problem ? text : "{}");
+    return is_known;
+}
+
 static void execute(struct fake *fake, struct channel *channel, const char *line, const char *command, struct slice id)
 {
     static char text[LINE_BYTES];
@@ -236,7 +244,7 @@ static void execute(struct fake *fake, struct channel *channel, const char *line
         text_of(arguments.at ? member(arguments.at, "command-line") : arguments, human, sizeof human);
         run_human(fake, human, text, sizeof text);
         answer(channel, id, "return", text);
-    } else if (!act(fake, channel, command, id)) {
+    } else if (!act(fake, channel, command, id) && !act_below(fake, channel, line, command, id)) {
         snprintf(text, sizeof text, "{\"class\": \"CommandNotFound\", \"desc\": \"The command %s has not been found\"}",
                  command);
         answer(channel, id, "error", text);
@@ -266,9 +274,22 @@ static void take_line(struct fake *fake, struct channel *channel, const char *li
     }
 }
 
+/* With the descriptor that comes along. */
+static ssize_t receive(struct channel *channel, char *text, size_t size)
+{
+    char space[CMSG_SPACE(sizeof(int))];
+    struct iovec part = { text, size };
+    struct msghdr message = { .msg_iov = &part, .msg_iovlen = 1, .msg_control = space, .msg_controllen = sizeof space };
+    ssize_t got = recvmsg(channel->client, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    struct cmsghdr *header = got > 0 ? CMSG_FIRSTHDR(&message) : NULL;
+    if (header && header->cmsg_type == SCM_RIGHTS)
+        memcpy(&channel->passed, CMSG_DATA(header), sizeof channel->passed);
+    return got;
+}
+
 void read_monitor(struct fake *fake, struct channel *channel)
 {
-    ssize_t got = recv(channel->client, channel->line + channel->used, LINE_BYTES - 1 - channel->used, MSG_DONTWAIT);
+    ssize_t got = receive(channel, channel->line + channel->used, LINE_BYTES - 1 - channel->used);
     if (got <= 0) {
         close(channel->client);
         channel->client = -1;

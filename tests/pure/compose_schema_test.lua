@@ -3,6 +3,7 @@
 local project = require "holos.compose.schema.project"
 local schema = require "holos.core.schema"
 local source = require "tests.support.source"
+local storage = require "holos.compose.normalize.storage"
 
 local CHANGES = { live = true, restart = true, reprovision = true, recreate = true }
 local CLASSES = { works = true, later = true, refused = true, ignored = true }
@@ -98,5 +99,6 @@ test("defaults are what the design says", function()
   equal(defaults["services.*.vm.machine"], "q35")
   equal({ defaults["services.*.stop_grace_period"], defaults["services.*.healthcheck.interval"] }, { 30000, 30000 })
   equal({ defaults["services.*.healthcheck.timeout"], defaults["services.*.healthcheck.retries"] }, { 5000, 3 })
-  equal({ defaults["volumes.*.size"], defaults["services.*.vm.memory_mb"] }, { 10 << 30, nil })
+  equal({ defaults["volumes.*.size"], defaults["services.*.vm.memory_mb"] }, {})
+  equal(storage.volumes({ data = {} }, {}).data.size_bytes, 10 << 30)
 end)

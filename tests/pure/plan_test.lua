@@ -129,8 +129,8 @@ test("a first up makes disks and volumes, launches, and waits; a healthy gate ho
 end)
 
 test("a volume that gets another name is a new one; the plan says that the old one stays", function()
-  equal(volume.kept { volumes = { data = { name = "new", size_bytes = 1 }, logs = { size_bytes = 2 } } },
-    { new = { key = "data", size_bytes = 1 }, logs = { key = "logs", size_bytes = 2 } })
+  equal(volume.kept { volumes = { data = { name = "new", size_bytes = 513 }, logs = { size_bytes = 512, fs = "xfs" } } },
+    { new = { key = "data", size_bytes = 1024 }, logs = { key = "logs", size_bytes = 512, fs = "xfs" } })
   local function plan_with(observed)
     return up.make { specs = {}, record = { instances = {}, volumes = {} }, observed = { instances = {}, volumes = observed },
       volumes = { data = { name = "new", size_bytes = 1 } }, describe = DESCRIBE, where = function(path) return path end,

@@ -104,19 +104,33 @@ test("the plan for each trouble of a host and a machine, whatever was to become 
   golden("reconcile/troubles.txt", table.concat(lines, "\n") .. "\n")
 end)
 
-local DATA = { data = { size_bytes = 1 << 30 } }
+local DATA = { data = { size_bytes = 1 << 30, is_sized = true } }
 local WITH_DATA = { mounts = { { kind = "volume", volume = "data", serial = "vol-data", target = "/data" } } }
+
+local READ_ONLY = { mounts = { { kind = "volume", volume = "data", serial = "vol-data", target = "/data", read_only = true } } }
+local SMALL = { data = { size_bytes = 512 << 20 } }
 
 local function volume_case(over)
   return { wanted = { spec("a-0", WITH_DATA) }, recorded = { ["a-0"] = entry { spec = spec("a-0", WITH_DATA) } },
-    seen = { ["a-0"] = stopped() }, volumes = over.volumes or DATA, disks = over.disks, made = over.made }
+    seen = { ["a-0"] = over.seen or stopped() }, volumes = over.volumes or DATA, disks = over.disks, made = over.made }
 end
 
 local OTHERS = {
   { "a volume that is not there yet", volume_case {} }, { "a volume that is there", volume_case { disks = DATA } },
   { "a volume that was made and is gone", volume_case { made = { data = { made = true } } } },
   { "a volume that is larger than the file says", volume_case { disks = { data = { size_bytes = 2 << 30 } } } },
-  { "a volume that is smaller than the file says", volume_case { disks = { data = { size_bytes = 1 << 20 } } } },
+  { "a volume that is larger than the default, where the file says no size", volume_case { volumes = { data = { size_bytes =
+    1 << 30 } }, disks = { data = { size_bytes = 2 << 30 } } } },
+  { "a volume that is smaller than the file says", volume_case { disks = SMALL } },
+  { "a volume that is smaller, of a machine that runs", volume_case { disks = SMALL, seen = state { applied =
+    spec("a-0", WITH_DATA) } } },
+  { "a volume that is smaller, and read only", volume_case { disks = SMALL, seen = state { applied = spec("a-0", READ_ONLY) } } },
+  { "a volume that has grown, whose guest was not told", volume_case { disks = DATA, made = { data = { made = true,
+    is_growing = true } }, seen = state { applied = spec("a-0", WITH_DATA) } } },
+  { "a volume that has grown, whose guest was not told and has ended", volume_case { disks = DATA, made = { data = { made = true,
+    is_growing = true } } } },
+  { "another file system than the volume has", volume_case { disks = DATA, volumes = { data = { size_bytes = 1 << 30,
+    fs = "xfs" } }, made = { data = { made = true } } } },
   { "a volume under another name", volume_case { volumes = { new = { size_bytes = 1 << 30 } }, disks = DATA } },
   { "a service under another name", { wanted = { spec "shop-0" }, recorded = { ["web-0"] = { spec = spec "web-0", leased = {},
     desired = "running", disk_made = true } }, seen = { ["web-0"] = state { applied = spec "web-0" } } } },

@@ -63,6 +63,9 @@ function M.sources(declared)
   return made
 end
 
+--- How large volumes are when nothing says so.
+M.VOLUME_BYTES = 10 << 30
+
 --- The volumes of a project by key.
 ---@param declared table  of the checked tree
 ---@param marks table     path → "holos.yaml:14:5"
@@ -71,7 +74,8 @@ function M.volumes(declared, marks)
   for key, wanted in pairs(declared) do
     local external = wanted.external
     made[key] = {
-      name = wanted.name or type(external) == "table" and external.name or key, size_bytes = wanted.size,
+      name = wanted.name or type(external) == "table" and external.name or key,
+      size_bytes = wanted.size or M.VOLUME_BYTES, is_sized = wanted.size ~= nil or nil,
       external = external and true or false, labels = wanted.labels or {}, fs = wanted.fs or "ext4",
       mark = marks[('volumes["%s"]'):format(key)],
     }

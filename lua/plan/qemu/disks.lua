@@ -82,6 +82,16 @@ local function volume_node(volumes, volume)
   return node
 end
 
+--- The node of a volume in a machine that was launched with a spec; nil when it has no such volume.
+---@return string? node
+---@return string? serial
+function M.node_of(spec, name)
+  local volumes = volumes_of(spec)
+  for _, volume in ipairs(volumes) do
+    if volume.volume == name and not volume.anonymous then return volume_node(volumes, volume), volume.serial end
+  end
+end
+
 local function file_of(b, volume)
   local what = { role = volume.read_only and "read" or "write" }
   if volume.anonymous then

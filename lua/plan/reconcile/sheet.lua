@@ -15,10 +15,11 @@ local M = {}
 
 ---@class holos.Action   plain data
 ---@field id       string
----@field kind     string    volume.create, disk.create, disk.grow, instance.launch, .resume, .await, .stop, .trash, .set_aside,
----                          .settle, .go_back or .apply, ports.close, rollout.wait, .monitor, .settle or .back
+---@field kind     string    volume.create or .grow, disk.create, disk.grow, instance.launch, .resume, .await, .stop, .trash,
+---                          .set_aside, .settle, .go_back or .apply, ports.close, rollout.wait, .monitor, .settle or .back
 ---@field instance string?
 ---@field volume   string?
+---@field holder   string?   the running machine that has the volume
 ---@field after    string[]  ids of actions that must have ended well
 ---@field after_any string[]? ids of actions that must have ended, well or not
 ---@field optional boolean?   its failure keeps those from starting that come after it, and nobody else

@@ -1,14 +1,21 @@
---- Volumes of a plan: those that are missing are made, none is ever made smaller or anew. Pure.
+--- Volumes of a plan: those that are missing are made, those that are to be larger grow, none is ever made smaller or anew.
+--- Pure.
+local identity = require "holos.plan.identity"
 local sheet = require "holos.plan.reconcile.sheet"
 local table_ = require "holos.core.table"
 
 local M = {}
 
---- The volumes of a project by the names under which they are kept: {key, size_bytes}.
----@param project {volumes: table<string, {name: string?, size_bytes: integer}>}
+local SECTOR = 512
+
+--- The volumes of a project by the names under which they are kept: {key, size_bytes, is_sized, fs}.
+---@param project {volumes: table<string, {name: string?, size_bytes: integer, is_sized: boolean?, fs: string?}>}
 function M.kept(project)
   local kept = {}
-  for key, volume in pairs(project.volumes) do kept[volume.name or key] = { key = key, size_bytes = volume.size_bytes } end
+  for key, volume in pairs(project.volumes) do
+    kept[volume.name or key] = { key = key, size_bytes = (volume.size_bytes + SECTOR - 1) // SECTOR * SECTOR,
+      is_sized = volume.is_sized, fs = volume.fs }
+  end
   return kept
 end
 
@@ -17,15 +24,98 @@ local function shown(name, volume)
   return volume.key == name and name or ("%s (%s)"):format(volume.key, name)
 end
 
+local function where_of(context, volume) return context.where("volumes." .. volume.key) end
+
 local function lost(plan, context, name, volume)
-  sheet.refuse(plan, { instance = "volume " .. shown(name, volume), where = context.where("volumes." .. volume.key),
+  sheet.refuse(plan, { instance = "volume " .. shown(name, volume), where = where_of(context, volume),
     change = { name = "its disk", class = "recreate", from = "made", to = "gone" } })
 end
 
+-- Where guests have the disk, when its name does not say so.
+local function guest_path(context, name)
+  for _, spec in ipairs(context.specs) do
+    for _, mount in ipairs(spec.mounts) do
+      local is_it = mount.volume == name and not mount.anonymous
+      if is_it and mount.serial and mount.serial ~= "vol-" .. name then return identity.volume_path(mount.serial) end
+    end
+  end
+end
+
 local function create(plan, context, name, volume)
-  sheet.row(plan, "+", "volume " .. shown(name, volume), context.describe.volume(volume), context.where("volumes." .. volume.key))
+  sheet.row(plan, "+", "volume " .. shown(name, volume), context.describe.volume(volume, guest_path(context, name)),
+    where_of(context, volume))
   return sheet.add(plan, { id = "volume/" .. name, kind = "volume.create", volume = name, size_bytes = volume.size_bytes,
-    after = {}, because = "does not exist" })
+    fs = volume.fs, after = {}, because = "does not exist" })
+end
+
+-- Less room would cut off what is in it.
+local function shrink(plan, context, name, volume, known)
+  local has, wanted = context.describe.bytes(known.size_bytes), context.describe.bytes(volume.size_bytes)
+  sheet.refuse(plan, { instance = "volume " .. shown(name, volume), where = where_of(context, volume),
+    cure = ("a volume never becomes smaller: write size: %s, or more, for volume %s"):format(has, volume.key),
+    change = { name = "size", class = "recreate", from = has, to = wanted } })
+end
+
+--- The machines that run and have a volume: {name, can_write}, sorted by name.
+---@param observed {instances: table<string, {running: boolean, applied: table?}>}
+function M.users(observed, name)
+  local users = {}
+  for instance, seen in table_.sorted_pairs(observed.instances) do
+    local user
+    for _, mount in ipairs(seen.running and seen.applied and seen.applied.mounts or {}) do
+      if mount.kind == "volume" and mount.volume == name and not mount.anonymous then
+        user = user or { name = instance }
+        user.can_write = user.can_write or not mount.read_only
+      end
+    end
+    users[#users + 1] = user
+  end
+  return users
+end
+
+local function names_of(users)
+  return table.concat(table_.map(users, function(user) return user.name end), ", ")
+end
+
+local function add_growth(plan, context, name, volume, text, user)
+  sheet.row(plan, "~", "volume " .. shown(name, volume), text, where_of(context, volume))
+  return sheet.add(plan, { id = "volume/" .. name, kind = "volume.grow", volume = name, size_bytes = volume.size_bytes,
+    holder = user and user.name, after = {}, because = text })
+end
+
+-- The disk of a machine that runs grows below it, then its file system; else the next start sees to that.
+local function grow(plan, context, name, volume, known)
+  local users = M.users(context.observed, name)
+  local sizes = ("%s → %s"):format(context.describe.bytes(known.size_bytes), context.describe.bytes(volume.size_bytes))
+  if users[1] and not users[1].can_write then
+    return sheet.warn(plan, ("volume %s: %s has to wait until nobody reads it: stop %s, then up"):format(shown(name, volume), sizes,
+      names_of(users)))
+  end
+  local text = users[1] and ("grow   %s   (%s runs on)"):format(sizes, users[1].name) or "grow   " .. sizes
+  return add_growth(plan, context, name, volume, text, users[1])
+end
+
+-- The disk has grown, and nobody has told the guest that its file system may.
+local function finish_growth(plan, context, name, volume)
+  local user = M.users(context.observed, name)[1]
+  if not user or not user.can_write then return nil end
+  return add_growth(plan, context, name, volume, ("grow its file system   (%s runs on)"):format(user.name), user)
+end
+
+local function warn_of_fs(plan, context, name, volume)
+  local fs = context.record.volumes[name] and context.record.volumes[name].fs or "ext4"
+  if not volume.fs or volume.fs == fs then return end
+  sheet.warn(plan, ("volume %s keeps its %s; the file says %s, which only a new volume gets"):format(shown(name, volume), fs,
+    volume.fs))
+end
+
+-- The id of what is to be done with a volume that is there.
+local function change(plan, context, name, volume, known)
+  warn_of_fs(plan, context, name, volume)
+  if volume.is_sized and volume.size_bytes < known.size_bytes then return shrink(plan, context, name, volume, known) end
+  if volume.is_sized and volume.size_bytes > known.size_bytes then return grow(plan, context, name, volume, known) end
+  local entry = context.record.volumes[name]
+  return entry and entry.is_growing and finish_growth(plan, context, name, volume) or nil
 end
 
 -- Whoever gives a volume another name finds a new, empty one; what he had is still there.
@@ -39,21 +129,20 @@ end
 
 --- Plans the volumes.
 ---@param context table  volumes: the project's
----@return table<string, string> ids  of the actions that make those which are missing, by the names they are kept under
+---@return table<string, string> ids  of the actions that make or change them, by the names they are kept under
 function M.plan(plan, context)
-  local ids, kept = {}, M.kept(context)
+  local ids, kept, is_any_new = {}, M.kept(context), false
   for name, volume in table_.sorted_pairs(kept) do
     local known = context.observed.volumes[name]
-    if not known and (context.record.volumes[name] or {}).made then
+    if known then
+      ids[name] = change(plan, context, name, volume, known)
+    elseif (context.record.volumes[name] or {}).made then
       lost(plan, context, name, volume)
-    elseif not known then
-      ids[name] = create(plan, context, name, volume)
-    elseif known.size_bytes ~= volume.size_bytes then
-      sheet.warn(plan, ("volume %s stays at %s; the file says %s"):format(shown(name, volume),
-        context.describe.bytes(known.size_bytes), context.describe.bytes(volume.size_bytes)))
+    else
+      ids[name], is_any_new = create(plan, context, name, volume), true
     end
   end
-  if next(ids) then warn_of_left(plan, context, kept) end
+  if is_any_new then warn_of_left(plan, context, kept) end
   return ids
 end
 

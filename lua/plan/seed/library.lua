@@ -55,15 +55,21 @@ holos_is_provisioned() { [ "$(cat "$holos_books/provisioned" 2>/dev/null)" = "$h
 --- Of boot.sh and late.sh. What fails is noted in a file: first.sh does not start on a guest whose volumes are missing.
 M.ATTEMPT = [[
 
-# holos_attempt TITLE COMMAND...
-holos_attempt() {
+# holos_attempt_beside TITLE COMMAND... : what fails is reported, and keeps nothing from going on.
+holos_attempt_beside() {
     holos_title=$1
     shift
     holos_logged /run/holos/boot.log "$@"
     tail -c "+$holos_from" /run/holos/boot.log
     [ "$holos_status" -ne 0 ] || return 0
-    printf 'holos: %s: failed with status %s\n' "$holos_title" "$holos_status" | tee -a "$holos_trouble"
     tail -c "+$holos_from" /run/holos/boot.log | holos_report_failure 0 "$holos_status" "$holos_title"
+    return 1
+}
+
+# holos_attempt TITLE COMMAND...
+holos_attempt() {
+    holos_attempt_beside "$@" ||
+        printf 'holos: %s: failed with status %s\n' "$holos_title" "$holos_status" | tee -a "$holos_trouble"
 }
 ]]
 
@@ -100,6 +106,9 @@ end
 
 --- A line that runs a command of ours; what fails is told under this title.
 function M.attempt(title, ...) return "holos_attempt " .. M.words { title, ... } end
+
+--- The same, where what fails keeps nothing from going on.
+function M.attempt_beside(title, ...) return "holos_attempt_beside " .. M.words { title, ... } end
 
 --- A command of the user's as shell text: text is for a shell already, a list is a program and its arguments.
 function M.shell_text(command)

@@ -2,9 +2,11 @@
 local contents = require "holos.run.contents"
 local disk = require "holos.run.disk"
 local journal = require "holos.run.journal"
+local lazy = require "holos.core.lazy"
 local lease = require "holos.plan.lease"
 local stop = require "holos.run.stop"
 local trash = require "holos.run.trash"
+local volume = lazy "holos.run.volume"
 
 local M = {}
 
@@ -12,9 +14,12 @@ local function spec_of(job, action) return job.record.instances[action.instance]
 
 M["volume.create"] = function(world, job, action)
   disk.create_volume(world, job.state, job.record.name, action.volume, action.size_bytes)
-  job.record.volumes[action.volume].made = true
+  local entry = job.record.volumes[action.volume]
+  entry.made, entry.fs = true, action.fs
   return "created"
 end
+
+M["volume.grow"] = function(world, job, action) return volume.grow(world, job, action) end
 
 M["disk.create"] = function(world, job, action)
   disk.create_root(world, job.state, spec_of(job, action))

@@ -1,0 +1,223 @@
+--- Volumes in a guest: found by serial number, formatted when they are blank, filled, mounted, grown. Pure.
+local library = require "holos.plan.seed.library"
+local places = require "holos.plan.seed.places"
+local text = require "holos.core.text"
+
+local M = {}
+
+local DISKS = [[
+
+holos_find_disk() {
+    for holos_disk in /sys/block/vd*; do
+        if [ "$(cat "$holos_disk/serial" 2>/dev/null)" = "$1" ]; then
+            holos_disk=/dev/${holos_disk##*/}
+            return 0
+        fi
+    done
+    echo "no disk has the serial number $1"
+    return 1
+}
+
+holos_sectors_of() { cat "/sys/block/${1##*/}/size"; }
+]]
+
+-- A volume is formatted when its first and last MiB are all zeros, and only then: whatever Linux knows, file systems,
+-- RAID, volume managers and partition tables, leaves something in one of these places. What cannot be read is not
+-- blank. A disk that holos has not made itself is formatted only when the host has read it to its end ("-" else).
+local FORMAT = [[
+
+# holos_is_zero DISK SECTOR: whether the 2048 sectors from there could be read and hold zeros only.
+holos_is_zero() {
+    [ "$(dd if="$1" bs=512 skip="$2" count=2048 2>/dev/null | wc -c)" -eq 1048576 ] &&
+        [ "$(dd if="$1" bs=512 skip="$2" count=2048 2>/dev/null | tr -d '\000' | wc -c)" -eq 0 ]
+}
+
+holos_is_blank() {
+    holos_sectors=$(holos_sectors_of "$1")
+    holos_is_zero "$1" 0 && holos_is_zero "$1" $((holos_sectors - 2048))
+}
+
+# holos_make_fs DISK ext4|xfs
+holos_make_fs() {
+    if [ "$2" = xfs ]; then
+        if command -v mkfs.xfs >/dev/null; then mkfs.xfs -q -f "$1"; return; fi
+        echo "this guest has no mkfs.xfs: it needs the package xfsprogs in its image, or fs: ext4"
+        return 1
+    fi
+    if command -v mkfs.ext4 >/dev/null; then mkfs.ext4 -q -F "$1"; else mke2fs -q -F -t ext4 "$1"; fi
+}
+
+# holos_format SERIAL DISK ext4|xfs: of a disk that is blank.
+holos_format() {
+    echo "making an $3 file system on the blank volume $1"
+    holos_make_fs "$2" "$3" || return 1
+    holos_new=yes
+    holos_note_size "$1" "$2"
+}
+]]
+
+-- Which disk is how large is in the guest's books: a file system is looked at when its disk has another size only.
+local GROW = [[
+
+# holos_note_size SERIAL DISK
+holos_note_size() { mkdir -p "$holos_books/volumes" && holos_sectors_of "$2" >"$holos_books/volumes/$1"; }
+
+# holos_mounted_as DISK: sets holos_type and holos_place of its file system.
+holos_mounted_as() {
+    while read -r holos_source holos_place holos_type holos_rest; do
+        if [ "$holos_source" = "$1" ]; then
+            holos_place=$(printf '%b' "$holos_place")
+            return 0
+        fi
+    done </proc/mounts
+    return 1
+}
+
+# holos_grow_fs DISK: of what holos_mounted_as has found.
+holos_grow_fs() {
+    case $holos_type in
+        ext4) holos_tool=resize2fs holos_place=$1 ;;
+        xfs) holos_tool=xfs_growfs ;;
+        *) return 0 ;;
+    esac
+    if command -v "$holos_tool" >/dev/null; then "$holos_tool" "$holos_place"; return; fi
+    echo "this guest has no $holos_tool to make the file system as large as its disk"
+    return 1
+}
+
+# holos_follow_size SERIAL DISK: the file system follows a disk that has grown.
+holos_follow_size() {
+    holos_known=$(cat "$holos_books/volumes/$1" 2>/dev/null)
+    if [ "$holos_known" != "$(holos_sectors_of "$2")" ] && holos_mounted_as "$2"; then
+        holos_grow_fs "$2" || [ -z "$holos_known" ] || return 1
+        holos_note_size "$1" "$2"
+    fi
+}
+]]
+
+local MOUNT = [[
+
+# holos_fill_volume DISK TARGET: what the image has at the target is what a new volume begins with, as in Docker. A mark
+# tells the next boot that the power went meanwhile.
+holos_fill_volume() {
+    holos_filled=/run/holos/filled
+    mkdir -p "$holos_filled" && mount -o rw "$1" "$holos_filled" || return 1
+    touch "$holos_filled/.holos-filling" && cp -a "$2/." "$holos_filled/" && sync && rm -f "$holos_filled/.holos-filling"
+    holos_fill_status=$?
+    umount "$holos_filled" && return "$holos_fill_status"
+}
+
+# holos_mount_disk DISK TARGET ro|rw [FROM]: a disk that has just been made is filled from that directory.
+holos_mount_disk() {
+    if [ -n "$holos_new" ] && [ -n "${4-}" ] && [ -n "$(ls -A "$4" 2>/dev/null)" ]; then holos_fill_volume "$1" "$4" || return 1; fi
+    mount -o "$3" "$1" "$2" || return 1
+    if [ -e "$2/.holos-filling" ]; then
+        umount "$2" && holos_fill_volume "$1" "${4:-$2}" && mount -o "$3" "$1" "$2" || return 1
+    fi
+    # Databases want an empty directory; XFS has none of these.
+    if [ -n "$holos_new" ] && [ -d "$2/lost+found" ]; then rmdir "$2/lost+found"; fi
+}
+
+# holos_mount_volume SERIAL TARGET ro|rw ext4|xfs|- [FROM]
+holos_mount_volume() {
+    holos_new=
+    if holos_is_mounted "$2"; then return 0; fi
+    holos_find_disk "$1" || return 1
+    case $4 in
+        xfs | -) modprobe xfs 2>/dev/null ;;
+    esac
+    if [ "$3" = rw ] && [ "$4" != - ] && holos_is_blank "$holos_disk"; then holos_format "$1" "$holos_disk" "$4" || return 1; fi
+    (holos_enter "$2") && holos_mount_disk "$holos_disk" "$2" "$3" "${5-}"
+}
+
+# holos_grow_volume SERIAL: at every boot.
+holos_grow_volume() {
+    holos_find_disk "$1" && holos_follow_size "$1" "$holos_disk"
+}
+
+# holos_mount_part SERIAL TARGET ro|rw DIRECTORY: a directory of a volume that is mounted as a whole, "." for all of it.
+# The kernel takes one disk at two places only when both are read-only or neither is.
+holos_mount_part() {
+    if holos_is_mounted "$2"; then return 0; fi
+    holos_part_of=/run/holos/volumes/$1
+    if ! holos_is_mounted "$holos_part_of"; then
+        echo "the volume $1 is not mounted"
+        return 1
+    fi
+    if [ "$4" != . ]; then holos_part_of=$holos_part_of/$4; fi
+    (holos_enter "$holos_part_of") && (holos_enter "$2") && mount -o bind "$holos_part_of" "$2" || return 1
+    [ "$3" = rw ] || mount -o remount,bind,ro "$2"
+}
+]]
+
+M.FUNCTIONS = DISKS .. FORMAT .. GROW .. MOUNT
+
+local function is_filled(mount) return not mount.nocopy and not mount.read_only and not mount.subpath end
+
+local function mode_of(mount) return mount.read_only and "ro" or "rw" end
+
+--- What is mounted of each volume, by serial number: how often, whether anything of it is written to, and the first place
+--- that a new one is filled from.
+---@param mounts table[]  of a spec
+function M.disks(mounts)
+  local disks = {}
+  for _, mount in ipairs(mounts) do
+    if mount.kind == "volume" then
+      local disk = disks[mount.serial] or { count = 0, mode = "ro" }
+      disks[mount.serial] = disk
+      disk.count, disk.is_split = disk.count + 1, disk.count > 0 or mount.subpath ~= nil
+      if not mount.read_only then disk.mode = "rw" end
+      if is_filled(mount) then disk.from = disk.from or mount.target end
+    end
+  end
+  return disks
+end
+
+-- What a blank one is formatted with.
+local function format_of(mount) return mount.disk and not mount.is_blank and "-" or mount.fs or "ext4" end
+
+local function whole_lines(mount, disk, target, lines)
+  lines[#lines + 1] = library.attempt("mount volume " .. mount.volume, "holos_mount_volume", mount.serial, target, disk.mode,
+    format_of(mount), disk.from)
+  if disk.mode == "rw" then
+    lines[#lines + 1] = library.attempt_beside("grow volume " .. mount.volume, "holos_grow_volume", mount.serial)
+  end
+end
+
+--- The lines of boot.sh for one mount of a volume.
+---@param disk table  of M.disks
+function M.lines(mount, disk, lines)
+  if not disk.is_split then return whole_lines(mount, disk, mount.target, lines) end
+  if not disk.is_mounted then
+    disk.is_mounted = true
+    whole_lines(mount, disk, "/run/holos/volumes/" .. mount.serial, lines)
+  end
+  lines[#lines + 1] = library.attempt("mount volume " .. mount.volume, "holos_mount_part", mount.serial, mount.target,
+    mode_of(mount), mount.subpath or ".")
+end
+
+-- The kernel of a guest hears of another size a moment after QEMU has it.
+local GROWN = [[
+holos_await_size() {
+    holos_tries=50
+    while [ "$(holos_sectors_of "$holos_disk")" -lt "$1" ]; do
+        holos_tries=$((holos_tries - 1))
+        [ "$holos_tries" -gt 0 ] || return 1
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+holos_find_disk %s && holos_await_size %d && holos_follow_size %s "$holos_disk"
+]]
+
+-- Scripts for a guest that runs bring along what they need.
+local function script(lines)
+  return "holos_books=/var/lib/holos\n" .. places.FUNCTIONS .. M.FUNCTIONS .. lines
+end
+
+--- A script for root of a guest that runs, whose disk has just become larger.
+function M.grown(serial, size_bytes)
+  local quoted = text.shell_quote(serial)
+  return script(GROWN:format(quoted, size_bytes // 512, quoted))
+end
+
+return M

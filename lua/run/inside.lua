@@ -1,0 +1,34 @@
+--- Scripts of ours for root of a guest that runs. Effects: SSH to the guest.
+local err = require "holos.core.err"
+local remote = require "holos.run.remote"
+local task = require "holos.core.task"
+
+local M = {}
+
+-- Runs its first argument as root, whoever we are in the guest.
+local AS_ROOT = [[if [ "$(id -u)" = 0 ]; then exec sh -c "$1"; fi
+if command -v sudo >/dev/null; then exec sudo -n sh -c "$1"; fi
+exec doas -n sh -c "$1"]]
+
+local SAID_BYTES = 400
+
+local function reason_of(result)
+  local said = (result.stderr or ""):match("([^\n]+)%s*$") or (result.stdout or ""):match("([^\n]+)%s*$")
+  return ("exit %s%s"):format(result.status or result.signal, said and ": " .. said:sub(-SAID_BYTES) or "")
+end
+
+--- Runs a script as root in a guest, tried once.
+---@param at table  {state, spec, now: its runtime}
+---@return boolean done
+---@return string? reason  why not
+function M.as_root(world, at, script, timeout_ms)
+  local fine, result = pcall(task.within, timeout_ms, function()
+    local session <close> = remote.connect(world, at.state, at.spec, at.now, { timeout_ms = timeout_ms })
+    return session:exec(remote.command_line(at.spec, { "sh", "-c", AS_ROOT, "sh", script }), { timeout_ms = timeout_ms })
+  end)
+  if not fine and not err.is_failure(result) then error(result, 0) end
+  if fine and result.status == 0 then return true end
+  return false, fine and reason_of(result) or result.message
+end
+
+return M

@@ -1,0 +1,185 @@
+/* Disks of a machine that runs: QEMU's commands to make them larger, to add and to take them. A disk is its file and the
+ * locks on that; nothing is read or written but the size of a qcow2 image. */
+#include "fake.h"
+
+#include <endian.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define MAX_NODES 64
+#define MAX_DEVICES 32
+#define NAME_BYTES 64
+
+static struct node {
+    char name[NAME_BYTES];
+    int fd; /* of a file node; -1: a format over the node of its name and "-file" */
+} nodes[MAX_NODES];
+
+static struct device {
+    char id[NAME_BYTES], bus[NAME_BYTES], drive[NAME_BYTES];
+} devices[MAX_DEVICES];
+
+static struct node *find_node(const char *name)
+{
+    for (int i = 0; i < MAX_NODES; i++)
+        if (nodes[i].name[0] && !strcmp(nodes[i].name, name))
+            return &nodes[i];
+    return NULL;
+}
+
+void add_node(const char *name, int fd)
+{
+    for (int i = 0; i < MAX_NODES; i++)
+        if (!nodes[i].name[0]) {
+            snprintf(nodes[i].name, NAME_BYTES, "%s", name);
+            nodes[i].fd = fd;
+            return;
+        }
+}
+
+/* What a reader of the file sees as its disk's size. */
+static const char *resize(const char *name, long long bytes)
+{
+    char file[NAME_BYTES + 8], magic[4];
+    snprintf(file, sizeof file, "%s-file", name);
+    struct node *node = find_node(file);
+    uint64_t size = htobe64((uint64_t)bytes);
+    if (!node)
+        return "Cannot find device= nor node_name=";
+    if (pread(node->fd, magic, 4, 0) != 4 || memcmp(magic, "QFI\xfb", 4))
+        return ftruncate(node->fd, bytes) < 0 ? "Could not resize file" : NULL;
+    return pwrite(node->fd, &size, 8, 24) == 8 ? NULL : "Could not resize image";
+}
+
+static const char *block_resize(struct fake *fake, struct channel *channel, struct slice arguments)
+{
+    char name[NAME_BYTES];
+    (void)fake;
+    (void)channel;
+    text_of(member(arguments.at, "node-name"), name, sizeof name);
+    return resize(name, atoll(member(arguments.at, "size").at));
+}
+
+static const char *add_fd(struct fake *fake, struct channel *channel, struct slice arguments)
+{
+    int set = atoi(member(arguments.at, "fdset-id").at);
+    if (channel->passed < 0)
+        return "No file descriptor supplied via SCM_RIGHTS";
+    if (set < 0 || set >= MAX_SETS || fake->sets[set] >= 0)
+        return "fd set is taken";
+    fake->sets[set] = channel->passed;
+    channel->passed = -1;
+    return NULL;
+}
+
+static const char *remove_fd(struct fake *fake, struct channel *channel, struct slice arguments)
+{
+    int set = atoi(member(arguments.at, "fdset-id").at);
+    (void)channel;
+    if (set < 0 || set >= MAX_SETS || fake->sets[set] < 0)
+        return "File descriptor named was not found";
+    close(fake->sets[set]);
+    fake->sets[set] = -1;
+    return NULL;
+}
+
+static const char *blockdev_add(struct fake *fake, struct channel *channel, struct slice arguments)
+{
+    char name[NAME_BYTES], driver[NAME_BYTES], path[128];
+    int set = -1;
+    (void)channel;
+    text_of(member(arguments.at, "node-name"), name, sizeof name);
+    text_of(member(arguments.at, "driver"), driver, sizeof driver);
+    text_of(member(arguments.at, "filename"), path, sizeof path);
+    if (find_node(name))
+        return "Duplicate nodes with node-name";
+    if (strcmp(driver, "file") && strcmp(driver, "host_device")) {
+        add_node(name, -1);
+        return NULL;
+    }
+    if (sscanf(path, "/dev/fdset/%d", &set) != 1 || set < 0 || set >= MAX_SETS || fake->sets[set] < 0)
+        return "Could not open the file";
+    if (!lock_image(fake->sets[set]))
+        return "Failed to get \\\"write\\\" lock";
+    add_node(name, fake->sets[set]);
+    return NULL;
+}
+
+static const char *blockdev_del(struct fake *fake, struct channel *channel, struct slice arguments)
+{
+    char name[NAME_BYTES];
+    (void)fake;
+    (void)channel;
+    text_of(member(arguments.at, "node-name"), name, sizeof name);
+    struct node *node = find_node(name);
+    if (!node)
+        return "Failed to find node";
+    for (int i = 0; i < MAX_DEVICES; i++)
+        if (devices[i].id[0] && !strcmp(devices[i].drive, name))
+            return "Node is in use";
+    if (node->fd >= 0)
+        fcntl(node->fd, F_OFD_SETLK, &(struct flock){ .l_type = F_UNLCK, .l_whence = SEEK_SET });
+    node->name[0] = 0;
+    return NULL;
+}
+
+static const char *device_add(struct fake *fake, struct channel *channel, struct slice arguments)
+{
+    struct device *free_one = NULL, made = { "", "", "" };
+    (void)fake;
+    (void)channel;
+    text_of(member(arguments.at, "id"), made.id, NAME_BYTES);
+    text_of(member(arguments.at, "bus"), made.bus, NAME_BYTES);
+    text_of(member(arguments.at, "drive"), made.drive, NAME_BYTES);
+    if (!find_node(made.drive))
+        return "Device needs media, but drive is empty";
+    for (int i = 0; i < MAX_DEVICES; i++) {
+        if (devices[i].id[0] && !strcmp(devices[i].bus, made.bus))
+            return "PCI: slot 0 function 0 already occupied";
+        if (devices[i].id[0] && !strcmp(devices[i].id, made.id))
+            return "Duplicate device ID";
+        if (!devices[i].id[0] && !free_one)
+            free_one = &devices[i];
+    }
+    *free_one = made;
+    return NULL;
+}
+
+static const char *device_del(struct fake *fake, struct channel *channel, struct slice arguments)
+{
+    char id[NAME_BYTES];
+    (void)channel;
+    text_of(member(arguments.at, "id"), id, sizeof id);
+    for (int i = 0; i < MAX_DEVICES; i++)
+        if (devices[i].id[0] && !strcmp(devices[i].id, id)) {
+            devices[i].id[0] = 0;
+            broadcast(fake, "{\"event\": \"DEVICE_DELETED\", \"data\": {\"device\": \"%s\"}}", id);
+            return NULL;
+        }
+    return "Device not found";
+}
+
+const char *act_on_blocks(struct fake *fake, struct channel *channel, const char *command, struct slice arguments,
+                          bool *is_known)
+{
+    static const struct {
+        const char *command;
+        const char *(*act)(struct fake *fake, struct channel *channel, struct slice arguments);
+    } commands[] = {
+        { "block_resize", block_resize }, { "add-fd", add_fd },         { "remove-fd", remove_fd },
+        { "blockdev-add", blockdev_add }, { "blockdev-del", blockdev_del }, { "device_add", device_add },
+        { "device_del", device_del },
+    };
+    for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
+        if (!strcmp(commands[i].command, command)) {
+            *is_known = true;
+            return commands[i].act(fake, channel, arguments);
+        }
+    *is_known = false;
+    return NULL;
+}

@@ -1,0 +1,136 @@
+-- Volumes in a guest, judged by shells: file systems that follow their disks, kinds of file systems, what is formatted.
+
+local fake_guest = require "tests.support.fake_guest"
+local files = require "tests.support.files"
+local fs = require "sys.fs"
+local hash = require "sys.hash"
+local seed_spec = require "tests.support.seed_spec"
+local tool = require "tests.support.tool"
+local volumes = require "holos.plan.seed.volumes"
+
+local MIB = 1 << 20
+local SHELLS = files.environment("HOLOS_TESTS") == "all" and { "dash", "busybox", "bash" } or { "dash", "busybox" }
+
+--- A guest with one volume at srv/data.
+local function guest_with(shell, mount)
+  local guest = fake_guest.new(tmpdir(), tool.find(shell))
+  local spec = seed_spec.new("plain", { console_login = "none" })
+  spec.cloud_init = { runcmd = {}, write_files = {}, packages = {}, bootcmd = {} }
+  spec.mounts = { { kind = "volume", volume = "data", serial = "vol-data", target = guest:path "srv/data", read_only = false } }
+  for key, value in pairs(mount or {}) do spec.mounts[1][key] = value end
+  guest:insert(spec)
+  return guest
+end
+
+--- A program of the guest that says in the file `called` how it was called, and ends with `status`.
+local function stand_in(guest, name, status)
+  guest:write("bin/" .. name, ('#!/bin/sh\necho "%s $*" >>%s/called\nexit %d\n'):format(name, guest.root, status or 0))
+end
+
+local function has_mounted(guest, kind)
+  guest:write("proc/mounts", ("%s %s %s rw 0 0\n"):format(guest:path "dev/vdc", guest:path "srv/data", kind))
+end
+
+-- What was called of these since the last look; the guest is ROOT there.
+local function calls(guest, ...)
+  local said, found = guest:read "called" or "", {}
+  guest:write("called", "")
+  for line in said:gmatch("[^\n]+") do
+    for _, name in ipairs { ... } do
+      if line:find(name, 1, true) == 1 then found[#found + 1] = (line:gsub(guest.root:gsub("%p", "%%%0"), "ROOT")) end
+    end
+  end
+  return found
+end
+
+for _, shell in ipairs(SHELLS) do
+  test("a file system grows once with its disk, at the boot that finds it larger, with " .. shell, function()
+    for kind, call in pairs { ext4 = "resize2fs ROOT/dev/vdc", xfs = "xfs_growfs ROOT/srv/data" } do
+      local guest = guest_with(shell)
+      guest:add_disk("vdc", "vol-data", 8 * MIB, { [0] = "x" })
+      has_mounted(guest, kind)
+      stand_in(guest, "resize2fs")
+      stand_in(guest, "xfs_growfs")
+      for _, wanted in ipairs { { call }, {} } do
+        guest:run "boot.sh"
+        equal(calls(guest, "resize2fs", "xfs_growfs"), wanted)
+      end
+      guest:write("sys/block/vdc/size", "32768\n")
+      for _, wanted in ipairs { { call }, {} } do
+        guest:run "boot.sh"
+        equal(calls(guest, "resize2fs", "xfs_growfs"), wanted)
+      end
+      equal(guest:report(), { "boot", "ready", "boot", "ready", "boot", "ready", "boot", "ready" })
+    end
+  end)
+
+  test("one that does not grow is told, keeps nothing from starting, and is tried at the next boot, with " .. shell, function()
+    local guest = guest_with(shell)
+    guest:add_disk("vdc", "vol-data", 8 * MIB, { [0] = "x" })
+    has_mounted(guest, "ext4")
+    stand_in(guest, "resize2fs")
+    guest:run "boot.sh"
+    guest:write("sys/block/vdc/size", "32768\n")
+    stand_in(guest, "resize2fs", 3)
+    for _ = 1, 2 do
+      guest:report()
+      guest:run "boot.sh"
+      equal(guest:report(), { "boot", "failed 0 1 grow volume data", "ready" })
+      equal(fs.stat(guest:path "run/holos/trouble"), nil)
+    end
+    equal(guest:run("first.sh").status, 0)
+    stand_in(guest, "resize2fs")
+    guest:run "boot.sh"
+    ok(not table.concat(guest:report(), "\n"):find "grow volume")
+  end)
+
+  test("a guest without the tool says so when its disk has grown, and not before, with " .. shell, function()
+    local guest = guest_with(shell)
+    guest:add_disk("vdc", "vol-data", 8 * MIB, { [0] = "x" })
+    has_mounted(guest, "xfs") -- nobody has xfs_growfs where these tests run, or it fails on what is no mount
+    guest:run "boot.sh"
+    equal(guest:report(), { "boot", "ready" })
+    guest:write("sys/block/vdc/size", "32768\n")
+    guest:run "boot.sh"
+    ok(table.concat(guest:report(), "\n"):find("failed 0 1 grow volume data", 1, true))
+  end)
+
+  test("a volume is formatted as its file says; without mkfs.xfs the guest says what it needs, with " .. shell, function()
+    local guest = guest_with(shell, { fs = "xfs" })
+    guest:add_disk("vdc", "vol-data", 8 * MIB)
+    local before = hash.sha256(guest:read "dev/vdc")
+    if tool.find "mkfs.xfs" then skip "this machine has mkfs.xfs, so its guest has it too" end
+    guest:run "boot.sh"
+    ok(table.concat(guest:report(), "\n"):find("it needs the package xfsprogs in its image, or fs: ext4", 1, true))
+    equal(hash.sha256(guest:read "dev/vdc"), before)
+    stand_in(guest, "mkfs.xfs")
+    guest:run "boot.sh"
+    equal(calls(guest, "mkfs.xfs", "mount", "modprobe xfs"), { "modprobe xfs", "modprobe xfs", "mkfs.xfs -q -f ROOT/dev/vdc",
+      "mount -o rw ROOT/dev/vdc ROOT/srv/data" })
+    equal(guest:report(), { "boot", "ready" })
+  end)
+
+  test("a disk that holos has not made is formatted only when the host knows it to be blank, with " .. shell, function()
+    local disk = { path = "/dev/sdz", kind = "device", format = "raw" }
+    for _, is_blank in ipairs { false, true } do
+      local guest = guest_with(shell, { disk = disk, is_blank = is_blank or nil })
+      guest:add_disk("vdc", "vol-data", 8 * MIB)
+      local before = hash.sha256(guest:read "dev/vdc")
+      guest:run "boot.sh"
+      equal(hash.sha256(guest:read "dev/vdc") == before, not is_blank)
+    end
+  end)
+
+  test("a guest that runs lets its file system follow, once its kernel has heard of the new size, with " .. shell, function()
+    local guest = guest_with(shell)
+    guest:add_disk("vdc", "vol-data", 8 * MIB, { [0] = "x" })
+    has_mounted(guest, "ext4")
+    stand_in(guest, "resize2fs")
+    local prelude = ("PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin\nsleep() { echo 32768 >%s/sys/block/vdc/size; }\n"):format(
+      guest.root) -- while we wait the kernel hears of it
+    guest:write("grown.sh", guest:adapt(prelude .. volumes.grown("vol-data", 16 * MIB)))
+    local result = tool.run({ guest:path "bin/sh", guest:path "grown.sh" }, { timeout_ms = 60000 })
+    equal({ result.status, calls(guest, "resize2fs") }, { 0, { "resize2fs ROOT/dev/vdc" } })
+    equal(guest:read "var/lib/holos/volumes/vol-data", "32768\n")
+  end)
+end
