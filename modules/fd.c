@@ -113,6 +113,15 @@ static int l_try_write(lua_State *L)
     return 1;
 }
 
+/* fd:sync() -> true when what was written is on the disk | nil, message, code. Takes as long as the disk does. */
+static int l_sync(lua_State *L)
+{
+    if (fsync(sys_fd_check(L, 1)) < 0)
+        return sys_fail(L, errno, "fsync");
+    lua_pushboolean(L, true);
+    return 1;
+}
+
 /* fd.nonblocking(fd, on) -> true | nil, message, code. Sets O_NONBLOCK on the open file. */
 static int l_nonblocking(lua_State *L)
 {
@@ -152,7 +161,8 @@ static const luaL_Reg fd_functions[] = {
 };
 static const luaL_Reg fd_methods[] = {
     { "fileno", l_fileno }, { "is_open", l_is_open },   { "close", l_close },         { "dup", l_dup },
-    { "try_read", l_try_read }, { "try_write", l_try_write }, { NULL, NULL },
+    { "try_read", l_try_read }, { "try_write", l_try_write }, { "sync", l_sync },
+    { NULL, NULL },
 };
 static const luaL_Reg fd_meta[] = { { "__gc", l_close }, { "__close", l_close }, { NULL, NULL } };
 

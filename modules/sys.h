@@ -100,7 +100,8 @@ const char *sys_option_string(lua_State *L, int index, const char *name, const c
 bool sys_option_boolean(lua_State *L, int index, const char *name, bool fallback);
 
 /* -- descriptors: userdata "sys.fd" --------------------------------------------------------------------------------------
- * Methods: fileno(), close(), is_open(), dup(), try_read(max_bytes), try_write(text [, from]); __close and __gc close it. */
+ * Methods: fileno(), close(), is_open(), dup(), try_read(max_bytes), try_write(text [, from]), sync(); __close and __gc
+ * close it. */
 #define SYS_FD "sys.fd"
 
 /* Pushes a closed descriptor object; store into the result what was opened afterwards. */

@@ -4,9 +4,9 @@
 -- Effects: none of its own.
 
 local PRIMITIVES = {
-  build = true, clock = true, fd = true, fs = true, hash = true, host = true, iso = true, json = true, launch = true,
-  lock = true, net = true, poll = true, proc = true, qcow2 = true, qemu = true, qmp = true, ssh = true, sshkey = true,
-  tty = true, yaml = true,
+  build = true, clock = true, fd = true, fs = true, hash = true, host = true, http = true, iso = true, json = true,
+  launch = true, lock = true, net = true, poll = true, proc = true, qcow2 = true, qemu = true, qmp = true, ssh = true,
+  sshkey = true, tty = true, yaml = true,
 }
 
 local MAKERS = {}

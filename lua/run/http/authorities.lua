@@ -1,0 +1,50 @@
+--- Where this host keeps the certificates of the authorities that it trusts. Effects: looks for files.
+local M = {}
+
+--- Bundles as the distributions install them, in the order in which they are looked for.
+M.FILES = {
+  "/etc/ssl/certs/ca-certificates.crt",                  -- Debian, Ubuntu, Alpine, Arch, Gentoo
+  "/etc/pki/tls/certs/ca-bundle.crt",                    -- Fedora, RHEL and their like
+  "/etc/pki/ca-trust/extracted/pem/tls-ca-bundle.pem",   -- the same, newer
+  "/etc/ssl/ca-bundle.pem",                              -- openSUSE
+  "/etc/ssl/cert.pem",                                   -- Alpine, Void
+  "/etc/ca-certificates/extracted/tls-ca-bundle.pem",    -- Arch
+}
+--- Directories of one certificate a file.
+M.DIRECTORIES = { "/etc/ssl/certs", "/etc/pki/tls/certs" }
+
+local function is(world, path, kind)
+  local facts = path and world.fs.stat(path)
+  return facts ~= nil and facts.type == kind
+end
+
+-- What the user named counts or fails; it is not passed over for something that trusts others.
+local function named(world, name, kind)
+  local path = world.host.env(name)
+  if not path or path == "" then return nil end
+  if not is(world, path, kind) then return nil, ("%s names %s, which is no %s"):format(name, path, kind), "ETLS" end
+  return { [kind] = path }
+end
+
+local function first(world, list, kind)
+  for _, path in ipairs(list) do
+    if is(world, path, kind) then return { [kind] = path } end
+  end
+end
+
+--- {file=} or {directory=}; nil, message, code when there is none.
+---@param ca_file string?  counts before everything else
+function M.find(world, ca_file)
+  if ca_file then return { file = ca_file } end
+  for _, choice in ipairs { { "HOLOS_CA_FILE", "file" }, { "SSL_CERT_FILE", "file" }, { "SSL_CERT_DIR", "directory" } } do
+    local found, message, code = named(world, choice[1], choice[2])
+    if found or message then return found, message, code end
+  end
+  local found = first(world, M.FILES, "file") or first(world, M.DIRECTORIES, "directory")
+  if found then return found end
+  return nil, ("no certificates of authorities are found: HOLOS_CA_FILE, SSL_CERT_FILE and SSL_CERT_DIR are not set, and "
+    .. "there is none of %s; install the package ca-certificates or set HOLOS_CA_FILE to a file with them")
+    :format(table.concat(M.FILES, ", ")), "ETLS"
+end
+
+return M

@@ -1,0 +1,199 @@
+--- Downloads: tries that go on where the last one stopped, until the file is whole. Effects: connects, writes files.
+local answer = require "holos.run.http.answer"
+local exchange = require "holos.run.http.exchange"
+local parts = require "holos.run.http.part"
+local task = require "holos.core.task"
+local units = require "holos.core.units"
+
+local M = {}
+
+local PROGRESS_MS = 100
+local MOST_PAUSE_MS = 30000
+-- A try that brought so much is no failure in a row: a bad line ends it often, and still gets on.
+local WORTHWHILE_BYTES = 1 << 20
+
+-- What may go better the next time. The last three when something had come before: else the name or the place is wrong.
+local PASSING = { ETIMEDOUT = true, ECONNRESET = true, ETRUNCATED = true, EAGAIN = true }
+local PASSING_LATER = { ECONNECT = true, ERESOLVE = true, EPROXY = true }
+local PASSING_STATUS = { [408] = true, [429] = true, [500] = true, [502] = true, [503] = true, [504] = true }
+
+--- A URL for messages: without its user.
+function M.show(world, text)
+  local url = world.http.url(text)
+  return url and url.url or text
+end
+
+local function too_big(bytes, o)
+  return nil, ("it has %d bytes, at most %d are taken"):format(bytes, o.limit_bytes), "ETOOBIG"
+end
+
+local function check_total(total, o)
+  if o.expected_bytes and total and total ~= o.expected_bytes then
+    return nil, ("it has %d bytes, expected %d"):format(total, o.expected_bytes), "ESIZE"
+  end
+  if total and total > o.limit_bytes then return too_big(total, o) end
+  return true
+end
+
+-- -- what an answer means -----------------------------------------------------------------------------------------
+-- Each gives {offset=, limit_bytes=} to go on with the body, {whole=true}, or nil, message, code.
+
+-- The part is of no use: the next try begins from zero, at once.
+local function begin_anew(job, why)
+  job.part:forget()
+  job.is_anew = true
+  return nil, why, "EAGAIN"
+end
+
+local function take_whole(job, head)
+  local total, o = answer.length(head.fields), job.options
+  local fine, message, code = check_total(total, o)
+  if not fine then return nil, message, code end
+  fine, message, code = job.part:begin(answer.validators(head.fields), total)
+  if not fine then return nil, message, code end
+  return { offset = 0, limit_bytes = math.min(total or o.limit_bytes, o.expected_bytes or o.limit_bytes, o.limit_bytes) }
+end
+
+local function take_rest(job, head)
+  local part, o = job.part, job.options
+  local first, last, total = answer.content_range(head.fields["content-range"])
+  if part.size_bytes == 0 then return nil, "it sent a part, although the whole was asked for", "EPROTO" end
+  if first ~= part.size_bytes or not answer.is_same(part.known, answer.validators(head.fields))
+    or part.known.total and total and total ~= part.known.total then
+    return begin_anew(job, "it sent another part than was asked for")
+  end
+  local fine, message, code = check_total(total, o)
+  if not fine then return nil, message, code end
+  if last >= o.limit_bytes then return too_big(last + 1, o) end
+  part.known.total = part.known.total or total
+  return { offset = first, limit_bytes = last - first + 1 }
+end
+
+local function take_none(job, head)
+  local part, total = job.part, answer.unsatisfied_total(head.fields["content-range"])
+  if part.size_bytes == 0 then return nil, answer.status_text(416), "EHTTP", 416 end
+  local is_whole = total == part.size_bytes and (part.known.total or total) == total
+  if is_whole and answer.is_same(part.known, answer.validators(head.fields)) then return { whole = true } end
+  return begin_anew(job, "it has not what was asked for")
+end
+
+local TAKE = { [200] = take_whole, [206] = take_rest, [416] = take_none }
+
+local function judge(job, head)
+  local take = TAKE[head.status]
+  if take then return take(job, head) end
+  if PASSING_STATUS[head.status] then
+    job.retry_after_ms = answer.retry_after_ms(head.fields["retry-after"], job.world.clock.utc_ms())
+  end
+  return nil, answer.status_text(head.status), "EHTTP", head.status
+end
+
+-- -- one try ------------------------------------------------------------------------------------------------------
+
+local function tell(job, meter, host, done_bytes, is_last)
+  local now_ms = task.now_ms()
+  if not is_last and now_ms - (job.told_ms or -PROGRESS_MS) < PROGRESS_MS then return end
+  job.told_ms = now_ms
+  local total = job.part.known.total or job.options.expected_bytes
+  job.progress { done_bytes = done_bytes, total_bytes = total, bytes_per_s = meter:rate(now_ms),
+    eta_ms = meter:eta_ms(now_ms, total), host = host }
+end
+
+local function receive(job, transfer, url, plan)
+  local part = job.part
+  local done, message, code = transfer:accept { file = part.file, offset = plan.offset, limit_bytes = plan.limit_bytes,
+    hashers = part.hashers }
+  if not done then return nil, ("%s: %s"):format(part.path, message), code end
+  local meter = exchange.meter(job.options, plan.offset)
+  -- Whatever ends it, also a cancellation: what has come is in the file and in the hashes.
+  local _size <close> = setmetatable({}, { __close = function() part.size_bytes = plan.offset + transfer:received() end })
+  done, message, code = exchange.await(transfer, "try_body", function()
+    local bytes = plan.offset + transfer:received()
+    tell(job, meter, url.host, bytes)
+    return meter:see(task.now_ms(), bytes)
+  end)
+  if done then tell(job, meter, url.host, plan.offset + transfer:received(), true) end
+  return done, message, code
+end
+
+local function check_whole(job)
+  local part, o = job.part, job.options
+  local total = part.known.total
+  if total and part.size_bytes < total then
+    return nil, ("the connection ended after %d of %d bytes"):format(part.size_bytes, total), "ETRUNCATED"
+  end
+  return check_total(part.size_bytes, o)
+end
+
+local function try(job)
+  local o = job.options
+  local range, if_range = job.part:range()
+  job.retry_after_ms, job.is_anew = nil, nil
+  local transfer, head, url = exchange.open(job.world, setmetatable({ range = range, if_range = if_range }, { __index = o }))
+  if not transfer then return nil, head, url end
+  local _transfer <close> = transfer
+  job.has_answered = true
+  local plan, message, code, status = judge(job, head)
+  if not plan then return nil, message, code, status end
+  job.url = url
+  if not plan.whole then
+    local done
+    done, message, code = receive(job, transfer, url, plan)
+    if not done then return nil, message, code end
+  end
+  return check_whole(job)
+end
+
+-- -- tries --------------------------------------------------------------------------------------------------------
+
+local function is_passing(job, code, status)
+  if PASSING[code] or code == "EHTTP" and PASSING_STATUS[status] then return true end
+  return job.has_answered and PASSING_LATER[code]
+end
+
+-- How long to wait before the next try, or nil when there is none.
+local function pause_of(job, failures, code, status)
+  local o = job.options
+  if failures >= o.tries or not is_passing(job, code, status) then return nil end
+  if job.is_anew then return 0 end
+  local pause_ms = math.min(o.first_pause_ms << (failures - 1), MOST_PAUSE_MS)
+  pause_ms = math.max(pause_ms, job.retry_after_ms or 0)
+  if o.deadline_ms and task.now_ms() + pause_ms >= o.deadline_ms then return nil end
+  return pause_ms
+end
+
+local function result_of(job)
+  local part = job.part
+  local hashes, message, code = part:finish()
+  if not hashes then return nil, message, code end
+  return { size_bytes = part.size_bytes, sha256 = hashes.sha256, sha512 = hashes.sha512, etag = part.known.etag,
+    last_modified = part.known.last_modified, url = job.url.url }
+end
+
+local function tried(job, failures, message)
+  if failures < 2 then return message end
+  return ("%s (tried %d times, %s are kept)"):format(message, failures, units.format_bytes(job.part.size_bytes))
+end
+
+local function run(job)
+  local failures = 0
+  while true do
+    local before = job.part.size_bytes
+    local done, message, code, status = try(job)
+    if done then return result_of(job) end
+    failures = job.part.size_bytes - before >= WORTHWHILE_BYTES and 1 or failures + 1
+    local pause_ms = pause_of(job, failures, code, status)
+    if not pause_ms then return nil, tried(job, failures, message), code, status end
+    if pause_ms > 0 then task.wait { at_ms = task.now_ms() + pause_ms } end
+  end
+end
+
+--- See http.download; `o` is its request with all defaults.
+function M.run(world, o, progress)
+  local part, message, code = parts.open(world, o.file, M.show(world, o.url))
+  if not part then return nil, message, code end
+  local _part <close> = part
+  return run { world = world, options = o, progress = progress, part = part }
+end
+
+return M

@@ -1,0 +1,123 @@
+--- The file that a download grows in, and what is known about its bytes. Effects: reads and writes it.
+--
+-- Beside it is its sidecar, FILE.json: {url, etag, last_modified, total}. Only with that can a later call go on where this
+-- one ends; both are the caller's to remove.
+local answer = require "holos.run.http.answer"
+local task = require "holos.core.task"
+
+local M = {}
+
+local PRIVATE_MODE = tonumber("600", 8)
+local SIDECAR_BYTES = 64 * 1024
+
+local Part = {}
+Part.__index = Part
+
+--- The sidecar of a part.
+function M.sidecar(file) return file .. ".json" end
+
+--- Removes a part and its sidecar.
+function M.remove(world, file)
+  for _, path in ipairs { M.sidecar(file), file } do
+    local done, message, code = world.fs.remove(path)
+    if not done and code ~= "ENOENT" then return nil, message, code end
+  end
+  return true
+end
+
+local function known_of(world, path)
+  local text = world.fs.read(path, { max_bytes = SIDECAR_BYTES, nofollow = true })
+  local known = text and world.json.decode(text, {})
+  return type(known) == "table" and known or {}
+end
+
+-- How much of what is there can be kept.
+local function size_to_keep(part, size_bytes, url)
+  local known = part.known
+  local is_ours = known.url == url and answer.if_range(known) ~= nil
+  local fits = not known.total or math.type(known.total) == "integer" and size_bytes <= known.total
+  return is_ours and fits and size_bytes or 0
+end
+
+function Part:start_hashes()
+  self.hashers = { self.world.hash.new("sha256"), self.world.hash.new("sha512") }
+end
+
+-- What is there is hashed before anything is asked, so that no server waits for it.
+local function hash_kept(part, kept_bytes)
+  local first, second = part.hashers[1], part.hashers[2]
+  for position, hasher in ipairs { first, second } do
+    local reader <close> = part.world.fs.open(part.path, { read = true, nofollow = true })
+    local left = kept_bytes
+    while left > 0 do
+      local count, message, code = hasher:try_update_from(reader, math.min(left, 1 << 20))
+      if not count then return nil, message, code end
+      if count == 0 then return nil, part.path .. ": became shorter", "EIO" end
+      left = left - count
+      task.yield()
+    end
+    if position == #part.hashers then part.size_bytes = kept_bytes end
+  end
+  return true
+end
+
+--- Opens or makes the part at `path` for `url`; `size_bytes` of it are kept.
+---@return holos.HttpPart? part, string? message, string? code
+function M.open(world, path, url)
+  local file, message, code = world.fs.open(path, { read = true, write = true, create = true, nofollow = true,
+    mode = PRIVATE_MODE })
+  if not file then return nil, message, code end
+  local part = setmetatable({ world = world, path = path, url = url, file = file, size_bytes = 0 }, Part)
+  local guard <close> = setmetatable({}, { __close = function(self) if not self.done then part:close() end end })
+  part.known = known_of(world, M.sidecar(path))
+  part:start_hashes()
+  local size_bytes = world.fs.stat(path).size
+  local done
+  done, message, code = hash_kept(part, size_to_keep(part, size_bytes, url))
+  if not done then return nil, message, code end
+  if part.size_bytes == 0 then part.known = {} end
+  guard.done = true
+  return part
+end
+
+--- What a request says to get the rest: nothing when nothing is kept.
+function Part:range()
+  if self.size_bytes == 0 then return nil end
+  return ("bytes=%d-"):format(self.size_bytes), answer.if_range(self.known)
+end
+
+--- Begins from zero; the file itself is cut when the next body is accepted.
+function Part:forget()
+  self.size_bytes, self.known = 0, {}
+  self:start_hashes()
+end
+
+--- Begins from zero with bytes of which the server says `validators` and a total (nil: it does not).
+function Part:begin(validators, total)
+  self:forget()
+  self.known = { url = self.url, etag = validators.etag, last_modified = validators.last_modified, total = total }
+  local sidecar = M.sidecar(self.path)
+  if not answer.if_range(validators) then
+    local done, message, code = self.world.fs.remove(sidecar)
+    if done or code == "ENOENT" then return true end
+    return nil, message, code
+  end
+  -- Before the file is cut a power loss may bring back its old bytes beside the new sidecar, and then only the hash of the
+  -- whole would tell: so the old bytes go first.
+  local done, message, code = self.world.fs.truncate(self.path, 0)
+  if not done then return nil, message, code end
+  return self.world.fs.write_atomic(sidecar, self.world.json.encode(self.known), { mode = PRIVATE_MODE, sync = false })
+end
+
+--- {sha256=, sha512=} of the whole file, once; it is on the disk then.
+function Part:finish()
+  local done, message, code = self.file:sync()
+  if not done then return nil, message, code end
+  return { sha256 = self.hashers[1]:hex(), sha512 = self.hashers[2]:hex() }
+end
+
+function Part:close() self.file:close() end
+
+Part.__close = Part.close
+
+return M
