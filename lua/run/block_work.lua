@@ -90,8 +90,8 @@ local function prepare(world, work, command, opened, stderr)
     gid = who.gid, groups = who.groups, landlock = here.rules })
 end
 
---- Forks and lets go. Our copies of the descriptors are closed on return: locks on images go by open files.
----@return userdata child
+--- Forks. Our copies of the descriptors are closed on return: locks on images go by open files.
+---@return userdata child    at its gate
 ---@return userdata monitor  our end
 ---@return userdata words    what it says, to read
 local function start(world, work)
@@ -165,12 +165,14 @@ end
 ---@param what string  begins error messages: "copying data"
 ---@param tell (fun(progress: holos.BlockProgress))?
 function M.copy(world, work, what, tell)
+  -- Opened before anything is written: it is told of every write that fails, also of those that QEMU passes over.
+  local flushed <close> = err.check(what, world.fs.open(work.target.path, { read = true, nofollow = true }))
   local child, monitor, words = start(world, work)
   local _words <close> = words
   local _monitor <close> = monitor
+  io_wait.go(what, child) -- it closes a child that does not go
   local _ended <close> = ended(child)
   local ok, problem = xpcall(function()
-    io_wait.go(what, child)
     local session <close> = qmp.connect(world, monitor, { timeout_ms = M.START_MS, name = what })
     converse(session, work, what, tell or function() end)
   end, err.trace)
@@ -178,7 +180,7 @@ function M.copy(world, work, what, tell)
   local status = task.within(M.CLOSE_MS, io_wait.await, child, "try_wait")
   local said = complaint(words)
   if said or status.exit ~= 0 then error(block_job.failure(what, said or "QEMU did not end well"), 0) end
-  err.check(what, world.fs.sync(work.target.path))
+  err.check(what, flushed:sync())
 end
 
 return M

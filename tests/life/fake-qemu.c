@@ -19,6 +19,8 @@
  *   sigterm=obey          ignore
  *   exit_after_ms=0       ends by itself; with exit_code=N, and with reason=guest-panic (any of QEMU's) in a SHUTDOWN
  *                         event; reason=watchdog: by its watchdog, without one
+ *   job=done              what becomes of a job that copies a disk: stall = it gets no further; lost = nobody
+ *                         knows it any more; anything else: it fails with that text
  *   ssh=PORT              connections to the guest's sshd go to this port of the host; 0: nobody listens in the guest
  *   fail=TEXT             says TEXT on stderr and exits with 1 at the start */
 #include "fake.h"
@@ -247,6 +249,8 @@ static void run(struct fake *fake, int signals)
             struct channel *channel = &fake->channels[i];
             if (!entries[i].revents)
                 continue;
+            if (channel->client < 0 && channel->listener < 0)
+                continue;
             if (channel->client < 0)
                 accept_client(fake, channel);
             else if (channel->is_monitor)
@@ -263,6 +267,9 @@ int main(int argc, char **argv)
     fake.report = -1;
     fake.status = "running";
     read_arguments(&fake, argc, argv);
+    for (int i = 0; i < fake.channel_count; i++)
+        if (fake.channels[i].client >= 0 && strcmp(fake.settings.greeting, "never"))
+            greet(&fake, &fake.channels[i]);
     for (int i = 0; i < fake.channel_count; i++)
         if (fake.channels[i].log >= 0)
             dprintf(fake.channels[i].log, "fake-qemu: %s boots\r\n", fake.name);

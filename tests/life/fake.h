@@ -20,8 +20,8 @@ struct slice {
 /* A listening socket that came as a descriptor: a monitor, or the console. */
 struct channel {
     char id[64];
-    int listener, client, log;
-    int passed; /* the last descriptor that came along, -1 */
+    int listener, client, log; /* listener -1: it came connected */
+    int passed;                /* the last descriptor that came along, -1 */
     bool is_monitor, negotiated, hanging;
     size_t used;
     char line[LINE_BYTES];
@@ -35,7 +35,7 @@ struct forward {
 
 /* What fake-qemu.conf may set; see fake-qemu.c for the meanings. */
 struct settings {
-    char report[32], greeting[32], answer[32], powerdown[32], status[32], sigterm[32], reason[32], halt[32], fail[256];
+    char report[32], greeting[32], answer[32], powerdown[32], status[32], sigterm[32], reason[32], halt[32], job[64], fail[256];
     int report_delay_ms, shutdown_ms, exit_after_ms, exit_code, halt_after_ms, ssh;
 };
 
@@ -52,6 +52,7 @@ struct fake {
     struct forward forwards[MAX_FORWARDS];
     int forward_count;
     int presses;
+    int job_asked; /* how often query-jobs was, since there is a job; 0: there is none */
     long long report_at_ms, shutdown_at_ms, crash_at_ms, halt_at_ms; /* 0: never */
 };
 
@@ -69,6 +70,9 @@ void relay(int client, int port);
 bool lock_image(int fd);
 bool option_value(const char *options, const char *name, char *value, size_t size);
 
+/* fake_jobs.c: jobs that copy disks; false when it is no command of theirs */
+bool act_on_jobs(struct fake *fake, const char *command, struct slice arguments, char *text, size_t size);
+
 /* fake_qmp.c: the protocol */
 void greet(struct fake *fake, struct channel *channel);
 void read_monitor(struct fake *fake, struct channel *channel);
@@ -78,6 +82,7 @@ void broadcast(struct fake *fake, const char *format, ...) __attribute__((format
 
 /* fake_blocks.c: disks; what went wrong as text, NULL when nothing did */
 void add_node(const char *name, int fd);
+int file_of_node(const char *name);
 const char *act_on_blocks(struct fake *fake, struct channel *channel, const char *command, struct slice arguments,
                           bool *is_known);
 

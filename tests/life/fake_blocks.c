@@ -42,18 +42,26 @@ void add_node(const char *name, int fd)
         }
 }
 
+/* The descriptor below a disk; -1: there is none. */
+int file_of_node(const char *name)
+{
+    char file[NAME_BYTES + 8];
+    snprintf(file, sizeof file, "%s-file", name);
+    struct node *node = find_node(file);
+    return node ? node->fd : -1;
+}
+
 /* What a reader of the file sees as its disk's size. */
 static const char *resize(const char *name, long long bytes)
 {
-    char file[NAME_BYTES + 8], magic[4];
-    snprintf(file, sizeof file, "%s-file", name);
-    struct node *node = find_node(file);
+    char magic[4];
+    int fd = file_of_node(name);
     uint64_t size = htobe64((uint64_t)bytes);
-    if (!node)
+    if (fd < 0)
         return "Cannot find device= nor node_name=";
-    if (pread(node->fd, magic, 4, 0) != 4 || memcmp(magic, "QFI\xfb", 4))
-        return ftruncate(node->fd, bytes) < 0 ? "Could not resize file" : NULL;
-    return pwrite(node->fd, &size, 8, 24) == 8 ? NULL : "Could not resize image";
+    if (pread(fd, magic, 4, 0) != 4 || memcmp(magic, "QFI\xfb", 4))
+        return ftruncate(fd, bytes) < 0 ? "Could not resize file" : NULL;
+    return pwrite(fd, &size, 8, 24) == 8 ? NULL : "Could not resize image";
 }
 
 static const char *block_resize(struct fake *fake, struct channel *channel, struct slice arguments)

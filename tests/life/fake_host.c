@@ -66,6 +66,7 @@ static void set(struct settings *settings, const char *key, const char *value)
         { "sigterm", settings->sigterm, sizeof settings->sigterm, NULL },
         { "reason", settings->reason, sizeof settings->reason, NULL },
         { "halt", settings->halt, sizeof settings->halt, NULL },
+        { "job", settings->job, sizeof settings->job, NULL },
         { "fail", settings->fail, sizeof settings->fail, NULL },
         { "report_delay_ms", NULL, 0, &settings->report_delay_ms },
         { "shutdown_ms", NULL, 0, &settings->shutdown_ms },
@@ -126,6 +127,7 @@ void read_settings(struct fake *fake)
                                         .powerdown = "obey",
                                         .status = "running",
                                         .halt = "io-error",
+                                        .job = "done",
                                         .sigterm = "obey" };
     ssize_t length = readlink("/proc/self/exe", path, sizeof path - 32);
     if (length < 0)
@@ -219,6 +221,9 @@ bool lock_image(int fd)
 static void take_blockdev(struct fake *fake, const char *options)
 {
     char driver[32], name[64], path[4096];
+    text_of(member(options, "node-name"), name, sizeof name);
+    if (name[0]) /* as JSON: a format */
+        add_node(name, -1);
     if (!option_value(options, "driver", driver, sizeof driver) || (strcmp(driver, "file") && strcmp(driver, "host_device")) ||
         !option_value(options, "filename", path, sizeof path))
         return;
@@ -245,13 +250,15 @@ static void take_chardev(struct fake *fake, const char *options)
         return;
     }
     int fd = option_number(options, "fd", -1);
-    if (strncmp(options, "socket,", 7) || !strstr(options, "server=on") || fake->channel_count == MAX_CHANNELS)
+    if (strncmp(options, "socket,", 7) || fd < 0 || fake->channel_count == MAX_CHANNELS)
         return;
     if (fcntl(fd, F_GETFD) < 0)
         die("-chardev %s: File descriptor '%d' is not a socket", options, fd);
     struct channel *channel = &fake->channels[fake->channel_count++];
-    channel->listener = fd;
-    channel->client = channel->log = channel->passed = -1;
+    bool is_server = strstr(options, "server=on");
+    channel->listener = is_server ? fd : -1;
+    channel->client = is_server ? -1 : fd;
+    channel->log = channel->passed = -1;
     snprintf(channel->id, sizeof channel->id, "%s", id);
     if (option_value(options, "logfile", path, sizeof path))
         channel->log = set_descriptor(fake, path);

@@ -244,6 +244,8 @@ static void execute(struct fake *fake, struct channel *channel, const char *line
         text_of(arguments.at ? member(arguments.at, "command-line") : arguments, human, sizeof human);
         run_human(fake, human, text, sizeof text);
         answer(channel, id, "return", text);
+    } else if (act_on_jobs(fake, command, member(line, "arguments"), text, sizeof text)) {
+        answer(channel, id, "return", text);
     } else if (!act(fake, channel, command, id) && !act_below(fake, channel, line, command, id)) {
         snprintf(text, sizeof text, "{\"class\": \"CommandNotFound\", \"desc\": \"The command %s has not been found\"}",
                  command);

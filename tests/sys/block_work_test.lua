@@ -1,8 +1,10 @@
 --- Heavy work on disk images by the real QEMU without a machine, judged by qemu-img.
 
+local block_job = require "holos.run.block.job"
 local block_work = require "holos.run.block_work"
 local draft = require "holos.run.block.draft"
 local err = require "holos.core.err"
+local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local task = require "holos.core.task"
 local world = require "holos.run.world"
@@ -151,4 +153,33 @@ test("what a killed copy has left beside its target goes with the next one", fun
   tool("touch", "-d", "2 hours ago", directory .. old)
   copy(directory, { written(directory .. "/source.qcow2") }, "raw")
   ok(not world.fs.lstat(directory .. old) and world.fs.lstat(directory .. young))
+end)
+
+-- What becomes of a copy with the stand-in for QEMU, and how long that takes.
+local function with_fake(settings)
+  local directory = tmpdir()
+  local source = written(directory .. "/source.qcow2")
+  local fine, problem = pcall(copy, directory, { source }, "qcow2", { program = fake_qemu.install(settings) })
+  equal(names_in(directory), fine and "copy.qcow2 source.qcow2" or "source.qcow2")
+  return fine and "done" or tostring(problem.code) .. " " .. tostring(problem)
+end
+
+test("a QEMU that misbehaves is told in a sentence, within its time, and leaves nothing", function()
+  local start_ms, stall_ms = block_work.START_MS, block_job.STALL_MS
+  local _back <close> = setmetatable({}, { __close = function()
+    block_work.START_MS, block_job.STALL_MS = start_ms, stall_ms
+  end })
+  block_work.START_MS, block_job.STALL_MS = 500, 0
+  equal(with_fake { "job=stall" }, "ETIMEDOUT copying: nothing has moved for 0 minutes")
+  block_job.STALL_MS = stall_ms
+  for settings, wanted in pairs {
+    ["job=done"] = "done",
+    ["job=No space left on device"] = "ENOSPC copying: No space left on device",
+    ["job=Input/output error"] = "EIO copying: Input/output error",
+    ["job=lost"] = "EPROTO QEMU has forgotten the job work",
+    ["greeting=never"] = "ETIMEDOUT copying: no greeting (does another client hold the monitor?) within 0.5 s",
+    ["greeting=garbage"] = "EPROTO copying: the peer does not speak QMP",
+    ["answer=hang"] = "ETIMEDOUT copying: no answer to blockdev-backup within 0.5 s",
+    ["fail=out of luck"] = "EBLOCK copying: out of luck",
+  } do equal(with_fake { settings }, wanted) end
 end)

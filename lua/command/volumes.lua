@@ -1,0 +1,158 @@
+--- holos volumes
+local change = require "holos.use.volumes.change"
+local copy = require "holos.use.volumes.copy"
+local err = require "holos.core.err"
+local out = require "holos.command.out"
+local progress = require "holos.command.progress"
+local shared = require "holos.command.shared"
+local table_ = require "holos.core.table"
+local text = require "holos.core.text"
+local units = require "holos.core.units"
+local volumes = require "holos.use.volumes"
+
+local M = {
+  summary = "list volumes, make them larger, copy them, write them to files and back; rm moves them to the trash",
+  arguments = {
+    { name = "ACTION", choices = { "ls", "inspect", "rm", "resize", "clone", "export", "import" },
+      help = "ls, inspect, rm, resize, clone, export or import" },
+    { name = "WHAT", optional = true, repeated = true,
+      help = "inspect VOLUME; rm VOLUME…; resize VOLUME SIZE (20G, or +5G); clone VOLUME NEW; export VOLUME FILE; "
+        .. "import FILE NEW. A volume is NAME in the project in reach, or PROJECT/NAME" },
+  },
+  options = {
+    { "-a", "--all", help = "ls: the volumes of all projects" },
+    { "-q", "--quiet", help = "ls: names only" },
+    { "--disk-format", value = "FORMAT", kind = "choice", choices = { "qcow2", "raw" },
+      help = "export, import: qcow2 or raw (default: as the file's name says, else qcow2)" },
+    { "--compress", help = "export: a qcow2 file with compressed clusters" },
+    { "--size", value = "SIZE", help = "import: make it larger, 20G or +5G" },
+    { "--limit-rate", value = "BYTES", kind = "size", help = "export, import, clone: no more than so many bytes a second" },
+    { "--force", help = "export: replace a file that is there, once the new one is whole" },
+    shared.FORMAT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
+  },
+}
+
+local TALK = { notice = out.talk, warn = out.warn }
+
+local function usage(words)
+  err.raise { message = ("volumes %s: %s"):format(words[1], #words == 1 and "which volume?" or "wrong number of arguments"),
+    exit = 64, hint = "holos help volumes" }
+end
+
+-- The words behind the action, as many as there have to be.
+local function words_of(options, count)
+  local words = options.arguments
+  if #words - 1 ~= count then usage(words) end
+  return table.unpack(words, 2)
+end
+
+local function size(bytes) return bytes and units.format_bytes(bytes) or "-" end
+
+local function users_of(row)
+  return table.concat(table_.map(row.users, function(user)
+    return user.instance .. (user.running and "" or user.is_away and " (may come back)" or " (stopped)")
+  end), ", ")
+end
+
+local function show(cells)
+  for _, line in ipairs(text.columns(cells)) do out.result(text.escape_terminal(line)) end
+end
+
+local actions = {}
+
+function actions.ls(world, options)
+  words_of(options, 0)
+  local rows, warnings = volumes.rows(world, options)
+  for _, warning in ipairs(warnings) do out.warn(warning) end
+  local cells = { { "PROJECT", "VOLUME", "SIZE", "ON DISK", "FORMAT", "STATE", "INSTANCES" } }
+  for i, row in ipairs(rows) do
+    if options.quiet then out.result(row.name)
+    elseif options.format == "json" then out.result(world.json.encode(row, {})) end
+    cells[i + 1] = { row.project, row.name, size(row.size_bytes), size(row.allocated_bytes), row.format, row.state,
+      #row.users > 0 and users_of(row) or "-" }
+  end
+  if not options.quiet and options.format ~= "json" then show(cells) end
+end
+
+function actions.inspect(world, options)
+  local context, name = volumes.context(world, options, (words_of(options, 1)))
+  for _, notice in ipairs(context.notices) do out.warn(notice) end
+  local row = volumes.one(context, name)
+  if options.format == "json" then return out.result(world.json.encode(row, {})) end
+  show { { "volume", row.name }, { "project", row.project }, { "state", row.problem or row.state }, { "disk", row.path },
+    { "format", row.format }, { "file system", row.fs or "-" }, { "size", size(row.size_bytes) },
+    { "takes here", size(row.allocated_bytes) } }
+  local cells = { { "INSTANCE", "MOUNTED AT", "MODE", "STATE" } }
+  for i, user in ipairs(row.users) do
+    cells[i + 1] = { user.instance, table.concat(user.targets, " "), user.read_only and "ro" or "rw",
+      user.running and "running" or "stopped" }
+  end
+  if #row.users == 0 then return end
+  out.result ""
+  show(cells)
+end
+
+-- The project that all words lead to, and the volumes' names.
+local function one_project(world, options, words, verb)
+  local context, names = nil, {}
+  for i, word in ipairs(words) do
+    local found, name = volumes.context(world, options, word, verb)
+    if context and found.name ~= context.name then
+      err.raise { message = ("%s and %s are two projects"):format(context.name, found.name), exit = 64,
+        hint = "one project at a time" }
+    end
+    context, names[i] = context or found, name
+  end
+  for _, notice in ipairs(context.notices) do out.warn(notice) end
+  return context, names
+end
+
+function actions.rm(world, options)
+  local words = { table.unpack(options.arguments, 2) }
+  if #words == 0 then usage(options.arguments) end
+  local context, names = one_project(world, options, words, "volumes rm")
+  change.remove(context, names, TALK)
+  out.talk(("moved to the trash: %s (holos trash restore %s)"):format(table.concat(names, " "), context.name))
+end
+
+function actions.resize(world, options)
+  local word, wanted = words_of(options, 2)
+  local context, names = one_project(world, options, { word }, "volumes resize")
+  local done = change.resize(context, names[1], wanted, TALK)
+  out.talk(("%s: %s → %s; %s"):format(names[1], size(done.from_bytes), size(done.to_bytes), done.holder
+    and ("%s runs on (%s)"):format(done.holder, done.result) or "the file system in it follows at the next start"))
+end
+
+function actions.clone(world, options)
+  local from, to = words_of(options, 2)
+  local context, names = one_project(world, options, { from, to }, "volumes clone")
+  local line <close> = progress.new(world, ("cloning %s to %s"):format(names[1], names[2]))
+  local row = copy.clone(context, names[1], names[2], TALK, line.tell)
+  line:close()
+  out.talk(("%s: a copy of %s, %s"):format(names[2], names[1], size(row.size_bytes)))
+end
+
+function actions.export(world, options)
+  local word, file = words_of(options, 2)
+  local context, names = one_project(world, options, { word }, "volumes export")
+  local line <close> = progress.new(world, ("exporting %s to %s"):format(names[1], file))
+  local done = copy.export(context, names[1], file, TALK, line.tell)
+  line:close()
+  out.talk(("%s: %s as %s, takes %s here"):format(file, size(done.size_bytes), done.format, size(done.file_bytes)))
+end
+
+function actions.import(world, options)
+  local file, word = words_of(options, 2)
+  local context, name = copy.receiver(world, options, word)
+  local line <close> = progress.new(world, ("importing %s as %s"):format(file, name))
+  local done = copy.import(context, file, name, TALK, line.tell)
+  line:close()
+  out.talk(("%s: %s, volume of %s"):format(name, size(done.size_bytes), context.name))
+end
+
+function M.run(world, options)
+  actions[options.arguments[1]](world, options)
+  return 0
+end
+
+return M
