@@ -71,7 +71,7 @@ function M.open(world, path, url)
   local guard <close> = setmetatable({}, { __close = function(self) if not self.done then part:close() end end })
   part.known = known_of(world, M.sidecar(path))
   part:start_hashes()
-  local size_bytes = world.fs.stat(path).size
+  local size_bytes = world.fs.stat(path).size_bytes
   local done
   done, message, code = hash_kept(part, size_to_keep(part, size_bytes, url))
   if not done then return nil, message, code end

@@ -1,0 +1,197 @@
+--- Fetches an image into the store: what is to be in it, the download, its check, its name. Effects: connects, writes.
+--
+-- One at a time for each image: who comes second waits, and finds what the first one brought. Nothing in the store changes
+-- before the file is whole and checked; what was downloaded of it stays for the next try.
+local err = require "holos.core.err"
+local expected_ = require "holos.run.images.expected"
+local http = require "holos.run.http"
+local lock = require "holos.run.lock"
+local reference = require "holos.image.reference"
+local store = require "holos.run.images.store"
+
+local M = {}
+
+local DIRECTORY_MODE = tonumber("700", 8)
+local LOCK_TIMEOUT_MS = 6 * 60 * 60 * 1000 -- somebody else's download on a slow line
+local GONE = { [404] = true, [410] = true }
+
+---@class holos.PullOptions
+---@field newest boolean?     ask the publisher for a newer build, instead of the one that the catalogue names
+---@field is_signed boolean?  a good signature of the publisher is wanted
+---@field digest string?      "sha256:…" or "sha512:…" that it must have
+---@field url string?         where the file with that digest was, when it was locked
+---@field ca_file string?
+---@field progress fun(state: table)?  of run/http while it downloads; {phase = "checking", done_bytes, total_bytes} later
+---@field say fun(text: string)?       what happens and is worth a line
+---@field lock_timeout_ms integer?
+
+--- An entry for an address that somebody wrote, of which nothing else is known.
+---@param named table  of image/reference, kind "url"
+function M.entry_of_url(named)
+  local algorithm, hex = (named.digest or ""):match("^(%w+):(%x+)$")
+  return { url = named.url, checksum = algorithm and { [algorithm] = hex } or {}, format = reference.format_of(named.url) }
+end
+
+-- Where to look, in this order. The first one that has not gone away decides.
+local function sources_of(entry, o)
+  local dated = { url = entry.url, checksum = entry.checksum, signature = entry.signature }
+  local latest = entry.latest and { url = entry.latest.url, checksum = entry.latest.checksum, signature = entry.signature,
+    is_moving = true }
+  local locked = o.url and { url = o.url, checksum = {}, signature = entry.signature }
+  if o.digest and o.url and o.url ~= entry.url then return { locked, dated, latest } end
+  if latest and o.newest and not o.digest then return { latest, dated } end
+  return { dated, latest }
+end
+
+-- What a lock or a reference demands goes before what anybody else says.
+local function with_digest(source, digest)
+  if not digest then return source end
+  local algorithm, hex = digest:match("^(%w+):(%x+)$")
+  return { url = source.url, checksum = { url = source.signature and source.checksum.url, [algorithm] = hex },
+    signature = source.signature }
+end
+
+local function shown(entry) return entry.name and entry.name .. ":" .. entry.tag or entry.url end
+
+local function key_of(world, text) return world.hash.sha256(text):sub(1, 32) end
+
+local function pointer(world, entry)
+  if entry.name then return entry.name, entry.tag end
+  return "@url", world.hash.sha256(entry.url)
+end
+
+local function facts_of(entry)
+  return { user = entry.user, family = entry.family, os = entry.os, share_driver = entry.share_driver,
+    least_memory_mib = entry.least_memory_mib, quirks = entry.quirks }
+end
+
+-- What the store is to say of where an image came from.
+local function source_of(world, entry, source, more)
+  more.url, more.kind = source.url, entry.name and "catalogue" or "url"
+  more.pulled_at = world.clock.iso(world.clock.utc_ms())
+  return more
+end
+
+-- The image that has this digest already.
+local function present(world, state, expected)
+  if expected.algorithm == "sha256" then return store.of_digest(world, state, "sha256:" .. expected.hex) end
+  if expected.algorithm ~= "sha512" then return nil end
+  for _, image in ipairs((store.list(world, state))) do
+    if image.source.sha512 == expected.hex then return image end
+  end
+end
+
+-- What the image's name, or its address, points at now.
+local function stored(world, state, entry, digest)
+  return store.find(world, state, { kind = entry.name and "name" or "url", name = entry.name, tag = entry.tag, url = entry.url,
+    digest = digest })
+end
+
+local function name_it(world, state, entry, image, source)
+  local name, tag = pointer(world, entry)
+  store.tag(world, state, name, tag, image.digest, facts_of(entry), source)
+  return stored(world, state, entry)
+end
+
+local function part_of(world, state, url)
+  local directory = state:cache(world) .. "/downloads"
+  err.check("cache", world.fs.mkdir_all(directory, DIRECTORY_MODE))
+  return ("%s/%s.part"):format(directory, key_of(world, url))
+end
+
+local function download(world, part, source, o)
+  local got, message, code, status = http.download(world, { url = source.url, file = part, ca_file = o.ca_file,
+    allow_http = reference.is_loopback(reference.host(source.url)) }, o.progress)
+  if got then return got end
+  err.raise { message = message, code = code or "EHTTP", status = status,
+    hint = code ~= "EHTTP" and code ~= "ETLS" and "what came is kept: the next try goes on there" or nil }
+end
+
+local function refuse(world, part, source, expected, got)
+  http.remove(world, part)
+  err.raise { code = "ECHECKSUM", message = ("%s: has the %s digest %s, and %s was expected (%s says so)"):format(source.url,
+    expected.algorithm, got[expected.algorithm], expected.hex, expected.said_by == "list" and source.checksum.url
+    or "the catalogue or the lock"), hint = "nothing of it was kept" }
+end
+
+-- A publisher that replaces its newest build replaces its list at another moment: it is asked once more.
+local function require_expected(world, state, part, source, expected, got, o)
+  if not expected.algorithm or got[expected.algorithm] == expected.hex then return expected end
+  if source.is_moving and expected.said_by == "list" then
+    local again = expected_.of(world, state, source, o)
+    if got[again.algorithm] == again.hex then return again end
+  end
+  refuse(world, part, source, expected, got)
+end
+
+local function checking(o)
+  return o.progress and function(done_bytes, total_bytes)
+    o.progress { phase = "checking", done_bytes = done_bytes, total_bytes = total_bytes }
+  end
+end
+
+local function fetch(world, state, entry, source, expected, o)
+  local part = part_of(world, state, source.url)
+  local got = download(world, part, source, o)
+  expected = require_expected(world, state, part, source, expected, got, o)
+  local is_signed = expected_.judge_image(world, state, source, part, o) or expected.is_signed
+  local from = source_of(world, entry, source, { sha512 = got.sha512, is_signed = is_signed })
+  local ok, image = pcall(store.add, world, state, part, { format = entry.format, source = from, facts = facts_of(entry),
+    digest = "sha256:" .. got.sha256, move = true, on_progress = checking(o) })
+  if ok or err.is(image, "EIMAGE") then http.remove(world, part) end -- else it is there for the next try
+  if not ok then error(image, 0) end
+  return name_it(world, state, entry, image, from)
+end
+
+local function from_source(world, state, entry, source, o)
+  local wanted = with_digest(source, o.digest)
+  local expected = expected_.of(world, state, wanted, o)
+  local image = present(world, state, expected)
+  if not image then return fetch(world, state, entry, wanted, expected, o), "pulled" end
+  local from = source_of(world, entry, source, { sha512 = image.source.sha512,
+    is_signed = expected.is_signed or image.source.is_signed })
+  return name_it(world, state, entry, image, from), "present"
+end
+
+-- What another process brought while we waited for it.
+local function brought(world, state, entry, before, o)
+  local now = stored(world, state, entry, o.digest)
+  if not now then return nil end
+  local changed = not before or before.source.pulled_at ~= now.source.pulled_at
+  return changed and (now.source.is_signed or not o.is_signed) and now or nil
+end
+
+-- The sources one after the other, as long as those before have gone away.
+local function try_sources(world, state, entry, o)
+  local sources = sources_of(entry, o)
+  for position, source in ipairs(sources) do
+    local ok, image, how = pcall(from_source, world, state, entry, source, o)
+    if ok then return image, how end
+    local problem = image
+    if not err.is_failure(problem) or not GONE[problem.status] or not sources[position + 1] then error(problem, 0) end
+    if o.say then o.say(("%s: %s is gone, %s is asked for"):format(shown(entry), source.url, sources[position + 1].url)) end
+  end
+end
+
+--- Fetches an image, unless the store has what it is to be. Raises what keeps it from that.
+---@param entry holos.ImageEntry  or of M.entry_of_url
+---@param o holos.PullOptions?
+---@return holos.Image image
+---@return "pulled"|"present" how
+function M.pull(world, state, entry, o)
+  o = setmetatable({}, { __index = o })
+  local before, has_waited = stored(world, state, entry), false
+  if before and before.source.is_signed then o.is_signed = true end -- what was signed once is not taken without
+  err.check("state directory", world.fs.mkdir_all(state:locks(), DIRECTORY_MODE))
+  local _held <close> = lock.take(world, ("%s/+pull-%s.lock"):format(state:locks(), key_of(world, shown(entry))), {
+    name = "the pull of " .. shown(entry), timeout_ms = o.lock_timeout_ms or LOCK_TIMEOUT_MS,
+    on_wait = function(owner)
+      has_waited = true
+      if o.say then o.say(("%s: %s fetches it"):format(shown(entry), owner)) end
+    end })
+  local theirs = has_waited and brought(world, state, entry, before, o)
+  if theirs then return theirs, "present" end
+  return try_sources(world, state, entry, o)
+end
+
+return M

@@ -1,0 +1,119 @@
+--- pull: images of names into the store, several at a time. Effects: through run/images.
+local catalogue = require "holos.image.catalogue"
+local catalogue_ = require "holos.use.catalogue"
+local err = require "holos.core.err"
+local pull = require "holos.run.images.pull"
+local reference = require "holos.image.reference"
+local table_ = require "holos.core.table"
+local task = require "holos.core.task"
+
+local M = {}
+
+M.PARALLEL = 4
+
+local function usage(message, hint) err.raise { message = message, code = "EUSAGE", exit = 64, hint = hint } end
+
+--- What is to be fetched for a text; raises when it names nothing that can be.
+---@param known table  of image/catalogue
+---@return {text: string, shown: string, entry: holos.ImageEntry, digest: string?} wanted
+function M.wanted(world, known, text)
+  local named, message, hint = reference.parse(text)
+  if not named then usage(message, hint) end
+  if named.kind == "path" then usage(("%s is a file: there is nothing to fetch"):format(text)) end
+  if named.kind == "digest" then usage("a digest alone does not say where to fetch it", "name it: debian:12@" .. text) end
+  if named.kind == "url" then
+    local entry = pull.entry_of_url(named)
+    return { text = text, shown = named.url:match("[^/?#]+$") or named.url, entry = entry, digest = named.digest }
+  end
+  local entry, reason, help = catalogue.find(known, named.name, named.tag, world.host.architecture())
+  if not entry then
+    err.raise { message = ("%s: %s"):format(text, reason), code = "ENOIMAGE", hint = help }
+  end
+  return { text = text, shown = entry.name .. ":" .. entry.tag, entry = entry, digest = named.digest }
+end
+
+-- Two names for one image are one download.
+local function without_doubles(list)
+  local seen, kept = {}, {}
+  for _, wanted in ipairs(list) do
+    local key = wanted.entry.name and wanted.shown .. (wanted.digest or "") or wanted.entry.url
+    if not seen[key] then kept[#kept + 1] = wanted end
+    seen[key] = true
+  end
+  return kept
+end
+
+local function fetch(world, state, wanted, options, talk)
+  local image, how = pull.pull(world, state, wanted.entry, { newest = options.newest, is_signed = options.signed,
+    digest = wanted.digest, url = wanted.url, say = talk.say,
+    progress = function(at) talk.progress(wanted.shown, at) end })
+  talk.done(wanted.shown, image, how)
+  return image
+end
+
+-- One failure does not keep the others from coming.
+local function attempt(world, state, wanted, options, talk)
+  local ok, result = pcall(fetch, world, state, wanted, options, talk)
+  if ok then return { wanted = wanted, image = result } end
+  if not err.is_failure(result) then error(result, 0) end
+  talk.failed(wanted.shown, result)
+  return { wanted = wanted, problem = result }
+end
+
+--- Fetches all that is wanted, and gives what came of each in its place. Raises nothing that one of them alone has met.
+---@param list table[]  of M.wanted
+---@param options {newest: boolean?, signed: boolean?, parallel: integer?}
+---@param talk {say: fun(text), progress: fun(name, state), done: fun(name, image, how), failed: fun(name, problem)}
+---@return {wanted: table, image: holos.Image?, problem: holos.Error?}[]
+function M.all(world, state, list, options, talk)
+  return task.map(without_doubles(list), options.parallel or M.PARALLEL, function(wanted)
+    return attempt(world, state, wanted, options, talk)
+  end)
+end
+
+--- Raises what kept any of them from coming.
+function M.require_all(results)
+  local problems = {}
+  for _, result in ipairs(results) do
+    if result.problem then problems[#problems + 1] = result end
+  end
+  if #problems == 0 then return end
+  local first = problems[1]
+  err.raise { code = first.problem.code, hint = first.problem.hint, exit = first.problem.exit,
+    message = #problems == 1 and ("%s: %s"):format(first.wanted.shown, first.problem.message)
+      or ("%d of %d images could not be fetched; the first: %s: %s"):format(#problems, #results, first.wanted.shown,
+        first.problem.message) }
+end
+
+--- The names of `words`, of a project's services where a word is one, or of all of them.
+---@param services table<string, table>?  of the project in reach
+---@param words string[]
+---@return string[] texts
+function M.names(services, words)
+  local texts = {}
+  for _, word in ipairs(words) do
+    local service = services and services[word]
+    if service and not (service.image and service.image.name) then
+      usage(("the image of the service %s is no name"):format(word), "files are there, and nothing fetches them")
+    end
+    texts[#texts + 1] = service and service.image.name or word
+  end
+  return texts
+end
+
+--- The images of all services that start, each once; files are there or they are not.
+---@return string[] texts
+function M.of_services(services)
+  local texts, seen = {}, {}
+  for _, name in ipairs(table_.keys(services)) do
+    local image = services[name].is_enabled ~= false and services[name].image
+    local text = image and image.name
+    if text and not seen[text] then texts[#texts + 1], seen[text] = text, true end
+  end
+  return texts
+end
+
+--- The catalogue of this host.
+function M.catalogue(world) return catalogue_.load(world) end
+
+return M
