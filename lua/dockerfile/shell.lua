@@ -38,10 +38,12 @@ local function read_name(state)
   return name
 end
 
-local function lookup(state, name)
+-- `has_word`: something is said for when it is not set.
+local function lookup(state, name, has_word)
   local value = state.environment[name]
   local seen = value and state.matched or state.unmatched
   seen[name] = true
+  if value == nil and not has_word then state.bare[name] = true end
   return value
 end
 
@@ -99,7 +101,7 @@ local function with_word(state, from, name, operator)
   state.at = state.at + #operator
   local word = read_until(state, "}", is_pattern)
   if not word then return not state.message and missing(state, from, '"}"') or nil end
-  local value = lookup(state, name)
+  local value = lookup(state, name, not is_pattern)
   if state.skip_unset and value == nil then return state.text:sub(from, state.at - 1) end
   local is_blank = value == nil or #operator == 2 and value == ""
   return choose[kind](state, value, is_blank, word, name)
@@ -245,7 +247,8 @@ end
 
 local function state_of(text, environment, o)
   return {
-    text = text, at = 1, depth = 0, environment = environment, matched = {}, unmatched = {}, escape = o.escape or "\\",
+    text = text, at = 1, depth = 0, environment = environment, matched = {}, unmatched = {}, bare = {},
+    escape = o.escape or "\\",
     raw_quotes = o.raw_quotes, raw_escapes = o.raw_escapes or false, skip_quotes = o.skip_quotes, skip_unset = o.skip_unset,
     most_bytes = o.most_bytes or M.most_bytes, budget = o.budget or M.budget(),
   }
@@ -264,7 +267,8 @@ end
 ---@param environment table<string, string>
 ---@param o holos.dockerfile.ShellOptions?
 ---@return string? result
----@return string|{matched: table<string, true>, unmatched: table<string, true>} seen  or the message
+---@return string|{matched: table, unmatched: table, bare: table} seen  sets of names, or the message; bare are those that are
+---        not set where nothing is said for that
 ---@return string? hint
 function M.word(text, environment, o)
   local state = state_of(text, environment, o or {})

@@ -4,7 +4,9 @@
 local conformance = require "tests.support.conformance"
 local directives = require "holos.dockerfile.directives"
 local dockerfile = require "tests.support.dockerfile"
+local evaluate = require "holos.dockerfile.evaluate"
 local heredoc = require "holos.dockerfile.heredoc"
+local instructions = require "holos.dockerfile.instructions"
 local json_form = require "holos.dockerfile.json_form"
 local parse = require "holos.dockerfile.parse"
 local words = require "holos.dockerfile.words"
@@ -126,6 +128,38 @@ test("directives", function()
     if case.cmdline then equal(ast.directives.syntax, case.cmdline) end
   end
   equal(directives.parse "# nothing = FOO bar", nil)
+end)
+
+test("sources and destinations of COPY", function()
+  for _, case in ipairs(tables.TestCopyHeredoc) do
+    local said = instructions.read(parse.parse(case.dockerfile).instructions[1])
+    local wanted, contents = case.sourcesAndDest, {}
+    for position, doc in ipairs(said.inline) do
+      contents[position] = { Path = doc.name, Data = doc.content, Expand = doc.expands }
+    end
+    equal({ said.target, said.sources, contents }, { wanted.DestPath, wanted.SourcePaths or {}, wanted.SourceContents or {} })
+  end
+end)
+
+test("heredocs of RUN", function()
+  for _, case in ipairs(tables.TestRunHeredoc) do
+    local said = instructions.read(parse.parse(case.dockerfile).instructions[1])
+    local docs = {}
+    for position, doc in ipairs(said.heredocs) do
+      docs[position] = { Name = doc.name, Data = doc.body, Chomp = doc.strips_tabs or nil }
+    end
+    equal({ said.words or { said.text }, said.text ~= nil, docs }, { case.command, case.shell, case.files or {} })
+  end
+end)
+
+test("instructions that are wrong", function()
+  for _, name in ipairs { "TestErrorCases", "TestErrorCasesHeredoc" } do
+    for _, case in ipairs(tables[name]) do
+      local recipe, findings = evaluate.read(case.dockerfile)
+      equal(recipe, nil, case.name)
+      ok(findings[1].message:find(case.expectedError, 1, true), case.name .. ": " .. findings[1].message)
+    end
+  end
 end)
 
 test("no row is left out", function()
