@@ -37,6 +37,7 @@ local M = {}
 ---@field read function?         path → text | nil, message; also of files that others include or extend
 ---@field show function?         path → how a user would write it
 ---@field sniff function?        path of an image → "qcow2", "raw" or nil, from its first bytes
+---@field image function?        what `image:` names beside paths → what is known of it (compose/normalize/machine) | nil
 ---@field image_bytes function? (path, format) → the size of the disk in an image of that format, nil when it cannot be read
 ---@field name string?           the project's name, whatever the files say
 ---@field env_file function?     {path, required, format} → holos.EnvFile | nil, message, hint; absent: none is read
@@ -182,7 +183,7 @@ function M.normalize(state)
   state.project = normalize.project(state.tree, {
     name = project_name(state), directory = options.directory, files = file_names(state),
     profiles = active_profiles(state), marks = marks.lookup(state, state.files),
-    facts = { sniff = options.sniff or function() end, read = reader(state) },
+    facts = { sniff = options.sniff or function() end, read = reader(state), image = options.image or function() end },
     report = reporter(state, state.findings), place = placer(state),
     warn = reporter(state, state.warnings),
   })

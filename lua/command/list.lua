@@ -8,7 +8,8 @@ M.GROUPS = {
   { title = "a project's life", names = {
     "init", "edit", "validate", "config", "plan", "up", "scale", "start", "stop", "restart", "rm", "down" } },
   { title = "looking and going in", names = { "ps", "ls", "graph", "args", "networks", "logs", "events", "exec", "console" } },
-  { title = "keeping order", names = { "pull", "volumes", "trash", "state", "upgrade-hardware", "supervise", "doctor" } },
+  { title = "images", names = { "images", "pull", "verify", "rmi", "prune" } },
+  { title = "keeping order", names = { "volumes", "trash", "state", "upgrade-hardware", "supervise", "doctor" } },
   { title = "about holos", names = { "help", "version", "licenses", "schema", "gen", "lua" } },
 }
 

@@ -1,9 +1,11 @@
 --- Progress of commands that change something: rows in place on a terminal, one line for each change elsewhere.
 --- Effects: writes to standard error, when something happens and at no other time.
+local lazy = require "holos.core.lazy"
 local out = require "holos.command.out"
 local render = require "holos.plan.render"
 local task = require "holos.core.task"
 local text = require "holos.core.text"
+local transfers = lazy "holos.command.transfers"
 local units = require "holos.core.units"
 
 local M = {}
@@ -22,6 +24,7 @@ function M.new(world, verb)
   for _, name in ipairs { "notice", "warn", "planned", "on_start", "on_change", "on_end" } do
     talk[name] = function(...) return Talk[name](talk, ...) end
   end
+  function talk.transfers() return transfers.new(world) end
   return talk
 end
 

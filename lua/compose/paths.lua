@@ -1,5 +1,6 @@
 --- Paths of the host in a document: "~" and relative ones become absolute. Pure.
 local path = require "holos.core.path"
+local reference = require "holos.image.reference"
 local tables = require "holos.core.table"
 
 local M = {}
@@ -53,7 +54,7 @@ local RARE_KEYS = tables.keys(RARE)
 
 -- Calls visit(container, key, …) for every place of a service that can hold a path; … are the keys that lead there.
 local function each_place(service, visit)
-  visit(service, "image", "image")
+  if service.image and reference.is_path(service.image) then visit(service, "image", "image") end
   for position, mount in ipairs(service.volumes) do
     if mount and mount.kind == "bind" then visit(mount, "source", "volumes", position) end
   end

@@ -2,10 +2,10 @@
 --
 -- Documents are as they are written, so paths stand in short forms too. What has not the expected form is left for the
 -- schema to explain, and "~" means the same everywhere.
-local image = require "holos.compose.image"
 local locations = require "holos.compose.schema.locations"
 local path = require "holos.core.path"
 local paths = require "holos.compose.paths"
+local reference = require "holos.image.reference"
 local schema = require "holos.core.schema"
 local tables = require "holos.core.table"
 local volumes = require "holos.compose.volumes"
@@ -68,7 +68,7 @@ end
 
 function M.forms.image(container, key, directory)
   local text = container[key]
-  if type(text) == "string" and image.is_path(text) and not text:find("^%a+://") then
+  if type(text) == "string" and reference.is_path(text) then
     container[key] = absolute(text, directory)
   end
 end

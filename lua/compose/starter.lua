@@ -11,7 +11,8 @@ name: $NAME
 
 services:
   web:                          # a kind of machine; its instances are called web-0, web-1, ...
-    # The disk that root disks start from: a local qcow2 or raw image with cloud-init. It is never written to.
+    # The disk that root disks start from: a local qcow2 or raw image with cloud-init, or one of the image store, such as
+    # debian:12. It is never written to.
 $ADVICE    image: $IMAGE
 $KIND    # replicas: 2               # so many machines of this kind
     vm:
@@ -64,27 +65,29 @@ local function user_for(image)
 end
 
 -- A path as a YAML scalar, with the start that makes any name a path.
-local function written_path(image)
-  local is_path = image:find("^%.?%.?/") or image:find("^~/")
+local function written_path(image, is_name)
+  local is_path = is_name or image:find("^%.?%.?/") or image:find("^~/")
   local name = is_path and image or "./" .. image
-  if name:find("^[%w/._~+@-]+$") then return name end
+  if name:find("^[%w/._~+@-]+$") or is_name and name:find("^[%w._-]+:[%w._-]+$") then return name end
   return '"' .. name:gsub('[\\"]', "\\%0"):gsub("%$", "$$") .. '"'
 end
 
 -- What has to be said of an image beside its path.
 local function kind_lines(options)
   local lines = options.format and ("    image_format: %s\n"):format(options.format) or ""
+  if options.is_name then return lines end
   if base_of(options.image or ""):find("^alpine") then return lines .. "    image_os: openrc\n" end
   return lines .. "    # image_os: plain           # for a guest without cloud-init\n"
 end
 
 --- The file's text.
----@param options {name: string, image: string?, format: string?, architecture: string}  `image` as the user would write it;
----  absent: one that has to be fetched first. `format` where the name does not tell it
+---@param options {name: string, image: string?, format: string?, is_name: boolean?, architecture: string}  `image` as the
+---  user would write it; absent: one that has to be fetched first. `format` where the name does not tell it; is_name: of the
+---  image store
 function M.text(options)
   local file = M.image_for(options.architecture)
-  local values = { NAME = written_name(options.name), IMAGE = written_path(options.image or file), KIND = kind_lines(options),
-    USER = ("%-" .. USER_COLUMNS .. "s"):format(user_for(options.image or file)),
+  local values = { NAME = written_name(options.name), IMAGE = written_path(options.image or file, options.is_name),
+    KIND = kind_lines(options), USER = ("%-" .. USER_COLUMNS .. "s"):format(user_for(options.image or file)),
     ADVICE = options.image and "" or ADVICE:gsub("%$FILE", file) }
   return (TEXT:gsub("%$(%u+)", values))
 end

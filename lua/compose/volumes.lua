@@ -195,8 +195,11 @@ function M.from_long(long)
 end
 
 --- How a directory is shared: as the file says, else by what guests of this kind have: Debian's cloud kernels lack 9p.
----@param os string  of the image
+---@param image {os: string, share_driver: string?}?  of the service
 ---@return "9p"|"virtiofs"
-function M.driver(mount, os) return mount.driver or (os == "plain" and "9p" or "virtiofs") end
+function M.driver(mount, image)
+  local os = image and image.os or "plain"
+  return mount.driver or image and image.share_driver or (os == "plain" and "9p" or "virtiofs")
+end
 
 return M

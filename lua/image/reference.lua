@@ -1,5 +1,6 @@
 --- What `image:` may name: a file, an image of the catalogue or the store, an address, a digest. Pure.
-local container = require "holos.image.container"
+local lazy = require "holos.core.lazy"
+local container = lazy "holos.image.container"
 
 local M = {}
 

@@ -60,12 +60,12 @@ end
 local function wanted_by(project, instances, is_running)
   local wanted = { memory_bytes = 0, vcpus = 0, count = 0 }
   for _, item in ipairs(instances) do
-    local vm = project.services[item.service].vm
+    local service = project.services[item.service]
     if not is_running[item.name] then
-      wanted.memory_bytes = wanted.memory_bytes + ((vm.memory_mib or machine.DEFAULT_MEMORY_MIB) << 20)
+      wanted.memory_bytes = wanted.memory_bytes + (machine.memory_mib(service) << 20)
       wanted.count = wanted.count + 1
     end
-    wanted.vcpus = math.max(wanted.vcpus, vm.vcpu)
+    wanted.vcpus = math.max(wanted.vcpus, service.vm.vcpu)
   end
   return wanted
 end

@@ -1,6 +1,7 @@
 --- What differs between the recorded spec of an instance and the wanted one, field by field. Pure.
 local first = require "holos.plan.diff.first"
 local guest = require "holos.plan.diff.guest"
+local image_ = require "holos.plan.image"
 local schema = require "holos.core.schema"
 local service = require "holos.compose.schema.service"
 local table_ = require "holos.core.table"
@@ -49,22 +50,12 @@ local function address_words(nics)
   return words(addresses)
 end
 
--- File names are enough where they differ.
-local function tell_image(from, to)
-  local before, now = from[1] or "none", to[1] or "none"
-  if before == now then return before .. " replaced", before .. " replaced" end
-  local short_before, short_now = before:match("[^/]*$"), now:match("[^/]*$")
-  if short_before ~= short_now then return short_before, short_now end
-  return before, now
-end
-
 --- Version 1 of the explicit field list: the recorded and the wanted spec are compared here and nowhere else.
 --- key: where the file says it; what a change of it needs is written there, in compose/schema. Only what follows from
 --- other services has its class here. at: where it stands in a spec, of fields that a running machine can take over.
 M.FIELDS = {
-  { name = "image", key = "image", get = function(s)
-      return { s.image.path, s.image.format, s.image.mtime_ns, s.image.inode }
-    end, tell = tell_image },
+  { name = "image", key = "image", get = function(s) return image_.identity(s.image) end,
+    tell = function(_, _, recorded, wanted) return image_.change(recorded.image, wanted.image) end },
   { name = "image_os", key = "image_os", get = function(s) return s.image.os end },
   { name = "memory", key = "vm.memory_mb", get = function(s) return s.vm.memory_mib end, show = mib },
   { name = "vcpu", key = "vm.vcpu", get = function(s) return s.vm.vcpu end },
@@ -141,7 +132,11 @@ function M.changes(recorded, wanted)
     if not table_.deep_equal(from, to) then
       local show = field.show or plain
       local from_text, to_text
-      if field.tell then from_text, to_text = field.tell(from, to) else from_text, to_text = show(from), show(to) end
+      if field.tell then
+        from_text, to_text = field.tell(from, to, recorded, wanted)
+      else
+        from_text, to_text = show(from), show(to)
+      end
       changes[#changes + 1] = { name = field.name, class = class_of(field, recorded, wanted), key = field.key,
         from = from_text, to = to_text, at = field.at }
     end
@@ -181,7 +176,8 @@ end
 function M.keep(recorded, wanted)
   local spec = table_.copy(wanted)
   for _, key in ipairs { "image", "disk_bytes", "user", "instance_id" } do spec[key] = table_.copy(recorded[key]) end
-  if wanted.disk_bytes > recorded.disk_bytes and table_.deep_equal(wanted.image, recorded.image) then
+  local is_same = table_.deep_equal(image_.identity(wanted.image), image_.identity(recorded.image))
+  if wanted.disk_bytes > recorded.disk_bytes and is_same then
     spec.disk_bytes = wanted.disk_bytes
   end
   spec.cloud_init = table_.copy(recorded.cloud_init)

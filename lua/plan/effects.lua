@@ -63,11 +63,21 @@ local function key_of(service, file)
   return file.what == "cdrom" and first.is_iso and first.path == file.path and "iso" or file.what
 end
 
+local function add_image(list, project, service)
+  local image, where = service.image, where_of(project, service, "image")
+  local name = image and (image.shown or image.name)
+  if image and image.path then
+    list:add("reads", image.path, name and ("%s, base image of"):format(name) or "base image of", where, service.name)
+  elseif image then
+    list:add("fetches", name, ("from %s, base image of"):format(image.host or "nowhere"), where, service.name)
+  end
+end
+
 local function add_reads(list, project, facts)
   for _, read in ipairs(facts.reads) do list:add("reads", read.path, read.why) end
   for _, name in ipairs(project.order) do
     local service = project.services[name]
-    if service.image then list:add("reads", service.image.path, "base image of", where_of(project, service, "image"), name) end
+    add_image(list, project, service)
     for _, file in ipairs(machine.host_files(service)) do
       list:add("reads", file.path, file.what .. " of", where_of(project, service, "%s", key_of(service, file)), name)
     end
@@ -100,7 +110,7 @@ end
 -- Disks of an instance that are not there yet: {bytes, what}.
 local function disks_of(service, facts, is_new)
   local made = {}
-  local base = service.image and facts.images[service.image.path]
+  local base = service.image and service.image.path and facts.images[service.image.path]
   if is_new then
     made[1] = { what = "root disk", bytes = machine.disk_bytes(service.vm.disk_bytes, base and base.size_bytes or 0) }
   end
@@ -216,7 +226,7 @@ local function add_processes(list, project, facts)
     local drops = facts.uid == 0 and not service.vm.run_as_root
     list:add("runs", "QEMU", drops and "a process each, without root's rights, for" or "a process each, for", nil, item.name)
     for _, mount in ipairs(service.mounts) do
-      local is_virtiofs = mount.kind == "bind" and volumes.driver(mount, (service.image or {}).os) == "virtiofs"
+      local is_virtiofs = mount.kind == "bind" and volumes.driver(mount, service.image) == "virtiofs"
       if is_virtiofs then list:add("runs", "virtiofsd", "one for each shared directory, for", nil, item.name) end
     end
   end

@@ -12,7 +12,7 @@ end
 
 --- Guests without a seed that they are known to read tell nothing: what runs is all that is known of them.
 function M.tells_nothing(spec)
-  return not spec.image.path or spec.boot ~= nil and spec.boot.kernel ~= nil
+  return not (spec.image.path or spec.image.name) or spec.boot ~= nil and spec.boot.kernel ~= nil
 end
 
 --- What `up` waits for at the end.

@@ -1,6 +1,7 @@
 --- A project as a graph: its services and what they need, their networks, volumes, shares and ports, in words that every
 --- drawing shows. Pure.
 local gate = require "holos.plan.gate"
+local image = require "holos.plan.image"
 local network = require "holos.plan.network"
 local path = require "holos.core.path"
 local table_ = require "holos.core.table"
@@ -52,7 +53,7 @@ end
 
 local function image_of(service)
   if service.boot and service.boot.kernel then return path.base(service.boot.kernel) end
-  return service.image and path.base(service.image.path) or "blank disk"
+  return image.label(service.image)
 end
 
 local function service_of(project, service, known)

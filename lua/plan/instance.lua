@@ -40,8 +40,10 @@ function M.list(project, record)
   return instances
 end
 
---- The login user where the file names none: plain guests have root only, the seed's default is ubuntu.
-function M.default_user(os) return os == "plain" and "root" or "ubuntu" end
+--- The login user where the file names none: the image's own where that is known, root of plain guests, who have no other;
+--- the seed's default is ubuntu.
+---@param image {os: string, user: string?}
+function M.default_user(image) return image.user or (image.os == "plain" and "root" or "ubuntu") end
 
 -- Without an image nobody knows what runs: nothing of cloud-init is expected.
 local function os_of(service) return service.image and service.image.os or "plain" end
@@ -70,7 +72,7 @@ local function mounts_of(context, service)
       set_volume(copy, context)
     elseif mount.kind == "bind" then
       copy.tag = "share" .. (position - 1)
-      copy.driver = volumes.driver(mount, os_of(service))
+      copy.driver = volumes.driver(mount, service.image)
     end
     mounts[position] = copy
   end
@@ -101,12 +103,14 @@ local function hosts_id(context, nics)
   return context.hosts_ids[key]
 end
 
+-- One that is still to be fetched has a name and no path.
 local function image_of(service, facts)
   local image = service.image
   if not image then return { os = os_of(service) }, 0 end
-  local base = facts.images[image.path]
-  return { path = image.path, format = image.format, os = image.os, size_bytes = base.size_bytes, mtime_ns = base.mtime_ns,
-    inode = base.inode }, base.size_bytes
+  local base = image.path and facts.images[image.path] or { size_bytes = 0 }
+  return { path = image.path, format = image.format, os = image.os, size_bytes = image.path and base.size_bytes,
+    mtime_ns = base.mtime_ns, inode = base.inode, name = image.name and (image.shown or image.name), digest = image.digest,
+    family = image.family }, base.size_bytes
 end
 
 --- The spec of one instance.
@@ -123,7 +127,7 @@ function M.spec(context, service, instance)
     generation = pinned and pinned.generation or M.GENERATION,
     project = project.name, service = service.name, index = instance.index, name = name,
     uuid = recorded and recorded.uuid or identity.uuid(facts.sha256, project.name, name),
-    user = service.cloud_init.user or M.default_user(image.os), image = image,
+    user = service.cloud_init.user or M.default_user(service.image or image), image = image,
     disk_bytes = machine.disk_bytes(service.vm.disk_bytes, base_bytes),
     vm = machine.vm(context, service, pinned), boot = machine.boot(service), cdroms = machine.cdroms(service),
     rtc = service.rtc, nics = network.nics(context, service, name), ports = ports.of_instance(service, instance.index),

@@ -4,11 +4,15 @@ local table_ = require "holos.core.table"
 
 local M = {}
 
---- Where nothing says how much.
-M.DEFAULT_MEMORY_MIB = 512
+local DEFAULT_MEMORY_MIB = 512
 local DEFAULT_DISK_BYTES = 20 << 30
 local SECTOR_BYTES = 512
 local READABLE_BY_OTHERS = 4
+
+--- The memory of a service: what the file says, else as much as most guests need, or its image is known to need.
+function M.memory_mib(service)
+  return service.vm.memory_mib or math.max(DEFAULT_MEMORY_MIB, service.image and service.image.least_memory_mib or 0)
+end
 
 --- Root disks are at least as large as their base and sparse; whole sectors.
 function M.disk_bytes(wanted, base_bytes)
@@ -55,7 +59,7 @@ function M.vm(context, service, recorded)
     model = recorded.vm.cpu_model
   end
   return {
-    vcpu = vm.vcpu, cpu_quota = vm.cpu_quota, memory_mib = vm.memory_mib or M.DEFAULT_MEMORY_MIB, accel = chosen,
+    vcpu = vm.vcpu, cpu_quota = vm.cpu_quota, memory_mib = M.memory_mib(service), accel = chosen,
     uefi = is_uefi(service), machine = machine_of(vm.machine, recorded, facts.qemu.machines), machine_wanted = vm.machine,
     cpu_model = model, cpu_model_wanted = vm.cpu_model,
     extra_args = vm.extra_args, allow_paths = vm.allow_paths, run_as_root = vm.run_as_root,

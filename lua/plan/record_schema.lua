@@ -24,6 +24,7 @@ local port = schema.integer { least = 1, most = 65535 }
 local count = schema.integer { least = 0 }
 local number = schema.parsed { accepts = { integer = true, number = true }, parse = function(value) return value end }
 local id = schema.integer { least = 1 }
+local digest = schema.text { pattern = "sha256:" .. ("%x"):rep(64), wanted = "a digest" }
 
 --- A list; JSON made of an empty Lua table that nobody called a list is one too.
 local function list(of)
@@ -104,7 +105,7 @@ end
 local function spec_rule(choice)
   -- Without a path: a blank disk.
   local image = record({ os = line }, { path = path, format = choice { "qcow2", "raw" }, size_bytes = count,
-    mtime_ns = schema.integer {}, inode = schema.integer {} })
+    mtime_ns = schema.integer {}, inode = schema.integer {}, name = line, digest = digest, family = line })
   return record({
     project = line, service = line, index = count, name = instance_name, hostname = line, uuid = line, instance_id = line,
     user = line, image = image, disk_bytes = id, vm = vm_rule(choice), nics = list(nic_rule(choice)),
@@ -153,7 +154,7 @@ M.record = record({
 }, { files = list(path) })
 
 --- The parts of a spec and of a record that lists of instances show. Who looks at these looks at nothing else.
-M.glanced_spec = record({ project = line, service = line, name = instance_name, image = record({}, { path = path }),
+M.glanced_spec = record({ project = line, service = line, name = instance_name, image = record({}, { path = path, name = line }),
   vm = record { accel = word, vcpu = id, memory_mib = id }, nics = list(record({}, { address = address })) },
   { restart = restart_rule(open), post_start = hooks })
 M.glanced = record { schema = record { major = id, minor = count }, name = line,

@@ -1,5 +1,6 @@
 --- Plans as text. Pure.
 local consent = require "holos.plan.consent"
+local image = require "holos.plan.image"
 local path = require "holos.core.path"
 local table_ = require "holos.core.table"
 local text = require "holos.core.text"
@@ -39,7 +40,7 @@ end
 --- "tiny.qcow2, 1 vCPU, 512 MiB, disk 20 GiB, 127.0.0.1:8080 → 80, ./www at /srv/www read-only"
 ---@param directory string?  the project's, for short paths
 function M.describe.instance(spec, directory)
-  local words = { spec.image.path and spec.image.path:match("[^/]+$") or "blank disk", spec.vm.vcpu .. " vCPU",
+  local words = { image.label(spec.image), spec.vm.vcpu .. " vCPU",
     units.format_bytes(spec.vm.memory_mib << 20), "disk " .. units.format_bytes(spec.disk_bytes) }
   if spec.boot and spec.boot.kernel then words[#words + 1] = "kernel " .. path.short(spec.boot.kernel, directory) end
   for _, cdrom in ipairs(spec.cdroms or {}) do words[#words + 1] = "CD-ROM " .. path.short(cdrom.path, directory) end

@@ -11,16 +11,21 @@ local M = {}
 function M.services(project)
   return table_.map(project.order, function(name)
     local service = project.services[name]
-    return { name = name, image = service.image and service.image.path, replicas = service.replicas, vcpu = service.vm.vcpu,
-      memory_mib = service.vm.memory_mib,
+    return { name = name, image = service.image and (service.image.name or service.image.path), replicas = service.replicas,
+      vcpu = service.vm.vcpu, memory_mib = service.vm.memory_mib,
       needs = table_.map(service.depends_on, function(dependency) return dependency.service end) }
   end)
+end
+
+local function image_text(image)
+  if not image then return "-" end
+  return image:find("^/") and path.base(image) or image
 end
 
 local function service_rows(services)
   local rows = { { "  SERVICE", "IMAGE", "REPLICAS", "VCPU", "MEMORY", "NEEDS" } }
   for _, service in ipairs(services) do
-    rows[#rows + 1] = { "  " .. service.name, service.image and path.base(service.image) or "-", tostring(service.replicas),
+    rows[#rows + 1] = { "  " .. service.name, image_text(service.image), tostring(service.replicas),
       tostring(service.vcpu), service.memory_mib and units.format_bytes(service.memory_mib << 20) or "default",
       #service.needs > 0 and table.concat(service.needs, " ") or "-" }
   end

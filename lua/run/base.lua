@@ -1,30 +1,74 @@
---- Base images of a project: looked at before QEMU ever reads them. Effects: reads them.
-local check = require "holos.image.check"
+--- Base images of a project: looked at before QEMU ever reads them, and held against what disks were made from.
+--- Effects: reads them; waits while they are hashed.
+local err = require "holos.core.err"
+local lazy = require "holos.core.lazy"
+local hash = lazy "holos.run.images.hash"
+local intake = lazy "holos.run.images.intake"
+local name_ = lazy "holos.plan.image"
+local store = lazy "holos.run.images.store"
 
 local M = {}
 
 --- Facts about one base image.
----@return table facts  {path, format, size_bytes (virtual), mtime_ns, inode} or {path, error}
+---@return table facts  {path, format, size_bytes (virtual), mtime_ns, inode} or {path, error, hint}
 function M.look(world, file, format)
   local stat, message = world.fs.stat(file)
   if not stat then return { path = file, error = message } end
   if stat.type ~= "file" then return { path = file, error = ("%s: is a %s, not a disk image"):format(file, stat.type) } end
-  local info, reason, code = world.qcow2.info(file)
-  local complaint = check.base(info, file, format, code, reason)
-  if complaint then return { path = file, error = complaint } end
+  local complaint, hint, _, info = intake.look(world, file, file, format)
+  if complaint then return { path = file, error = complaint, hint = hint } end
   return { path = file, format = format, size_bytes = format == "qcow2" and info.virtual_bytes or stat.size_bytes,
     mtime_ns = stat.mtime_ns, inode = stat.inode }
 end
 
---- Base images of a project, each looked at once.
+--- Base images of a project, each looked at once; those that are still to be fetched are not among them.
 ---@return table<string, table> images  by path, as from `look`
 function M.of_project(world, project)
   local images = {}
   for _, name in ipairs(project.order) do
     local image = project.services[name].image
-    if image then images[image.path] = images[image.path] or M.look(world, image.path, image.format) end
+    if image and image.path then images[image.path] = images[image.path] or M.look(world, image.path, image.format) end
   end
   return images
+end
+
+local function refuse_gone(spec, image, message)
+  err.raise { message = ("%s: its base %s is gone, and no store has it: %s"):format(spec.name, name_.exact(image), message),
+    code = "EBASEGONE", hint = "its disk is untouched and needs just this one: " .. image.digest }
+end
+
+local function refuse_changed(spec, image, found)
+  err.raise { message = ("%s: %s is not what its disk was made from: it has %s, and %s is wanted"):format(spec.name,
+    image.path, found, image.digest), code = "EBASECHANGED",
+    hint = "its disk is untouched; fetch or import that image again, and it is mended" }
+end
+
+-- An image of a store may have been moved, or put back from a copy: what counts is its digest.
+local function require_digest(world, state, spec)
+  local image = spec.image
+  local stat, message = world.fs.stat(image.path)
+  if not stat then
+    local elsewhere = store.of_digest(world, state, image.digest)
+    if not elsewhere then refuse_gone(spec, image, message) end
+    image.path = elsewhere.path
+  end
+  if hash.is_stamped(world, state, image.path, image.digest) then return end
+  local found = hash.file(world, image.path)
+  if found ~= image.digest then refuse_changed(spec, image, found) end
+  hash.stamp(world, state, image.path, image.digest)
+end
+
+--- Refuses to run an overlay over a base that is no longer the one it was made from. Looks are enough as long as they are the
+--- same; else the digest decides, of images that have one.
+function M.require_same(world, state, spec)
+  local image = spec.image
+  if not image.path then return end
+  local stat, message = world.fs.stat(image.path)
+  if stat and stat.mtime_ns == image.mtime_ns and stat.inode == image.inode then return end
+  if image.digest then return require_digest(world, state, spec) end
+  err.check(spec.name, stat, message)
+  err.raise { message = ("%s: %s was replaced since this disk was made from it"):format(spec.name, image.path),
+    code = "EBASECHANGED", hint = "put the old image back, or `holos down` and `holos up` for a new disk" }
 end
 
 return M

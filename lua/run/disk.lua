@@ -1,7 +1,10 @@
 --- Root overlays, volumes, firmware variables and seeds as files. Effects: creates and grows them; deletes nothing.
 local contents = require "holos.run.contents"
 local err = require "holos.core.err"
+local lazy = require "holos.core.lazy"
+local base = lazy "holos.run.base"
 local keys = require "holos.run.keys"
+local manifest = lazy "holos.image.manifest"
 local path = require "holos.core.path"
 local disks = require "holos.plan.qemu.disks"
 local seed = require "holos.plan.seed"
@@ -13,19 +16,20 @@ local SHARED_MODE = tonumber("755", 8)
 local FILE_MODE, DIRECTORY_MODE = tonumber("600", 8), tonumber("700", 8)
 
 --- Refuses to run an overlay over a base that is no longer the one it was made from.
-function M.require_same_base(world, spec)
-  if not spec.image.path then return end
-  local stat = err.check(spec.name, world.fs.stat(spec.image.path))
-  if stat.mtime_ns ~= spec.image.mtime_ns or stat.inode ~= spec.image.inode then
-    err.raise { message = ("%s: %s was replaced since this disk was made from it"):format(spec.name, spec.image.path),
-      code = "EBASECHANGED", hint = "put the old image back, or `holos down` and `holos up` for a new disk" }
-  end
+function M.require_same_base(world, state, spec)
+  if spec.image.path then base.require_same(world, state, spec) end
+end
+
+-- Images of a store are called by their digest, wherever it lies.
+local function is_overlay_of(backing, image)
+  if backing == image.path then return true end
+  return backing ~= nil and image.digest ~= nil and manifest.of_file_name(path.base(backing)) == image.digest
 end
 
 --- A disk that lies there already is taken only when it was made from this base.
 function M.require_overlay_of(world, spec, file)
   local info = err.check(spec.name, world.qcow2.info(file))
-  if info.backing == spec.image.path then return end
+  if is_overlay_of(info.backing, spec.image) then return end
   err.raise { message = ("%s: %s is there, made from %s and not from %s"):format(spec.name, file, info.backing or "nothing",
     spec.image.path), code = "EEXIST", hint = "move it away; it is not overwritten" }
 end

@@ -142,7 +142,7 @@ function M.start(world, launching)
       exit = before and before.exit })
   end
   stop.end_shares(world, before)
-  disk.require_same_base(world, spec)
+  disk.require_same_base(world, state, spec)
   disk.create_sources(world, spec)
   launching.anonymous = disk.create_anonymous(world, state, spec, launching.anonymous or {})
   disk.write_seed(world, state, spec, launching.hosts)

@@ -10,7 +10,7 @@ local KEPT = { "name", "project", "service", "user", "restart", "healthcheck", "
 function M.of(entry)
   local spec = {}
   for _, key in ipairs(KEPT) do spec[key] = entry.spec[key] end
-  spec.image = { path = entry.spec.image.path }
+  spec.image = { path = entry.spec.image.path, name = entry.spec.image.name }
   spec.boot = entry.spec.boot and { kernel = entry.spec.boot.kernel }
   spec.app = entry.spec.app and { working_dir = entry.spec.app.working_dir, user = entry.spec.app.user }
   spec.environment = entry.spec.environment and {}

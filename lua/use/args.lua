@@ -1,6 +1,7 @@
 --- args: the command lines of QEMU that `up` would run, or that a recorded project would be started with. Effects: reads only.
 local explain = require "holos.plan.explain"
 local facts_ = require "holos.run.facts"
+local images = require "holos.use.images"
 local launch = require "holos.run.launch"
 local leases = require "holos.run.leases"
 local ports = require "holos.run.ports"
@@ -58,6 +59,7 @@ end
 ---@return table[] rows  {instance, service, program, argv, options = as of plan/explain, runs_otherwise = true?}
 ---@return string[] warnings
 function M.of_file(context, word)
+  images.require_here(context.project)
   local prepared = prepare.specs(context)
   local project, rows = context.project, table_.list {}
   leases.recall(context.world, context.state, prepared.record)

@@ -4,6 +4,7 @@
 local catalogue = require "holos.image.catalogue"
 local err = require "holos.core.err"
 local load_ = require "holos.script.load"
+local table_ = require "holos.core.table"
 
 local M = {}
 
@@ -53,6 +54,13 @@ function M.load(world)
   local known = catalogue.new()
   for _, file in ipairs(M.files(world)) do read(world, known, file) end
   return known
+end
+
+--- The images that can be had by name on this host.
+---@return holos.ImageEntry[]
+function M.list(world)
+  local architecture = world.host.architecture()
+  return table_.filter(catalogue.list(M.load(world)), function(entry) return entry.architecture == architecture end)
 end
 
 return M

@@ -2,11 +2,11 @@
 local environment = require "holos.use.environment"
 local err = require "holos.core.err"
 local files = require "holos.use.files"
-local image = require "holos.compose.image"
 local normalize = require "holos.compose.normalize"
 local path = require "holos.core.path"
 local paths = require "holos.compose.paths"
 local project = require "holos.use.project"
+local reference = require "holos.image.reference"
 local replace = require "holos.run.replace"
 local starter = require "holos.compose.starter"
 
@@ -20,7 +20,7 @@ local FALLBACK_NAME = "my-stack"
 local function images_in(world, directory)
   local names = {}
   for _, entry in ipairs(world.fs.list(directory) or {}) do
-    local is_usable = image.is_path(entry.name) and utf8.len(entry.name) and not image.check(entry.name)
+    local is_usable = reference.is_path(entry.name) and utf8.len(entry.name) and reference.parse(entry.name)
     local stat = is_usable and world.fs.stat(path.join(directory, entry.name))
     if stat and stat.type == "file" then names[#names + 1] = entry.name end
   end
@@ -29,7 +29,8 @@ end
 
 -- Raises why an image that was asked for cannot be one. A name without a path is one when such a file is here.
 local function require_usable(name, is_here)
-  local message, hint = image.check((image.is_path(name) or not is_here) and name or "./" .. name)
+  local named, message, hint = reference.parse((reference.is_path(name) or not is_here) and name or "./" .. name)
+  if named then message = nil end
   if not utf8.len(name) then message = "its name is no UTF-8" end
   if not message then return end
   err.raise { message = "--image: " .. message, code = "EUSAGE", exit = 64, hint = hint }
@@ -39,7 +40,8 @@ end
 function M.file_of(world, name) return paths.resolve(name, world.host.working_directory(), world.host.environ()) or name end
 
 --- The image that the file is to name: what was asked for, else the only one that is here.
----@return {image: string?, format: string?}  `format` where the name does not tell it
+---@return {image: string?, format: string?, is_name: boolean?}  `format` where the name does not tell it; is_name: of an
+---  image of the store, no file
 function M.image(world, asked)
   local here = world.host.working_directory()
   local found = images_in(world, here)
@@ -48,7 +50,8 @@ function M.image(world, asked)
   local file = M.file_of(world, name)
   local is_here = world.fs.stat(file) ~= nil
   if asked then require_usable(name, is_here) end
-  local is_known = not is_here or image.format_of(name) or project.format_of(world, file)
+  if not is_here and not reference.is_path(name) then return { image = name, is_name = true } end
+  local is_known = not is_here or reference.format_of(name) or project.format_of(world, file)
   return { image = name, format = not is_known and "raw" or nil }
 end
 
@@ -98,9 +101,10 @@ end
 function M.text(world, options)
   local chosen, directory, here = M.image(world, options.image), directory_of(world, options), world.host.working_directory()
   local image_path = chosen.image
-  if image_path and directory ~= here and not image_path:find("^~/") then image_path = path.absolute(image_path, here) end
+  local is_seen_from_here = image_path and not chosen.is_name and not image_path:find("^~/")
+  if is_seen_from_here and directory ~= here then image_path = path.absolute(image_path, here) end
   chosen.text = starter.text { name = name_for(options, directory), image = image_path, format = chosen.format,
-    architecture = world.host.architecture() }
+    is_name = chosen.is_name, architecture = world.host.architecture() }
   chosen.image = chosen.image or starter.image_for(world.host.architecture())
   return chosen
 end
@@ -123,7 +127,7 @@ function M.run(world, options)
   local file = path.absolute(target, here)
   made.file, made.kept, made.notice = target, M.make_room(world, target, options), docker_notice(world, options)
   replace.create(world, file, made.text, FILE_MODE)
-  made.is_missing = world.fs.stat(M.file_of(world, made.image)) == nil
+  made.is_missing = not made.is_name and world.fs.stat(M.file_of(world, made.image)) == nil
   return made
 end
 

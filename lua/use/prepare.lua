@@ -94,7 +94,7 @@ end
 --- The same, to be shown: with what `up` does beside it.
 function M.preview(context, words)
   local prepared = M.make(context, words)
-  warnings.foresee(context, prepared.plan)
+  warnings.foresee(context, prepared.plan, words)
   return prepared
 end
 

@@ -5,6 +5,7 @@ local environment = require "holos.use.environment"
 local err = require "holos.core.err"
 local files = require "holos.use.files"
 local record = lazy "holos.run.record"
+local resolve = lazy "holos.use.resolve"
 local select_ = lazy "holos.use.select"
 local state_ = require "holos.run.state"
 local table_ = require "holos.core.table"
@@ -36,6 +37,16 @@ local function noting(world, reads, why)
   return setmetatable({ fs = setmetatable({ read = read }, { __index = world.fs }) }, { __index = world })
 end
 
+-- function(text) → what is known of the image of this name, as of use/resolve. Many services share one, so each is
+-- looked at once.
+local function image_finder(world, options)
+  local known = {}
+  return function(text)
+    known[text] = known[text] or table.pack(resolve.known(world, state_.locate(world, options), text))
+    return table.unpack(known[text], 1, known[text].n)
+  end
+end
+
 --- What compose files are loaded with.
 ---@param found holos.FoundFiles
 ---@return holos.LoadOptions load_options
@@ -61,6 +72,7 @@ function M.load_options(world, found, options)
     env_file = function(entry) return environment.of_service(of_services, entry, variables.lookup, warnings) end,
     show = function(name) return environment.shown(world, name) end,
     sniff = function(name) return M.format_of(world, name) end,
+    image = image_finder(world, options),
     image_bytes = function(name, format) return M.image_bytes(world, name, format) end }, variables
 end
 

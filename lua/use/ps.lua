@@ -1,6 +1,7 @@
 --- ps and ls: what is, without locks and without the network. Effects: reads; asks monitors;
 --- starts supervisors that are missing.
 local err = require "holos.core.err"
+local image = require "holos.plan.image"
 local observe = require "holos.run.observe"
 local record_ = require "holos.run.record"
 local restart = require "holos.plan.restart"
@@ -24,7 +25,7 @@ function M.row(world, state, record, name, seen)
   local spec, is_kept = record.instances[name].spec, record.instances[name].kept ~= nil
   local now = seen.runtime or {}
   local disk = world.fs.stat(state:instance(record.name, name) .. "/root.qcow2")
-  return { project = record.name, service = spec.service, name = name, image = (spec.image.path or ""):match("[^/]+$"),
+  return { project = record.name, service = spec.service, name = name, image = image.name(spec.image),
     state = seen.state, status = seen.text .. (is_kept and ", config changed" or ""), running = seen.running,
     accel = spec.vm.accel, vcpu = spec.vm.vcpu, memory_mib = spec.vm.memory_mib,
     disk_bytes = disk and disk.allocated_bytes or 0, address = M.address(spec),

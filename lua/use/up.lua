@@ -3,6 +3,7 @@ local change = require "holos.use.change"
 local err = require "holos.core.err"
 local expired = require "holos.use.expired"
 local hooks = require "holos.use.hooks"
+local images = require "holos.use.images"
 local journal = require "holos.run.journal"
 local lease = require "holos.plan.lease"
 local prepare = require "holos.use.prepare"
@@ -44,6 +45,9 @@ end
 --- Durable intent, before anything is done: an interrupted `up` is finished by the next one or removed by `down`.
 local function record_intent(context, prepared)
   local record, project = prepared.record, context.project
+  local _images <close> = images.hold(context, prepared.plan.intents, function(name)
+    return prepared.plan.intents[name].is_new_disk or not (record.instances[name] and record.instances[name].disk_made)
+  end)
   record.directory, record.files = project.directory, project.files
   record.hosts = prepared.hosts
   record.leases.uid = lease.uid(project, record, prepared.facts)
@@ -108,9 +112,10 @@ end
 --- Brings the project up.
 ---@param words string[]  services; none = all
 ---@param talk table      notice, warn, planned(plan), on_start, on_change, on_end; ask(plan): answers by instance, nil for
----                       none; absent where nobody can be asked
+---                       none; absent where nobody can be asked; transfers(): what downloads are told through
 ---@return table prepared
 function M.run(context, words, talk)
+  images.ensure(context, words, talk)
   local prepared, open = carry_out(context, words, talk)
   if prepared then return prepared end
   local answers = talk.ask(open) -- nobody waits for the lock while a person thinks

@@ -25,10 +25,10 @@ function M.require_images(project, images)
   local findings = {}
   for _, name in ipairs(project.order) do
     local wanted = project.services[name].image
-    local key, image = ("services.%s.image"):format(name), wanted and images[wanted.path]
+    local key, image = ("services.%s.image"):format(name), wanted and wanted.path and images[wanted.path]
     if image and image.error then
       local file, line, column = (project.marks[key] or ""):match("^(.*):(%d+):(%d+)$")
-      findings[#findings + 1] = { path = key, message = image.error, file = file, line = line, column = column }
+      findings[#findings + 1] = { path = key, message = image.error, hint = image.hint, file = file, line = line, column = column }
     end
   end
   if #findings > 0 then err.findings(findings) end

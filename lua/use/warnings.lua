@@ -1,6 +1,7 @@
 --- What is to be said of a plan beside what it does. Effects: reads only.
 local capacity = require "holos.plan.capacity"
 local expired = require "holos.use.expired"
+local images = require "holos.use.images"
 local lazy = require "holos.core.lazy"
 local neighbours = require "holos.plan.neighbours"
 local ports = require "holos.plan.ports"
@@ -31,8 +32,10 @@ local function launches(plan)
   return false
 end
 
---- Adds to a plan that is only shown where the machines that it launches would go.
-function M.foresee(context, plan)
+--- Adds to a plan that is only shown what is fetched before it, and where the machines that it launches would go.
+---@param words string[]  services; none = all
+function M.foresee(context, plan, words)
+  images.foresee(context, plan, words)
   local foreseen = launches(plan) and scope.foreseen(context.world, context.name)
   if not foreseen then return end
   plan.warnings[#plan.warnings + 1] = foreseen.warning

@@ -151,7 +151,7 @@ holos.yaml:2:7: services.a.extends: there is no service "nothing" in holos.yaml
     one of another file: {file: FILE, service: nothing}
 holos.yaml:2:25: services.a.replicas: expected a whole number from 0 to 253, got "many"
 holos.yaml:4:3: services.c: "image" is missing
-    name a local qcow2 or raw file: image: ./debian.qcow2
+    name a system, image: debian:12, or a local file, image: ./debian.qcow2
 3 errors; nothing was changed.
 ]])
 end)

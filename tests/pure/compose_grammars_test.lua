@@ -1,41 +1,11 @@
--- The small grammars of a compose file: images, conditions, tests, access rights, plain scalars. Ports, mounts and what
+-- The small grammars of a compose file: conditions, tests, access rights, plain scalars. Ports, mounts and what
 -- runs in a guest have tests of their own.
 
 local depends = require "holos.compose.depends"
 local health = require "holos.compose.health"
-local image = require "holos.compose.image"
 local json = require "holos.core.json"
 local permissions = require "holos.compose.permissions"
 local scalar = require "holos.compose.scalar"
-
-test("images are paths by their look", function()
-  for _, text in ipairs { "./a", "../a", "/a", "~/a", "a.qcow2", "images/a.raw", "A.QCOW2", "noble.img",
-    "./postgres:16" } do
-    equal(image.check(text), nil, text)
-  end
-  local refused = {
-    { "postgres:16", "is a container image" }, { "nginx", "is a container image" },
-    { "node:20-bookworm", "is a container image" }, { "docker.io/library/debian:12", "is a container image" },
-    { "ghcr.io/a/b@sha256:00", "is a container image" }, { "debian:12", "images by name are not available yet" },
-    { "almalinux", "images by name are not available yet" }, { "debian", "images by name are not available yet" },
-    { "ubuntu:noble", "images by name are not available yet" },
-    { "https://x/y.qcow2", "images from the network are not available yet" },
-    { "./x.vmdk", ".vmdk images are not read" }, { "./x.iso", "is a CD-ROM" },
-    { "./x\ny.raw", "control character" },
-  }
-  for _, case in ipairs(refused) do
-    ok((image.check(case[1]) or ""):find(case[2], 1, true), case[1] .. ": " .. tostring(image.check(case[1])))
-  end
-end)
-
-test("what to write instead of a container image", function()
-  local function hint(text) return select(2, image.check(text)) end
-  ok(hint("postgres:16"):find("cloud_init: {packages: [postgresql]}", 1, true))
-  ok(hint("docker.io/library/redis:7"):find("cloud_init: {packages: [redis-server]}", 1, true))
-  ok(hint("acme/app"):find("cloud_init: {packages: [...], runcmd: [...]}", 1, true))
-  equal(hint("debian:12"), "fetch its cloud image, and name the file: ./debian-12.qcow2")
-  equal(hint("ubuntu"), "fetch its cloud image, and name the file: ./ubuntu.qcow2")
-end)
 
 test("conditions in Docker's words and in ours", function()
   equal(depends.parse_condition "service_healthy", "healthy")

@@ -142,7 +142,7 @@ test("keys that nobody knows are found in included files too", function()
     ["sub/a.yaml"] = "servces: {}\nservices:\n  a:\n    imgae: x\n" }, [[
 sub/a.yaml:1:1: servces: unknown key; did you mean "services"?
 sub/a.yaml:3:3: services.a: "image" is missing
-    name a local qcow2 or raw file: image: ./debian.qcow2
+    name a system, image: debian:12, or a local file, image: ./debian.qcow2
 sub/a.yaml:4:5: services.a.imgae: unknown key; did you mean "image"?
 3 errors; nothing was changed.
 ]])

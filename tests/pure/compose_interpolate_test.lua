@@ -104,7 +104,7 @@ end)
 
 test("what is wrong with a blank names the variable that is not set", function()
   equal(complaints("services: {web: {image: \"$A${B}\", replicas: \"$B\"}}"), [[
-holos.yaml:1:18: services.web.image: is empty; expected the path of a disk image
+holos.yaml:1:18: services.web.image: is empty; expected the name or the path of a disk image
     variables here are not set: A, B
 holos.yaml:1:35: services.web.replicas: expected a whole number from 0 to 253, got ""
     a variable here is not set: B

@@ -7,7 +7,7 @@ local LUA = source.list("lua", "%.lua$")
 -- directory of lua/ -> what its files may require, by directory. A directory that is not here may require nothing.
 local MAY_REQUIRE = {
   core = "core",
-  compose = "core compose",
+  compose = "core compose image",
   plan = "core plan compose",
   dockerfile = "core dockerfile",
   systemd = "core systemd",

@@ -27,7 +27,7 @@ test("init: a file that validates once its image is there, and says how to get i
   ok(files.read(directory .. "/holos.yaml"):find("curl %-LO https://%S+/" .. name:gsub("%p", "%%%0")))
   local before = holos(directory, "validate")
   equal(before.status, 2)
-  ok(before.stderr:find("^holos.yaml:10:5: services.web.image: .* does not exist\n"), before.stderr)
+  ok(before.stderr:find("^holos.yaml:11:5: services.web.image: .* does not exist\n"), before.stderr)
   image(directory .. "/" .. name)
   local after = holos(directory, "validate")
   equal({ after.status, after.stderr }, { 0, "" })
@@ -72,6 +72,14 @@ test("init: the image that is named, the only one that is here, one whose name d
   equal(holos(directory, "init", "-o", "below/holos.yaml").status, 0)
   equal(holos(directory .. "/below", "validate").status, 0)
   ok(holos(directory, "init", "--image", "alpine.qcow2", "-o", "-").stdout:find("image_os: openrc\n", 1, true))
+end)
+
+test("init: an image of the store is named as it is", function()
+  local directory = place "shop"
+  equal(holos(directory, "init", "--image", "debian:12").status, 0)
+  local text = files.read(directory .. "/holos.yaml")
+  ok(text:find("    image: debian:12\n    # replicas:", 1, true) and text:find("user: debian ", 1, true), text)
+  equal(holos(directory, "validate", "-q").status, 0)
 end)
 
 test("init: no image of a container, and none that is no disk", function()

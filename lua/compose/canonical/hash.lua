@@ -48,6 +48,11 @@ local function sources_of(project, service, digest)
   return sources
 end
 
+-- Which image a name stands for changes from pull to pull.
+local function image_of(image)
+  return image and image.name and { name = image.name, os = image.os } or image
+end
+
 -- Nothing, and an empty list of it, are the same.
 local function present(value)
   if type(value) == "table" and next(value) == nil then return nil end
@@ -61,6 +66,7 @@ end
 function M.text(project, name, digest)
   local service, counted = project.services[name], {}
   for _, field in ipairs(M.FIELDS) do counted[field] = present(service[field]) end
+  counted.image = image_of(service.image)
   counted.mounts, counted.sources = mounts_of(service.mounts), sources_of(project, service, digest)
   return M.VERSION .. "\n" .. json.encode(counted)
 end

@@ -1,14 +1,31 @@
 --- The machine of a service: image, vm, boot, CD-ROMs, clock, platform. Pure.
-local image = require "holos.compose.image"
+local reference = require "holos.image.reference"
 local tables = require "holos.core.table"
 
 local M = {}
 
+-- One of the image store: what it is known to be is handed in, and does not depend on whether it is there already.
+local function named_image(name, service, context)
+  if service.image_format then
+    context.report({ "services", name, "image_format" }, "an image of the store has its format; this is for paths", "leave it out")
+  end
+  local known, message, hint = context.facts.image(service.image)
+  if message then context.report({ "services", name, "image" }, message, hint) end
+  local image = tables.copy(known or {})
+  image.name = service.image
+  image.os = service.image_os or image.os or "systemd"
+  return image
+end
+
 --- What the root disk starts from; nil when it is blank.
-function M.image(service, facts)
-  if not service.image then return nil end
-  local format = service.image_format or image.format_of(service.image) or facts.sniff(service.image) or "qcow2"
-  return { path = service.image, format = format, os = service.image_os }
+---@return {path: string?, format: string?, os: string, name: string?, digest: string?, user: string?, family: string?,
+---  share_driver: string?, least_memory_mib: integer?, quirks: table?, host: string?}?
+function M.image(name, service, context)
+  local named, facts = service.image, context.facts
+  if not named then return nil end
+  if not reference.is_path(named) then return named_image(name, service, context) end
+  local format = service.image_format or reference.format_of(named) or facts.sniff(named) or "qcow2"
+  return { path = named, format = format, os = service.image_os or "systemd" }
 end
 
 --- `vm` without the sizes, which holos.compose.normalize.sizes lays in.

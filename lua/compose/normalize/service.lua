@@ -83,12 +83,12 @@ local function is_enabled(profiles, wanted)
 end
 
 --- One service of the project, in the shape of holos.Service.
----@param context table  {facts = {sniff, read}, report, warn, place, profiles = {[name] = true}, default_networks,
+---@param context table  {facts = {sniff, read, image}, report, warn, place, profiles = {[name] = true}, default_networks,
 ---  no_cloud_init}
 function M.make(name, service, context)
   local vm = machine.vm(service.vm)
   local made = {
-    name = name, replicas = sizes.fill(context, name, service, vm), image = machine.image(service, context.facts), vm = vm,
+    name = name, replicas = sizes.fill(context, name, service, vm), image = machine.image(name, service, context), vm = vm,
     ports = service.ports, mounts = storage.name_mounts(name, service.volumes),
     depends_on = make_dependencies(service.depends_on), cloud_init = make_cloud_init(name, service.cloud_init, context),
     stop_grace_ms = service.stop_grace_period, healthcheck = make_healthcheck(service.healthcheck),

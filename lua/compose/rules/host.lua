@@ -1,7 +1,7 @@
 --- Checks of images against what the host has, and of what a guest without cloud-init can do. Pure: the facts are handed in.
 local lazy = require "holos.core.lazy"
-local image_ = lazy "holos.compose.image"
 local nearby = lazy "holos.compose.rules.nearby"
+local reference = require "holos.image.reference"
 local tables = require "holos.core.table"
 local units = lazy "holos.core.units"
 
@@ -29,11 +29,11 @@ end
 
 -- What somebody who named an image that is not there may have meant.
 local function advise_image(file, facts, project)
-  local images = tables.filter(nearby.names(file, facts), function(name) return image_.is_path(name) end)
+  local images = tables.filter(nearby.names(file, facts), function(name) return reference.is_path(name) end)
   local close = nearby.nearest(file, images, project)
   if close then return ('did you mean "%s"?'):format(close) end
   if #images > 0 then return "images there: " .. table.concat(images, " ", 1, math.min(#images, LISTED)) end
-  return "put a qcow2 or raw image there; `holos init -o -` says where one is to be had"
+  return "put a qcow2 or raw image there, or name a system: image: debian:12"
 end
 
 local NOT_A_FILE = { directory = "is a directory; name the disk image itself" }
@@ -66,7 +66,7 @@ function M.check_disks(project, report, facts)
   for _, name in ipairs(project.order) do
     local service = project.services[name]
     local wanted, image = service.vm.disk_bytes, service.image
-    local least = wanted and image and facts.image_bytes(image.path, image.format)
+    local least = wanted and image and image.path and facts.image_bytes(image.path, image.format)
     if least and wanted < least then
       report(facts.written(name, "disk"), ("%s is smaller than the image, whose disk has %s"):format(
         units.format_bytes(wanted), units.format_bytes(least)), "leave it out, or write at least " .. as_written(least))

@@ -65,8 +65,8 @@ local function check_source(keys, mount, report, facts, project)
 end
 
 --- virtiofsd reads its options as a list with commas and backslashes of its own; some versions have no way around that.
-local function check_virtiofs(keys, mount, os, report)
-  if volumes.driver(mount, os) ~= "virtiofs" or not mount.source:find("[,\\]") then return end
+local function check_virtiofs(keys, mount, image, report)
+  if volumes.driver(mount, image) ~= "virtiofs" or not mount.source:find("[,\\]") then return end
   report(keys, ("virtiofsd cannot share %s: in a path it takes %s for a sign of its own"):format(mount.source,
     mount.source:find(",", 1, true) and "a comma" or "a backslash"),
     "rename it, or share it by 9p where the guest has that (driver: 9p)")
@@ -78,7 +78,7 @@ function M.check_source_names(project, report)
     local service = project.services[name]
     for position, mount in ipairs(service.mounts) do
       if mount and mount.kind == "bind" and mount.source and service.image then
-        check_virtiofs({ "services", name, "volumes", position }, mount, service.image.os, report)
+        check_virtiofs({ "services", name, "volumes", position }, mount, service.image, report)
       end
     end
   end

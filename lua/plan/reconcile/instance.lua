@@ -1,5 +1,6 @@
 --- From a decision on an instance to the actions that carry it out, and the rows that say so. Pure.
 local diff = require "holos.plan.diff"
+local image = require "holos.plan.image"
 local live = require "holos.plan.reconcile.live"
 local order = require "holos.plan.reconcile.order"
 local rollout = require "holos.plan.reconcile.rollout"
@@ -66,7 +67,7 @@ local function go_back(plan, context, decision)
   local waits, because = order.prerequisites(plan, context, spec), "its change was given up"
   rollout.wait_turn(plan, context, spec, waits)
   sheet.row(plan, "~", spec.name, ("go back   to its old disk, from %s; %s   (the new disk goes to the trash)"):format(
-    (spec.image.path or "nothing"):match("[^/]+$"), because), context.where("services." .. spec.service))
+    image.name(spec.image) or "nothing", because), context.where("services." .. spec.service))
   if seen.running then waits = order.stop(plan, spec, waits, because) end
   waits.after = { sheet.add(plan, { id = "go_back/" .. spec.name, kind = "instance.go_back", instance = spec.name,
     after = table_.copy(waits.after), after_any = waits.after_any, because = because }) }

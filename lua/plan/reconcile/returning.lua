@@ -1,5 +1,6 @@
 --- What goes back when the change of a service fails: to which state each of its instances, and what a user reads of that
 --- before anything is done. Pure.
+local image = require "holos.plan.image"
 local sheet = require "holos.plan.reconcile.sheet"
 local table_ = require "holos.core.table"
 
@@ -56,7 +57,7 @@ local function promise_text(plan, roll, most)
     local previous = plan.intents[name].previous
     local list = previous.has_new_disk and disks or restarted
     list[#list + 1] = name
-    if previous.has_new_disk then images[(previous.spec.image.path or "nothing"):match("[^/]+$")] = true end
+    if previous.has_new_disk then images[image.name(previous.spec.image) or "nothing"] = true end
   end
   local parts = {}
   if #disks > 0 then

@@ -1,4 +1,6 @@
 --- The sheet that a plan is written on: rows to be read, a DAG of actions, intents, and what stands in the way. Pure.
+local image = require "holos.plan.image"
+
 local M = {}
 
 --- What a plan is made of.
@@ -95,7 +97,7 @@ function M.ask(plan, context, spec, changes, answers)
     end
   end
   plan.questions[#plan.questions + 1] = { service = spec.service, instances = { spec.name }, text = text, answers = answers,
-    where = M.where_of(context, spec, changes), image = spec.image.path and spec.image.path:match("[^/]+$") or "nothing" }
+    where = M.where_of(context, spec, changes), image = image.name(spec.image) or "nothing" }
 end
 
 --- Says how the answer to each question is to be addressed, so that it is given for nothing that was not asked about.

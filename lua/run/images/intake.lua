@@ -2,13 +2,14 @@
 --
 -- Until the rename at the end nothing in the store has changed, and after it all of the image is there: whoever is killed in
 -- between leaves a copy without a name, which the next one sweeps, or the caller's own file where it was.
+local lazy = require "holos.core.lazy"
 local check = require "holos.image.check"
-local directory_ = require "holos.run.directory"
+local directory_ = lazy "holos.run.directory"
 local err = require "holos.core.err"
-local hash = require "holos.run.images.hash"
-local layers = require "holos.run.images.layers"
-local magic = require "holos.image.magic"
-local text = require "holos.core.text"
+local hash = lazy "holos.run.images.hash"
+local layers = lazy "holos.run.images.layers"
+local magic = lazy "holos.image.magic"
+local text = lazy "holos.core.text"
 
 local M = {}
 
@@ -23,7 +24,8 @@ function M.prepare(world, state)
   end
 end
 
-local function is_left_over(world, file)
+--- Whether nobody can still be writing to a file.
+function M.is_left_over(world, file)
   local stat = world.fs.lstat(file)
   return stat and world.clock.utc_ms() - stat.mtime_ns // 1000000 > LONGEST_COPY_MS
 end
@@ -34,7 +36,7 @@ function M.left_over(world, state)
   local directory, files = state:images() .. "/incoming", {}
   for _, entry in ipairs(directory_.entries(world, directory)) do
     local file = directory .. "/" .. entry.name
-    if is_left_over(world, file) then files[#files + 1] = file end
+    if M.is_left_over(world, file) then files[#files + 1] = file end
   end
   return files
 end

@@ -1,5 +1,5 @@
 --- Keys of services that say what machine it is. Data.
-local image = require "holos.compose.image"
+local reference = require "holos.image.reference"
 local rules = require "holos.compose.schema.rules"
 local schema = require "holos.core.schema"
 local vm = require "holos.compose.schema.vm"
@@ -20,20 +20,25 @@ local function needs_image(service)
   return not (service.build or service.dockerfile or service.iso or service.cdrom or boot_ and boot_.kernel)
 end
 
+local function check_image(text)
+  local named, message, hint = reference.parse(text)
+  if not named then return message, hint end
+end
+
 local instances = schema.integer { least = 0, most = 253 }
 local size = schema.size { least_bytes = 64 << 20 }
 local cpu_number = schema.integer { least = 0 }
 local NO_CGROUPS = "the host's scheduler shares the CPUs out"
 
 return { title = "The machine",
-  { "image", schema.text { wanted = "the path of a disk image", check = function(value) return image.check(value) end },
-    required = needs_image, change = "recreate", hint = "name a local qcow2 or raw file: image: ./debian.qcow2",
-    meaning = "Disk image the root disk starts from: the path of a qcow2 or raw file. It is never written to. Container "
-      .. "images are refused by name." },
+  { "image", schema.text { wanted = "the name or the path of a disk image", check = check_image },
+    required = needs_image, change = "recreate", hint = "name a system, image: debian:12, or a local file, image: ./debian.qcow2",
+    meaning = "Disk image the root disk starts from: the name of one in the image store (debian:12), its digest (sha256:…), or "
+      .. "the path of a qcow2 or raw file. It is never written to. Container images are refused by name." },
   { "image_format", schema.choice { values = { "qcow2", "raw" } }, change = "recreate", own = true,
-    default_text = "from the extension, or the first bytes", meaning = "Format of the image." },
-  { "image_os", schema.choice { values = { "systemd", "openrc", "plain" } }, default = "systemd", change = "recreate",
-    own = true,
+    default_text = "from the extension, or the first bytes", meaning = "Format of an image that is named by its path." },
+  { "image_os", schema.choice { values = { "systemd", "openrc", "plain" } }, change = "recreate", own = true,
+    default_text = "what is known of the image, else systemd",
     meaning = "What runs in the guest: cloud-init on systemd or OpenRC, or plain: a guest without cloud-init." },
   { "platform", boot "platform", change = "recreate", default_text = "this host's",
     meaning = "linux/amd64 or linux/arm64: what the image is for." },

@@ -1,0 +1,47 @@
+--- holos prune
+local err = require "holos.core.err"
+local out = require "holos.command.out"
+local state_ = require "holos.use.state"
+local store = require "holos.use.store"
+local units = require "holos.core.units"
+
+local M = {
+  summary = "remove images that nothing rests on and that can be fetched again, and what is left of downloads",
+  arguments = {},
+  options = {
+    { "--all", help = "also images with a name; they are fetched again when they are needed" },
+    { "--dry-run", help = "list what would go, and remove nothing" },
+    { "-y", "--yes", help = "do not ask" },
+  },
+}
+
+local function name_of(image) return image.tags[1] or image.digest:sub(1, 19) end
+
+local function list(images, files, kept)
+  local bytes = 0
+  for _, image in ipairs(images) do
+    out.result(("%s  %s"):format(name_of(image), units.format_bytes(image.size_bytes)))
+    bytes = bytes + image.size_bytes
+  end
+  for _, file in ipairs(files) do out.result(file) end
+  for _, item in ipairs(kept) do out.talk(("kept %s: %s"):format(name_of(item.image), item.reason)) end
+  return bytes
+end
+
+function M.run(world, options)
+  local state = state_.locate(world, options)
+  local images, files, kept = store.prunable(world, state, options)
+  local bytes = list(images, files, kept)
+  if #images + #files == 0 then
+    out.talk("nothing to remove")
+  elseif not options.dry_run and not options.yes then
+    err.raise { message = ("this removes %d images and %d other files"):format(#images, #files), code = "ECONSENT", exit = 3,
+      hint = "say so: holos prune --yes" .. (options.all and " --all" or "") }
+  elseif not options.dry_run then
+    store.prune(world, state, images, files)
+    out.talk(("%s freed"):format(units.format_bytes(bytes)))
+  end
+  return 0
+end
+
+return M

@@ -1,0 +1,136 @@
+--- Images that a project starts from by name: whether they are here, and that they stay while a record comes to name them.
+--- Effects through run/*; prints nothing.
+local err = require "holos.core.err"
+local host = require "holos.compose.rules.host"
+local lazy = require "holos.core.lazy"
+local image_ = lazy "holos.plan.image"
+local pull = lazy "holos.use.pull"
+local resolve = lazy "holos.use.resolve"
+local select_ = require "holos.use.select"
+local store = lazy "holos.run.images.store"
+
+local M = {}
+
+--- The images of enabled services that are not in the store, each once.
+---@param services table<string, boolean>?  only of these
+---@return {name: string, shown: string, host: string?, services: string[]}[]
+function M.missing(project, services)
+  local list, known = {}, {}
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    local image = service.is_enabled ~= false and (not services or services[name]) and service.image
+    if image and image.name and not image.path then
+      if not known[image.name] then
+        known[image.name] = { name = image.name, shown = image_.name(image), host = image.host, services = {} }
+        list[#list + 1] = known[image.name]
+      end
+      table.insert(known[image.name].services, name)
+    end
+  end
+  return list
+end
+
+local function where_of(project, service) return project.marks[("services.%s.image"):format(service)] end
+
+--- Raises the images that are not here, for commands that fetch nothing.
+---@param services table<string, boolean>?  only of these
+function M.require_here(project, services)
+  local findings = {}
+  for _, missing in ipairs(M.missing(project, services)) do
+    local file, line, column = (where_of(project, missing.services[1]) or ""):match("^(.*):(%d+):(%d+)$")
+    findings[#findings + 1] = { path = ("services.%s.image"):format(missing.services[1]), file = file, line = line,
+      column = column, message = ("%s is not in the image store"):format(missing.shown),
+      hint = ("fetch it: holos pull %s, or take it in from a file: holos images import FILE %s"):format(missing.name,
+        missing.shown) }
+  end
+  if #findings > 0 then err.findings(findings) end
+end
+
+-- What the file asks for, held against images that have come here since it was loaded.
+local function require_room(project)
+  local findings = {}
+  host.check_disks(project, function(_, message, hint) findings[#findings + 1] = { message = message, hint = hint } end,
+    { written = function(name, which) return { "services", name, which } end,
+      image_bytes = function(path) return project.image_bytes[path] end })
+  if #findings > 0 then err.findings(findings) end
+end
+
+--- Looks at the images of a project anew: tags may have come or moved since it was loaded.
+function M.look_again(context)
+  local known, project = {}, context.project
+  project.image_bytes = {}
+  for _, name in ipairs(project.order) do
+    local service = project.services[name]
+    local image = service.image
+    if image and image.name then
+      local found = known[image.name] or resolve.known(context.world, context.state, image.name) or {}
+      known[image.name] = found
+      for key, value in pairs(found) do image[key] = key == "os" and image.os or value end
+      if found.path then project.image_bytes[found.path] = found.virtual_bytes end
+    end
+  end
+  require_room(project)
+end
+
+-- Those that may not be fetched stay away: `pull_policy: never`, or --pull never.
+local function may_fetch(context, missing)
+  if context.options.pull then return context.options.pull ~= "never" end
+  for _, name in ipairs(missing.services) do
+    if context.project.services[name].pull_policy == "never" then return false end
+  end
+  return true
+end
+
+local SILENT = { say = function() end, progress = function() end, done = function() end, failed = function() end }
+
+--- Sees to it that the images of what is to be planned are here: fetches those that are not, all of them or none is planned.
+---@param words string[]  services; none = all
+---@param talk {transfers: (fun(): table)?}  what downloads are told through, as of use/pull
+function M.ensure(context, words, talk)
+  local world, wanted = context.world, {}
+  for _, missing in ipairs(M.missing(context.project, select_.services(context.project, words, context.options))) do
+    if not may_fetch(context, missing) or not missing.host then
+      return M.require_here(context.project, { [missing.services[1]] = true })
+    end
+    wanted[#wanted + 1] = pull.wanted(world, pull.catalogue(world), missing.name)
+  end
+  if #wanted == 0 then return end
+  pull.require_all(pull.all(world, context.state, wanted, {}, talk.transfers and talk.transfers() or SILENT))
+  M.look_again(context)
+end
+
+--- Adds to a plan that is only shown what is fetched first.
+---@param words string[]  services; none = all
+function M.foresee(context, plan, words)
+  local services = select_.services(context.project, words, context.options)
+  for position, missing in ipairs(M.missing(context.project, services)) do
+    local from = missing.host and " from " .. missing.host or ""
+    table.insert(plan.rows, position, { mark = "·", name = missing.shown, text = ("is to be fetched%s first"):format(from),
+      where = where_of(context.project, missing.services[1]) })
+  end
+end
+
+--- Holds the store's lock while a record is written that names images, so that none of them is removed in between; raises when
+--- one that new disks are to rest on is gone.
+---@param intents table<string, holos.Intent>
+---@param is_new fun(name: string): boolean  whether the disk of an instance is still to be made
+---@return table? lock  let go by <close>
+function M.hold(context, intents, is_new)
+  local digests = {}
+  for name, intent in pairs(intents) do
+    local image = intent.spec.image
+    if image.digest then digests[image.digest] = digests[image.digest] or is_new(name) and image or false end
+  end
+  if not next(digests) then return nil end
+  local held = store.lock(context.world, context.state)
+  for digest, image in pairs(digests) do
+    if image and not store.of_digest(context.world, context.state, digest) then
+      held:release()
+      err.raise { message = ("%s was removed by another command"):format(image_.exact(image)), code = "ENOIMAGE",
+        hint = "nothing was changed; run it again" }
+    end
+  end
+  return held
+end
+
+return M

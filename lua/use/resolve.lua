@@ -1,0 +1,69 @@
+--- What a name in `image:` stands for here: an image of the store, or one that the catalogue knows where to fetch.
+--- Effects: reads the store.
+local catalogue = require "holos.image.catalogue"
+local catalogue_ = require "holos.use.catalogue"
+local manifest = require "holos.image.manifest"
+local path = require "holos.core.path"
+local reference = require "holos.image.reference"
+local store = require "holos.run.images.store"
+
+local M = {}
+
+local FACTS = { "user", "family", "os", "share_driver", "least_memory_mib", "quirks" }
+
+--- The entry of the catalogue that a reference means, for this host; nil and why there is none.
+---@param named table  of image/reference
+---@return holos.ImageEntry? entry
+---@return string? message
+---@return string? hint
+function M.entry(world, named)
+  if named.kind ~= "name" then return nil end
+  return catalogue.find(catalogue_.load(world), named.name, named.tag, world.host.architecture())
+end
+
+-- In the store; by its name as it is written first, then as the catalogue writes it.
+local function stored(world, state, named, entry)
+  local found = store.find(world, state, named)
+  if found or not entry then return found end
+  return store.find(world, state, { kind = "name", name = entry.name, tag = entry.tag, digest = named.digest })
+end
+
+local function fill(known, facts)
+  for _, key in ipairs(FACTS) do known[key] = facts[key] end
+  return known
+end
+
+-- What an image is called that has no tag.
+local function shown_without_tag(named)
+  return named.url and path.base((named.url:gsub("[?#].*$", ""))) or manifest.short(named.digest)
+end
+
+-- What can be fetched, or why that is not known.
+local function missing(named, entry, message, hint)
+  local url = named.url or entry and entry.url
+  if url then
+    local shown = entry and manifest.shown(entry.name, entry.tag) or shown_without_tag(named)
+    return fill({ host = reference.host(url), shown = shown }, entry or {})
+  end
+  if named.kind == "digest" then
+    return nil, ("%s is not in the image store"):format(manifest.short(named.digest)), "holos images lists what is there"
+  end
+  return nil, message .. " (neither here nor in the catalogue)", hint
+end
+
+--- What is known of the image that a text names. It is in the store when there is a path.
+---@return table? known  {path, digest, format, virtual_bytes, shown, host, user, family, os, share_driver, least_memory_mib,
+---  quirks}
+---@return string? message  why nothing is known of it
+---@return string? hint
+function M.known(world, state, text)
+  local named = reference.parse(text)
+  if not named or named.kind == "path" then return nil end
+  local entry, message, hint = M.entry(world, named)
+  local image = stored(world, state, named, entry)
+  if not image then return missing(named, entry, message, hint) end
+  return fill({ path = image.path, digest = image.digest, format = image.format,
+    virtual_bytes = image.virtual_bytes, shown = image.tags[1] or shown_without_tag(named) }, image.facts)
+end
+
+return M

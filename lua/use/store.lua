@@ -1,0 +1,194 @@
+--- images, verify, rmi, prune: what the image store holds, and what goes. Effects through run/images; prints nothing.
+local err = require "holos.core.err"
+local hash = require "holos.run.images.hash"
+local intake = require "holos.run.images.intake"
+local directory_ = require "holos.run.directory"
+local manifest = require "holos.image.manifest"
+local path = require "holos.core.path"
+local reference = require "holos.image.reference"
+local resolve = require "holos.use.resolve"
+local store = require "holos.run.images.store"
+local table_ = require "holos.core.table"
+local users = require "holos.run.images.users"
+
+local M = {}
+
+--- All images, with who uses each.
+---@return holos.Image[] images  with `users`
+---@return string[] problems
+function M.list(world, state)
+  local images, problems = store.list(world, state)
+  local uses = users.all(world, state)
+  for _, image in ipairs(images) do image.users = table_.list(uses[manifest.hex(image.digest)] or {}) end
+  return images, problems
+end
+
+local function usage(message, hint) err.raise { message = message, code = "EUSAGE", exit = 64, hint = hint } end
+
+-- A name as the command line has it; raises what cannot be one.
+local function parse(text)
+  local named, message, hint = reference.parse(text)
+  if not named then usage(message, hint) end
+  return named
+end
+
+-- The name and tag that an image is to be kept under.
+local function target_of(text)
+  local named = parse(text)
+  if named.kind ~= "name" or named.digest then usage(("%q is no name for an image"):format(text), "such as debian:12, or mine") end
+  return named
+end
+
+-- Digests are also known by their first digits, as lists show them.
+local function by_prefix(world, state, text)
+  local prefix = text:match("^sha256:(%x+)$") or text:match("^%x+$") and text
+  if not prefix or #prefix < 6 or #prefix >= 64 then return nil end
+  local found = table_.filter((store.list(world, state)), function(image)
+    return manifest.hex(image.digest):sub(1, #prefix) == prefix:lower()
+  end)
+  if #found > 1 then usage(("%s begins the digests of %d images"):format(text, #found), "give more of its digits") end
+  return found[1]
+end
+
+-- The image that a word names, and the reference to it where it is one.
+local function find(world, state, word)
+  local image = by_prefix(world, state, word)
+  if image then return image, { kind = "digest", digest = image.digest } end
+  local named = parse(word)
+  if named.kind == "path" then usage(("%s is a file, not an image of the store"):format(word), "holos images lists them") end
+  local known = resolve.known(world, state, word)
+  if known and known.path then return store.of_digest(world, state, known.digest), named end
+  err.raise { message = ("%s is not in the image store"):format(word), code = "ENOIMAGE",
+    hint = "holos images lists what is there" }
+end
+
+-- What is known of an image that is imported: what the command line says, then what the catalogue knows of this name.
+local function facts_of(world, named, given)
+  local entry = named and resolve.entry(world, named) or {}
+  local facts = {}
+  for _, key in ipairs { "user", "family", "os", "share_driver", "least_memory_mib", "quirks" } do
+    facts[key] = given[key] == nil and entry[key] or given[key]
+  end
+  return facts
+end
+
+--- Takes a file into the store, and gives it a name where one is said.
+---@param name string?  "debian:12"
+---@param options {format: string?, facts: table, on_progress: function?}
+---@return holos.Image
+---@return string? shown  the name that it has now
+function M.import(world, state, file, name, options)
+  local full = path.absolute(file, world.host.working_directory())
+  local named = name and target_of(name)
+  local source, facts = { file = full, kind = "import" }, facts_of(world, named, options.facts)
+  local image = store.add(world, state, full, { format = options.format, source = source, facts = facts,
+    on_progress = options.on_progress })
+  if not named then return image end
+  local entry = resolve.entry(world, named)
+  local kept, tag = entry and entry.name or named.name, entry and entry.tag or named.tag or manifest.DEFAULT_TAG
+  store.tag(world, state, kept, tag, image.digest, facts, source)
+  return store.of_digest(world, state, image.digest), manifest.shown(kept, tag)
+end
+
+--- Copies an image out of the store.
+---@param options {force: boolean?}  whether a file that is there is replaced
+---@return holos.Image
+function M.export(world, state, name, file, options)
+  local full = path.absolute(file, world.host.working_directory())
+  local image = find(world, state, name)
+  if world.fs.lstat(full) and not options.force then
+    err.raise { message = full .. " is there; it is not overwritten", code = "EEXIST", exit = 3, hint = "--force replaces it" }
+  end
+  if path.is_beneath(full, state.root) then usage(full .. " is in the state directory", "export to another place") end
+  err.check("exporting", world.fs.copy(image.path, full, { mode = tonumber("644", 8) }))
+  return image
+end
+
+--- Hashes images, and remembers those that are right.
+---@param names string[]  none = all
+---@param talk {on_image: fun(image: holos.Image, problem: string?), on_progress: function?}
+---@return integer wrong
+function M.verify(world, state, names, talk)
+  local images, problems = {}, {}
+  for i, name in ipairs(names) do images[i] = find(world, state, name) end
+  if #names == 0 then images, problems = store.list(world, state) end
+  local wrong = #problems
+  for _, image in ipairs(images) do
+    local found = hash.file(world, image.path, talk.on_progress and function(done) talk.on_progress(image, done) end)
+    local is_right = found == image.digest
+    if is_right then hash.stamp(world, state, image.path, image.digest) else hash.forget(world, state, image.digest) end
+    if not is_right then wrong = wrong + 1 end
+    talk.on_image(image, not is_right and ("is damaged: it has %s now"):format(found) or nil)
+  end
+  return wrong, problems
+end
+
+--- Takes names away, and images that have no other name and no user.
+---@param on_removed fun(text: string)
+function M.remove(world, state, words, on_removed)
+  local found = {}
+  for i, word in ipairs(words) do found[i] = table.pack(find(world, state, word)) end -- all of them, or none
+  for _, pair in ipairs(found) do
+    local image, named = store.of_digest(world, state, pair[1].digest), pair[2]
+    local name, tag = M.tag_of(world, image, named)
+    if name and #image.tags > 1 then
+      store.untag(world, state, name, tag)
+      on_removed(("%s; %s stays as %s"):format(manifest.shown(name, tag), manifest.short(image.digest),
+        table.concat(image.tags, " ", 1, #image.tags)))
+    else
+      store.remove(world, state, image.digest)
+      on_removed(("%s (%s)"):format(image.tags[1] or named.url or image.digest, manifest.short(image.digest)))
+    end
+  end
+end
+
+--- The name and tag of an image that a reference means; nil where it means the image itself.
+function M.tag_of(world, image, named)
+  if named.kind ~= "name" or named.digest then return nil end
+  local entry = resolve.entry(world, named)
+  for _, tag in ipairs { named.tag or manifest.DEFAULT_TAG, entry and entry.tag } do
+    local name = entry and tag == entry.tag and entry.name or named.name
+    if table_.index_of(image.tags, manifest.shown(name, tag)) then return name, tag end
+  end
+end
+
+-- Why an image stays; nil when it may go.
+local function reason_of(image, options)
+  if not image.is_own then return "in a read-only layer" end
+  if #image.users > 0 then return "used by " .. users.text(image.users) end
+  if not image.source.url then return "it was imported or built here: holos rmi removes it" end
+  if #image.tags > 0 and not options.all then return "it has a name: --all takes it too" end
+end
+
+-- Downloads that were cut off, and copies.
+local function left_over(world, state)
+  local files = intake.left_over(world, state)
+  local directory = state:cache(world) .. "/downloads"
+  for _, entry in ipairs(directory_.entries(world, directory)) do
+    local file = directory .. "/" .. entry.name
+    if intake.is_left_over(world, file) then files[#files + 1] = file end
+  end
+  return files
+end
+
+--- What `prune` would remove.
+---@param options {all: boolean?}
+---@return holos.Image[] images
+---@return string[] files      left over of downloads and imports
+---@return {image: holos.Image, reason: string}[] kept
+function M.prunable(world, state, options)
+  local images, kept = {}, {}
+  for _, image in ipairs((M.list(world, state))) do
+    local reason = reason_of(image, options)
+    if reason then kept[#kept + 1] = { image = image, reason = reason } else images[#images + 1] = image end
+  end
+  return images, left_over(world, state), kept
+end
+
+--- Removes what `prunable` gave. Whatever somebody has come to use meanwhile is refused by the store itself.
+function M.prune(world, state, images, files)
+  for _, image in ipairs(images) do store.remove(world, state, image.digest) end
+  for _, file in ipairs(files) do world.fs.remove(file) end
+end
+
+return M
