@@ -92,9 +92,8 @@ static const struct outcome {
     { CURLE_SSL_CIPHER, "ETLS" },                  { CURLE_PARTIAL_FILE, "ETRUNCATED" },
     { CURLE_GOT_NOTHING, "ECONNRESET" },           { CURLE_RECV_ERROR, "ECONNRESET" },
     { CURLE_SEND_ERROR, "ECONNRESET" },            { CURLE_OUT_OF_MEMORY, "ENOMEM" },
-    { CURLE_URL_MALFORMAT, "EINVAL" },             { CURLE_UNSUPPORTED_PROTOCOL, "EINVAL" },
+    { CURLE_URL_MALFORMAT, "EINVAL" },             { CURLE_TOO_LARGE, "EPROTO" },
     { CURLE_BAD_FUNCTION_ARGUMENT, "EINVAL" },     { CURLE_PROXY, "EPROXY" },
-    { CURLE_TOO_LARGE, "EPROTO" },
 };
 
 static const char *code_of(CURLcode result)
@@ -111,7 +110,9 @@ static int fail(const struct http_transfer *transfer, CURLcode result, struct sy
         *error = transfer->refusal;
         return -1;
     }
-    return sys_error_set(error, code_of(result), "%s",
+    long proxy_status = 0;
+    curl_easy_getinfo(transfer->easy, CURLINFO_HTTP_CONNECTCODE, &proxy_status);
+    return sys_error_set(error, proxy_status >= 300 ? "EPROXY" : code_of(result), "%s",
                          *transfer->reason ? transfer->reason : curl_easy_strerror(result));
 }
 

@@ -13,7 +13,7 @@ local M = {}
 
 M.DEFAULTS = {
   connect_timeout_ms = 30000, idle_timeout_ms = 60000, least_bytes_per_s = 1000, over_ms = 60000, tries = 5,
-  first_pause_ms = 1000,
+  first_pause_ms = 1000, hashes = { "sha256", "sha512" },
 }
 local TEXT_BYTES = 1 << 20
 local TEXT_TIMEOUT_MS = 120000
@@ -31,7 +31,7 @@ end
 local function receive_text(transfer, head, o)
   local encoding = head.fields["content-encoding"]
   if encoding and encoding:lower() ~= "identity" then
-    return nil, ("the answer is encoded (%s), which nobody asked for"):format(encoding:sub(1, 40)), "EPROTO"
+    return nil, ("the answer is encoded (%s), which nobody asked for"):format(exchange.quote(encoding)), "EPROTO"
   end
   local done, message, code = transfer:accept { limit_bytes = o.limit_bytes }
   if not done then return nil, message, code end
@@ -75,6 +75,7 @@ end
 ---@field file string                 absolute path of the part; FILE.json beside it says what it is a part of
 ---@field limit_bytes integer?        64 GiB
 ---@field expected_bytes integer?     what it must have
+---@field hashes string[]?            what is computed: {"sha256", "sha512"}; one alone spares time
 ---@field ca_file string?             certificates of authorities instead of the host's
 ---@field allow_http boolean?         http: too
 ---@field connect_timeout_ms integer?
@@ -90,7 +91,7 @@ end
 ---@param request holos.Download
 ---@param progress fun(state: {done_bytes: integer, total_bytes: integer?, bytes_per_s: integer, eta_ms: integer?, host: string})?
 ---  at most ten times a second
----@return {size_bytes: integer, sha256: string, sha512: string, etag: string?, last_modified: string?, url: string}?
+---@return {size_bytes: integer, sha256: string?, sha512: string?, etag: string?, last_modified: string?, url: string}?
 ---@return string? message, string? code, integer? status
 function M.download(world, request, progress)
   local options = options_of(request, { limit_bytes = FILE_BYTES })

@@ -118,6 +118,7 @@ end
 
 local function serve(server, fd, handler)
   local _fd <close> = setmetatable({}, { __close = function() fd:close() end })
+  server.open[fd] = nil
   local head = read_head(fd)
   if not head then return end
   local request = parse(head)
@@ -129,7 +130,9 @@ end
 local function accept_all(scope, listener, server, handler)
   while true do
     local fd, message, code = net.accept(listener)
-    if fd then scope:spawn("connection", serve, server, fd, handler)
+    if fd then
+      server.open[fd] = true          -- until its task has begun
+      scope:spawn("connection", serve, server, fd, handler)
     elseif message == "EAGAIN" then task.wait { fd = listener, dir = "r" }
     else err.raise { message = message, code = code } end
   end
@@ -138,10 +141,12 @@ end
 -- -- the server ---------------------------------------------------------------------------------------------------
 
 local function with_listener(server, listener, handler, body)
+  server.requests, server.open = {}, {}
   return task.scope(function(scope)
     local _end <close> = setmetatable({}, { __close = function()
       scope:cancel("the test is over")
       listener:close()
+      for fd in pairs(server.open) do fd:close() end
     end })
     scope:spawn("server", accept_all, scope, listener, server, handler)
     return body(server)
@@ -155,11 +160,10 @@ function M.run(options, handler, body)
   M.certificates(directory, kind)
   local listener = err.check("socket", net.listen_unix(directory, "plain", { backlog = 128 }))
   local prefix = directory .. "/" .. kind
-  local terminator <close> = program.start { "python3", SCRIPT, directory .. "/plain", prefix .. ".pem", prefix .. ".key",
-    options.tls or "" }
+  local terminator <close> = program.start { "python3", "-W", "ignore", SCRIPT, directory .. "/plain", prefix .. ".pem",
+    prefix .. ".key", options.tls or "" }
   local port = math.tointeger(terminator:line())
-  local server = { port = port, url = "https://localhost:" .. port, ca_file = directory .. "/ca.pem", requests = {},
-    directory = directory }
+  local server = { port = port, url = "https://localhost:" .. port, ca_file = directory .. "/ca.pem", directory = directory }
   return with_listener(server, listener, handler, body)
 end
 
@@ -167,7 +171,7 @@ end
 function M.run_plain(handler, body)
   local listener = err.check("socket", net.listen_tcp("127.0.0.1", 0, { backlog = 128 }))
   local port = net.bound_port(listener)
-  return with_listener({ port = port, url = "http://127.0.0.1:" .. port, requests = {} }, listener, handler, body)
+  return with_listener({ port = port, url = "http://127.0.0.1:" .. port }, listener, handler, body)
 end
 
 -- -- files --------------------------------------------------------------------------------------------------------

@@ -9,11 +9,11 @@ local M = {}
 
 local PROGRESS_MS = 100
 local MOST_PAUSE_MS = 30000
--- A try that brought so much is no failure in a row: a bad line ends it often, and still gets on.
+-- A try that brought so much begins the count of failures anew: a bad line breaks often, and still gets on.
 local WORTHWHILE_BYTES = 1 << 20
 
 -- What may go better the next time. The last three when something had come before: else the name or the place is wrong.
-local PASSING = { ETIMEDOUT = true, ECONNRESET = true, ETRUNCATED = true, EAGAIN = true }
+local PASSING = { ETIMEDOUT = true, ECONNRESET = true, ETRUNCATED = true }
 local PASSING_LATER = { ECONNECT = true, ERESOLVE = true, EPROXY = true }
 local PASSING_STATUS = { [408] = true, [429] = true, [500] = true, [502] = true, [503] = true, [504] = true }
 
@@ -42,7 +42,7 @@ end
 local function begin_anew(job, why)
   job.part:forget()
   job.is_anew = true
-  return nil, why, "EAGAIN"
+  return nil, why, "EPROTO"
 end
 
 local function take_whole(job, head)
@@ -127,6 +127,7 @@ end
 
 local function try(job)
   local o = job.options
+  if not job.part:can_go_on() then job.part:forget() end
   local range, if_range = job.part:range()
   job.retry_after_ms, job.is_anew = nil, nil
   local transfer, head, url = exchange.open(job.world, setmetatable({ range = range, if_range = if_range }, { __index = o }))
@@ -147,16 +148,17 @@ end
 -- -- tries --------------------------------------------------------------------------------------------------------
 
 local function is_passing(job, code, status)
-  if PASSING[code] or code == "EHTTP" and PASSING_STATUS[status] then return true end
+  if job.is_anew or PASSING[code] or code == "EHTTP" and PASSING_STATUS[status] then return true end
   return job.has_answered and PASSING_LATER[code]
 end
 
--- How long to wait before the next try, or nil when there is none.
-local function pause_of(job, failures, code, status)
+-- How long to wait before the next try, or nil when there is none. `count`: {failures=, empty=} in a row, the second
+-- those that brought nothing.
+local function pause_of(job, count, code, status)
   local o = job.options
-  if failures >= o.tries or not is_passing(job, code, status) then return nil end
+  if count.failures >= o.tries or not is_passing(job, code, status) then return nil end
   if job.is_anew then return 0 end
-  local pause_ms = math.min(o.first_pause_ms << (failures - 1), MOST_PAUSE_MS)
+  local pause_ms = math.min(o.first_pause_ms << math.max(0, count.empty - 1), MOST_PAUSE_MS)
   pause_ms = math.max(pause_ms, job.retry_after_ms or 0)
   if o.deadline_ms and task.now_ms() + pause_ms >= o.deadline_ms then return nil end
   return pause_ms
@@ -164,33 +166,36 @@ end
 
 local function result_of(job)
   local part = job.part
-  local hashes, message, code = part:finish()
-  if not hashes then return nil, message, code end
-  return { size_bytes = part.size_bytes, sha256 = hashes.sha256, sha512 = hashes.sha512, etag = part.known.etag,
+  local digests, message, code = part:finish()
+  if not digests then return nil, message, code end
+  return { size_bytes = part.size_bytes, sha256 = digests.sha256, sha512 = digests.sha512, etag = part.known.etag,
     last_modified = part.known.last_modified, url = job.url.url }
 end
 
 local function tried(job, failures, message)
   if failures < 2 then return message end
-  return ("%s (tried %d times, %s are kept)"):format(message, failures, units.format_bytes(job.part.size_bytes))
+  local kept = job.part:can_go_on() and (", %s are kept"):format(units.format_bytes(job.part.size_bytes)) or ""
+  return ("%s (tried %d times%s)"):format(message, failures, kept)
 end
 
 local function run(job)
-  local failures = 0
+  local count = { failures = 0, empty = 0 }
   while true do
     local before = job.part.size_bytes
     local done, message, code, status = try(job)
     if done then return result_of(job) end
-    failures = job.part.size_bytes - before >= WORTHWHILE_BYTES and 1 or failures + 1
-    local pause_ms = pause_of(job, failures, code, status)
-    if not pause_ms then return nil, tried(job, failures, message), code, status end
+    local came = job.part.size_bytes - before
+    count.failures = came >= WORTHWHILE_BYTES and 1 or count.failures + 1
+    count.empty = came > 0 and 0 or count.empty + 1
+    local pause_ms = pause_of(job, count, code, status)
+    if not pause_ms then return nil, tried(job, count.failures, message), code, status end
     if pause_ms > 0 then task.wait { at_ms = task.now_ms() + pause_ms } end
   end
 end
 
 --- See http.download; `o` is its request with all defaults.
 function M.run(world, o, progress)
-  local part, message, code = parts.open(world, o.file, M.show(world, o.url))
+  local part, message, code = parts.open(world, o.file, M.show(world, o.url), o.hashes)
   if not part then return nil, message, code end
   local _part <close> = part
   return run { world = world, options = o, progress = progress, part = part }

@@ -1,8 +1,10 @@
 --- One request, with the redirects that it leads through, until the head of the last answer. Effects: connects.
+local answer = require "holos.run.http.answer"
 local authorities = require "holos.run.http.authorities"
 local meter = require "holos.run.http.meter"
 local proxies = require "holos.run.http.proxy"
 local task = require "holos.core.task"
+local text = require "holos.core.text"
 
 local M = {}
 
@@ -22,6 +24,9 @@ function M.await(transfer, method, late)
     task.wait { fd = transfer:fileno(), dir = "r" }
   end
 end
+
+--- What a server said, for a message: no control characters, not much of it.
+function M.quote(said) return text.escape_terminal(said:sub(1, 100)) end
 
 -- Without the library's name and line ends.
 local function tidy(message)
@@ -69,6 +74,10 @@ local function ask(world, url, o)
     local through = request.proxy ~= "" and (" (through the proxy %s)"):format(proxies.show(request.proxy)) or ""
     return nil, tidy(message) .. through, code
   end
+  local length = head.fields["content-length"]
+  if length and not answer.length(head.fields) then
+    return nil, ("the length %s is none"):format(M.quote(length)), "EPROTO"
+  end
   guard.done = true
   -- Of a proxy's address nothing follows for the server's.
   head.is_near = url.is_near or request.proxy == "" and head.is_near
@@ -84,7 +93,7 @@ local function follow(world, url, head, o)
   local location = head.fields.location
   if not location then return nil, ("status %d says no location"):format(head.status), "EREDIRECT" end
   local next_url, message = world.http.url(location, url.url)
-  if not next_url then return refuse(location:sub(1, 200), message) end
+  if not next_url then return refuse(M.quote(location), message) end
   if next_url.scheme ~= "https" and not (next_url.scheme == "http" and url.scheme == "http" and o.allow_http) then
     return refuse(next_url, url.scheme == "https" and "it leaves https" or "it leaves http")
   end
@@ -96,13 +105,13 @@ local function follow(world, url, head, o)
   return next_url
 end
 
-local function first_url(world, text, o)
-  local url, message, code = world.http.url(text)
+local function first_url(world, asked, o)
+  local url, message, code = world.http.url(asked)
   if not url then return nil, message, code end
   if url.scheme ~= "https" and not (url.scheme == "http" and o.allow_http) then
     return nil, "only https: is fetched", "EINVAL"
   end
-  url.asked = text
+  url.asked = asked
   return url
 end
 
@@ -126,6 +135,7 @@ function M.open(world, o)
   if not url then return nil, message, code end
   for _ = 0, M.MOST_HOPS do
     local transfer, head, problem = ask(world, url, o)
+    if problem == "EREDIRECT" then return refuse(url, head) end
     if not transfer then return nil, head, problem end
     if not REDIRECTS[head.status] then return transfer, head, url end
     transfer:close()

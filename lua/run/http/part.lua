@@ -25,28 +25,36 @@ function M.remove(world, file)
   return true
 end
 
+local SHAPE = { url = "string", etag = "string", last_modified = "string", total = "integer" }
+
+-- What a sidecar says: only what we could have written.
 local function known_of(world, path)
   local text = world.fs.read(path, { max_bytes = SIDECAR_BYTES, nofollow = true })
-  local known = text and world.json.decode(text, {})
-  return type(known) == "table" and known or {}
+  local value = text and world.json.decode(text, {})
+  local known = {}
+  for name, kind in pairs(SHAPE) do
+    local field = type(value) == "table" and value[name] or nil
+    if field ~= nil and (math.type(field) or type(field)) ~= kind then return {} end
+    known[name] = field
+  end
+  return known
 end
 
 -- How much of what is there can be kept.
 local function size_to_keep(part, size_bytes, url)
   local known = part.known
-  local is_ours = known.url == url and answer.if_range(known) ~= nil
-  local fits = not known.total or math.type(known.total) == "integer" and size_bytes <= known.total
-  return is_ours and fits and size_bytes or 0
+  if known.url ~= url or not answer.if_range(known) then return 0 end
+  return (not known.total or size_bytes <= known.total) and size_bytes or 0
 end
 
 function Part:start_hashes()
-  self.hashers = { self.world.hash.new("sha256"), self.world.hash.new("sha512") }
+  self.hashers = {}
+  for i, name in ipairs(self.hashes) do self.hashers[i] = self.world.hash.new(name) end
 end
 
 -- What is there is hashed before anything is asked, so that no server waits for it.
 local function hash_kept(part, kept_bytes)
-  local first, second = part.hashers[1], part.hashers[2]
-  for position, hasher in ipairs { first, second } do
+  for _, hasher in ipairs(part.hashers) do
     local reader <close> = part.world.fs.open(part.path, { read = true, nofollow = true })
     local left = kept_bytes
     while left > 0 do
@@ -56,18 +64,19 @@ local function hash_kept(part, kept_bytes)
       left = left - count
       task.yield()
     end
-    if position == #part.hashers then part.size_bytes = kept_bytes end
   end
+  part.size_bytes = kept_bytes
   return true
 end
 
 --- Opens or makes the part at `path` for `url`; `size_bytes` of it are kept.
+---@param hashes string[]  "sha256", "sha512"
 ---@return holos.HttpPart? part, string? message, string? code
-function M.open(world, path, url)
+function M.open(world, path, url, hashes)
   local file, message, code = world.fs.open(path, { read = true, write = true, create = true, nofollow = true,
     mode = PRIVATE_MODE })
   if not file then return nil, message, code end
-  local part = setmetatable({ world = world, path = path, url = url, file = file, size_bytes = 0 }, Part)
+  local part = setmetatable({ world = world, path = path, url = url, hashes = hashes, file = file, size_bytes = 0 }, Part)
   local guard <close> = setmetatable({}, { __close = function(self) if not self.done then part:close() end end })
   part.known = known_of(world, M.sidecar(path))
   part:start_hashes()
@@ -80,9 +89,12 @@ function M.open(world, path, url)
   return part
 end
 
---- What a request says to get the rest: nothing when nothing is kept.
+--- Whether there is something that a request for the rest can go on from.
+function Part:can_go_on() return self.size_bytes > 0 and answer.if_range(self.known) ~= nil end
+
+--- What a request says to get the rest: nothing when the whole is wanted.
 function Part:range()
-  if self.size_bytes == 0 then return nil end
+  if not self:can_go_on() then return nil end
   return ("bytes=%d-"):format(self.size_bytes), answer.if_range(self.known)
 end
 
@@ -109,11 +121,13 @@ function Part:begin(validators, total)
   return self.world.fs.write_atomic(sidecar, self.world.json.encode(self.known), { mode = PRIVATE_MODE, sync = false })
 end
 
---- {sha256=, sha512=} of the whole file, once; it is on the disk then.
+--- The hashes of the whole file by name, once; it is on the disk then.
 function Part:finish()
   local done, message, code = self.file:sync()
   if not done then return nil, message, code end
-  return { sha256 = self.hashers[1]:hex(), sha512 = self.hashers[2]:hex() }
+  local digests = {}
+  for i, name in ipairs(self.hashes) do digests[name] = self.hashers[i]:hex() end
+  return digests
 end
 
 function Part:close() self.file:close() end

@@ -23,7 +23,8 @@ end
 
 --- A proxy's name for messages: without a user's password.
 function M.show(proxy)
-  return (proxy:gsub("^([%w+.-]*:?/?/?)[^/]*@", "%1"))
+  local scheme, rest = proxy:match("^(%a[%w+.-]*://)(.*)$")
+  return (scheme or "") .. (rest or proxy):gsub("^[^/]*@", "")
 end
 
 return M

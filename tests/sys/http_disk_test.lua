@@ -1,0 +1,82 @@
+--- Downloads by a program of their own: on a disk that is full, and killed in the middle.
+
+local fetching = require "tests.support.fetching"
+local files = require "tests.support.files"
+local hash = require "sys.hash"
+local host = require "sys.host"
+local program = require "tests.support.program"
+local task = require "holos.core.task"
+local tls_server = require "tests.support.tls_server"
+
+local E = '"v1"'
+
+-- Arguments: URL, part. Writes "at BYTES" lines, then "got SHA256" or "failed CODE MESSAGE".
+local SCRIPT = [[
+local http, world = require "holos.run.http", require "holos.run.world"
+local request = { url = ..., file = select(2, ...), allow_http = true, tries = 1 }
+local function tell(state)
+  print("at " .. state.done_bytes)
+  io.stdout:flush()
+end
+local got, message, code = require("holos.core.task").run(world.poller, function()
+  return http.download(world, request, tell)
+end)
+print(got and "got " .. got.sha256 or ("failed %s %s"):format(code, message))
+]]
+
+local function script()
+  local path = tmpdir() .. "/get.lua"
+  files.write(path, SCRIPT)
+  return path
+end
+
+test("a full disk is said; what fitted is kept, and serves when there is space", function()
+  local body = fetching.bytes(3000000)
+  tls_server.run_plain(tls_server.publish { ["/f"] = { body = body, etag = E } }, function(server)
+    local disk = tmpdir()
+    local result = run_tool { "unshare", host.uid() == 0 and "-m" or "-rm", "sh", "-c", [[
+      mount -t tmpfs -o size=1m none "$1" || exit 77
+      "$2" lua "$3" "$4" "$1/part" | tail -n 1
+      mount -o remount,size=16m "$1"
+      "$2" lua "$3" "$4" "$1/part" | tail -n 1
+    ]], "sh", disk, host.executable(), script(), server.url .. "/f" }
+    if result.status == 77 then skip("no file systems can be mounted here: " .. result.stderr) end
+    local first, second = result.stdout:match("^([^\n]*)\n([^\n]*)\n$")
+    equal(first, ("failed ENOSPC %s: No space left on device"):format(server.url .. "/f"))
+    equal(second, "got " .. hash.sha256(body))
+    local from = math.tointeger((server.requests[2].headers.range or ""):match("^bytes=(%d+)%-$"))
+    ok(from and from > 900000 and from <= 1 << 20, server.requests[2].headers.range)
+  end)
+end)
+
+-- Sends the rest in pieces, so that there is a middle.
+local function slowly(body)
+  return function(request, connection)
+    local from = math.tointeger((request.headers.range or "bytes=0-"):match("%d+"))
+    local range = from > 0 and ("bytes %d-%d/%d"):format(from, #body - 1, #body) or nil
+    connection:respond(range and 206 or 200, { ETag = E, ["Content-Range"] = range,
+      ["Content-Length"] = tostring(#body - from) }, "")
+    for at = from + 1, #body, 20000 do
+      if not connection:write(body:sub(at, math.min(at + 19999, #body))) then return end
+      task.wait { at_ms = task.now_ms() + 2 }
+    end
+  end
+end
+
+test("killed in the middle again and again, the next one goes on, and the whole is right", function()
+  local body = fetching.bytes(3000000)
+  tls_server.run_plain(slowly(body), function(server)
+    local part, get = tmpdir() .. "/part", script()
+    for _ = 1, 4 do
+      local holos <close> = program.start { host.executable(), "lua", get, server.url .. "/f", part }
+      holos:line()
+      task.wait { at_ms = task.now_ms() + math.random(0, 60) }
+    end
+    local holos <close> = program.start { host.executable(), "lua", get, server.url .. "/f", part }
+    local line, last = "", ""
+    while line do line, last = holos:line(), line end
+    equal(last, "got " .. hash.sha256(body))
+    equal(server.requests[1].headers.range, nil)
+    ok(server.requests[5].headers.range, "it began from zero")
+  end)
+end)
