@@ -2,10 +2,10 @@
 local change = require "holos.use.volumes.change"
 local copy = require "holos.use.volumes.copy"
 local err = require "holos.core.err"
+local import = require "holos.use.volumes.import"
 local out = require "holos.command.out"
 local progress = require "holos.command.progress"
 local shared = require "holos.command.shared"
-local table_ = require "holos.core.table"
 local text = require "holos.core.text"
 local units = require "holos.core.units"
 local volumes = require "holos.use.volumes"
@@ -49,9 +49,12 @@ end
 local function size(bytes) return bytes and units.format_bytes(bytes) or "-" end
 
 local function users_of(row)
-  return table.concat(table_.map(row.users, function(user)
-    return user.instance .. (user.running and "" or user.is_away and " (may come back)" or " (stopped)")
-  end), ", ")
+  local words = {}
+  for i, user in ipairs(row.users) do
+    local name = user.project == row.project and user.instance or user.project .. "/" .. user.instance
+    words[i] = name .. (user.running and "" or user.is_away and " (may come back)" or " (stopped)")
+  end
+  return table.concat(words, ", ")
 end
 
 local function show(cells)
@@ -123,13 +126,18 @@ function actions.resize(world, options)
     and ("%s runs on (%s)"):format(done.holder, done.result) or "the file system in it follows at the next start"))
 end
 
+-- What a copy of a disk is that somebody wrote to.
+local function while_running(done)
+  return done.live and ("; %s ran on: it is as after a power cut at the moment it began"):format(done.live.name) or ""
+end
+
 function actions.clone(world, options)
   local from, to = words_of(options, 2)
   local context, names = one_project(world, options, { from, to }, "volumes clone")
   local line <close> = progress.new(world, ("cloning %s to %s"):format(names[1], names[2]))
-  local row = copy.clone(context, names[1], names[2], TALK, line.tell)
+  local done = copy.clone(context, names[1], names[2], TALK, line.tell)
   line:close()
-  out.talk(("%s: a copy of %s, %s"):format(names[2], names[1], size(row.size_bytes)))
+  out.talk(("%s: a copy of %s, %s%s"):format(names[2], names[1], size(done.size_bytes), while_running(done)))
 end
 
 function actions.export(world, options)
@@ -138,14 +146,15 @@ function actions.export(world, options)
   local line <close> = progress.new(world, ("exporting %s to %s"):format(names[1], file))
   local done = copy.export(context, names[1], file, TALK, line.tell)
   line:close()
-  out.talk(("%s: %s as %s, takes %s here"):format(file, size(done.size_bytes), done.format, size(done.file_bytes)))
+  out.talk(("%s: %s as %s, takes %s here%s"):format(file, size(done.size_bytes), done.format, size(done.file_bytes),
+    while_running(done)))
 end
 
 function actions.import(world, options)
   local file, word = words_of(options, 2)
-  local context, name = copy.receiver(world, options, word)
+  local context, name = import.receiver(world, options, word)
   local line <close> = progress.new(world, ("importing %s as %s"):format(file, name))
-  local done = copy.import(context, file, name, TALK, line.tell)
+  local done = import.import(context, file, name, TALK, line.tell)
   line:close()
   out.talk(("%s: %s, volume of %s"):format(name, size(done.size_bytes), context.name))
 end

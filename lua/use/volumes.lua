@@ -37,14 +37,14 @@ local function state_of(world, row, entry)
 end
 
 --- One volume of a project as it is.
----@param record table?  nil when there is none
+---@param records table<string, table>  all of them
 ---@return holos.VolumeRow
-function M.row(world, state, record, project, name)
-  local entry = record and record.volumes[name]
-  local row = { project = project, name = name, path = state:volume(project, name), format = "qcow2",
-    fs = entry and entry.fs, users = record and volumes.users(record, name) or table_.list {} }
+function M.row(world, state, records, project, name)
+  local entry = records[project] and records[project].volumes[name]
+  local row = { project = project, name = name, path = state:volume(project, name), format = "qcow2", fs = entry and entry.fs }
   row.state, row.problem = state_of(world, row, entry)
-  for _, user in ipairs(row.users) do user.running = observe.is_running(world, state, project, user.instance) end
+  row.users = volumes.users(records, row)
+  for _, user in ipairs(row.users) do user.running = observe.is_running(world, state, user.project, user.instance) end
   return row
 end
 
@@ -58,11 +58,19 @@ local function names_of(world, state, record, project)
   return table_.keys(names)
 end
 
+--- All records: that of a context as it is there, the others as they are.
+---@return table<string, table>
+function M.records(context)
+  local records = record_.all(context.world, context.state)
+  records[context.name] = context.record
+  return records
+end
+
 --- All volumes of a project.
 ---@return holos.VolumeRow[]
-function M.of_project(world, state, record, project)
-  return table_.map(names_of(world, state, record, project), function(name)
-    return M.row(world, state, record, project, name)
+function M.of_project(world, state, records, project)
+  return table_.map(names_of(world, state, records[project], project), function(name)
+    return M.row(world, state, records, project, name)
   end)
 end
 
@@ -72,7 +80,7 @@ local function of_all(world, options)
   local rows, names = table_.list {}, table_.copy(records)
   for _, entry in ipairs(directory_.entries(world, state.root .. "/volumes")) do names[entry.name] = true end
   for _, name in ipairs(table_.keys(names)) do
-    table_.extend(rows, M.of_project(world, state, records[name], name))
+    table_.extend(rows, M.of_project(world, state, records, name))
   end
   return rows, table_.map(damaged, function(bad) return bad.message end)
 end
@@ -83,7 +91,7 @@ end
 function M.rows(world, options)
   if options.all then return of_all(world, options) end
   local ok, context = pcall(project_.from_record, world, options)
-  if ok then return M.of_project(world, context.state, context.record, context.name), context.notices end
+  if ok then return M.of_project(world, context.state, M.records(context), context.name), context.notices end
   if not err.is(context) then error(context, 0) end
   if context.code == "ENOFILE" then return of_all(world, options) end
   if context.code ~= "ENOPROJECT" or project_.asked_name(world, options) and not options.file then error(context, 0) end
@@ -145,7 +153,7 @@ function M.one(context, name)
     err.raise { message = ("project %s has no volume %q"):format(context.name, name), code = "ENOENT",
       hint = near and ("did you mean %q?"):format(near) or elsewhere(context.world, context.options, name) or "holos volumes ls" }
   end
-  local row = M.row(context.world, context.state, context.record, context.name, name)
+  local row = M.row(context.world, context.state, M.records(context), context.name, name)
   if row.state == "gone" then
     err.raise { message = ("the disk of volume %s is gone: %s"):format(name, row.path), code = "ELOST",
       hint = "holos trash ls " .. context.name }

@@ -372,6 +372,9 @@ test("B29: logs of any size are read in little memory, -n gives as many lines as
   local line = ("x"):rep(3000) .. "\n"
   for block = 1, 32 do console(stack, ("block %d\n"):format(block) .. line:rep(350)) end -- 32 MiB
   local limited = { "prlimit", "--as=" .. (48 << 20), "--", host.executable() }
+  -- Sanitizers map terabytes before anything runs: such a holos cannot be limited.
+  local tried = run_tool { limited[1], limited[2], limited[3], limited[4], "version" }
+  if tried.stderr:find("Sanitizer", 1, true) then limited = { host.executable() } end
   local function logs(...)
     local argv = { table.unpack(limited) }
     table_.extend(argv, { "logs", "web", "--source", "console", "--no-prefix", ... })

@@ -1,9 +1,13 @@
 -- holos volumes on the stand-in for QEMU's machines, and the real QEMU for copies.
+local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
+local io_wait = require "holos.run.io"
 local json = require "sys.json"
+local proc = require "sys.proc"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
+local task = require "holos.core.task"
 
 local YAML = [[
 name: shop
@@ -40,7 +44,7 @@ end
 local function fill(path) equal(run_tool({ "qemu-io", "-c", "write -P 5 1M 2M", path }).status, 0) end
 
 local function same(a, b, format)
-  equal(run_tool({ "qemu-img", "compare", "-q", "-f", "qcow2", "-F", format or "qcow2", a, b }).status, 0)
+  equal(run_tool({ "qemu-img", "compare", "-q", "-U", "-f", "qcow2", "-F", format or "qcow2", a, b }).status, 0)
 end
 
 test("volumes ls and inspect: who has them, what they take, and what is wrong with them", function()
@@ -168,4 +172,71 @@ test("volumes import: before the first up, for which the volume is then there; h
   stack:expect { "volumes", "import", "secret.raw", "data" }
   equal(qcow2.info(disk(stack, "data")).virtual_bytes, 6144)
   equal(run_tool({ "qemu-img", "compare", "-q", "-f", "qcow2", "-F", "raw", disk(stack, "data"), secret }).status, 0)
+end)
+
+test("volumes export and clone of a machine that runs: its own QEMU copies, and it runs on", function()
+  local stack <close> = stack_of()
+  stack:expect { "up" }
+  has(stack:expect({ "volumes", "export", "data", "out.qcow2" }).stderr, "db-0 ran on: it is as after a power cut")
+  same(disk(stack, "data"), stack.directory .. "/out.qcow2")
+  has(stack:expect({ "volumes", "clone", "data", "data-2" }).stderr, "db-0 ran on")
+  equal({ rows(stack)["shop/data-2"].state, stack:ps()["db-0"].state }, { "ok", "provisioned" })
+end)
+
+test("volumes export of a machine that runs: what goes wrong is said, and QEMU is as before", function()
+  local stack <close> = stack_.on_fake(YAML, { "job=No space left on device" })
+  stack:expect { "up" }
+  for _ = 1, 2 do -- the second one finds nothing of the first
+    refused(stack, { "volumes", "export", "data", "out.qcow2" }, 1, { "exporting data: No space left on device" })
+  end
+  equal(fs.stat(stack.directory .. "/out.qcow2"), nil)
+  fake_qemu.set(stack.qemu, { "job=done" })
+  stack:expect { "restart", "db" }
+  stack:expect { "volumes", "export", "data", "out.qcow2" }
+end)
+
+test("a machine that ends while its volume is copied takes the copy with it, and the next one is whole", function()
+  local stack <close> = stack_.on_fake(YAML, { "job=stall" })
+  stack:expect { "up" }
+  local pid = stack:ps()["db-0"].pid
+  local child <close> = stack:spawn { "volumes", "export", "data", "out.qcow2" }
+  stack:eventually("it copies", function()
+    for _, entry in ipairs(fs.list(stack.directory)) do
+      if entry.name:find("%.part$") then return true end
+    end
+  end)
+  local process <close> = proc.open(pid, proc.identity(pid).start_time)
+  process:signal("KILL")
+  equal(task.within(30000, io_wait.await, child, "try_wait"), { exit = 1 })
+  fake_qemu.set(stack.qemu, { "job=done" })
+  stack:expect { "start", "db" }
+  stack:expect { "volumes", "export", "data", "out.qcow2" }
+  same(disk(stack, "data"), stack.directory .. "/out.qcow2")
+end)
+
+test("volumes export of a real QEMU's disk, cancelled, and then whole; the machine runs on", function()
+  local stack <close> = stack_.new { yaml = [[
+name: shop
+services: {db: {image: ./image.qcow2, image_os: plain, ready: running, vm: {memory_mb: 128}, volumes: ["data:/data"]}}
+volumes: {data: {size: 64M}}
+]] }
+  assert(qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  stack:expect { "up", "--no-start" }
+  fill(disk(stack, "data"))
+  stack:expect { "up" }
+  local pid = stack:ps()["db-0"].pid
+  local child <close> = stack:spawn { "volumes", "export", "data", "out.qcow2", "--limit-rate", "64K" }
+  stack:eventually("it copies", function()
+    for _, entry in ipairs(fs.list(stack.directory)) do
+      if entry.name:find("%.part$") and fs.stat(stack.directory .. "/" .. entry.name).allocated_bytes > 300000 then return true end
+    end
+  end)
+  local process <close> = proc.open(child.pid, child.start_time)
+  process:signal("INT")
+  equal(task.within(30000, io_wait.await, child, "try_wait"), { exit = 130 })
+  stack:expect { "volumes", "export", "data", "out.qcow2" }
+  equal(stack:ps()["db-0"].pid, pid)
+  stack:expect { "stop", "--timeout", "1s" }
+  same(disk(stack, "data"), stack.directory .. "/out.qcow2")
+  equal(run_tool({ "qemu-img", "check", "-q", stack.directory .. "/out.qcow2" }).status, 0)
 end)

@@ -15,12 +15,20 @@ local volumes = require "holos.use.volumes"
 
 local M = {}
 
-local function instances_of(users) return table.concat(table_.map(users, function(user) return user.instance end), " ") end
+-- "db-0", "db-0 of project shop"
+local function who(context, user)
+  return user.project == context.name and user.instance or ("%s of project %s"):format(user.instance, user.project)
+end
 
-local function services_of(record, users)
+local function names_of(context, users)
+  return table.concat(table_.map(users, function(user) return who(context, user) end), ", ")
+end
+
+-- "holos stop -p shop db web", for the first project that has one.
+local function command(verb, users)
   local services = {}
-  for _, user in ipairs(users) do services[record.instances[user.instance].spec.service] = true end
-  return table.concat(table_.keys(services), " ")
+  for _, user in ipairs(users) do services[user.service] = user.project == users[1].project or nil end
+  return ("holos %s -p %s %s"):format(verb, users[1].project, table.concat(table_.keys(services), " "))
 end
 
 local function refuse(message, code, hint)
@@ -33,37 +41,39 @@ end
 function M.refuse_running(context, row, what)
   local running = table_.filter(row.users, function(user) return user.running end)
   if #running == 0 then return end
-  refuse(("volume %s cannot %s: %s has it and runs"):format(row.name, what, instances_of(running)), "EBUSY",
-    ("first: holos stop -p %s %s"):format(context.name, services_of(context.record, running)))
+  refuse(("volume %s cannot %s: %s has it and runs"):format(row.name, what, names_of(context, running)), "EBUSY",
+    "first: " .. command("stop", running))
 end
 
 -- Whoever mounts it would not start again without it.
 local function refuse_used(context, row)
   for _, user in ipairs(row.users) do
     if user.is_protected then
-      refuse(("volume %s is of %s, which is protected (protect: true)"):format(row.name, user.instance), "EPROTECTED",
+      refuse(("volume %s is of %s, which is protected (protect: true)"):format(row.name, who(context, user)), "EPROTECTED",
         "nothing was changed; take `protect` out of the file and run `holos up` first")
     end
   end
   M.refuse_running(context, row, "be removed")
   if #row.users == 0 then return end
-  refuse(("volume %s cannot be removed: %s cannot start without it"):format(row.name, instances_of(row.users)), "EBUSY",
-    ("take it out of the file and run `holos up`, or first: holos rm -p %s %s"):format(context.name,
-      services_of(context.record, row.users)))
+  refuse(("volume %s cannot be removed: %s cannot start without it"):format(row.name, names_of(context, row.users)), "EBUSY",
+    "take it out of the file and run `holos up`, or first: " .. command("rm", row.users))
 end
 
 --- The locks of all machines that have a volume, so that nobody starts one meanwhile; let go with its scope.
 ---@param rows holos.VolumeRow[]
 function M.hold_users(context, talk, rows)
-  local names, held = {}, {}
+  local users, held = {}, {}
   for _, row in ipairs(rows) do
-    for _, user in ipairs(row.users) do names[user.instance] = true end
+    for _, user in ipairs(row.users) do users[user.project .. "/" .. user.instance] = user end
   end
   local closer = setmetatable(held, { __close = function()
     for _, lock in ipairs(held) do lock:close() end
   end })
   local ok, problem = pcall(function()
-    for _, name in ipairs(table_.keys(names)) do held[#held + 1] = change.take_instance_lock(context, talk, name) end
+    for _, user in table_.sorted_pairs(users) do
+      local at = setmetatable({ name = user.project }, { __index = context })
+      held[#held + 1] = change.take_instance_lock(at, talk, user.instance)
+    end
   end)
   if ok then return closer end
   getmetatable(closer).__close()
@@ -136,7 +146,7 @@ end
 -- The machine that can go on while the volume becomes larger; raises when one that runs only reads it.
 local function holder_of(context, row)
   for _, user in ipairs(row.users) do
-    if user.running and not user.read_only then return user.instance end
+    if user.running and not user.read_only and user.project == context.name then return user.instance end
   end
   M.refuse_running(context, row, "grow now")
 end
