@@ -10,7 +10,7 @@ all:
 include vendor/flags.mk
 
 C_FILES := holos.c $(sort $(wildcard modules/*.c)) $(if $(filter asan,$(SANITIZE)),tests/support/asan.c)
-SCRIPTS := $(sort $(shell find lua recipes -name '*.lua' 2>/dev/null))
+EMBEDDED := $(sort $(shell find lua -name '*.lua') $(shell find recipes -type f ! -name '.*'))
 OBJECTS := $(C_FILES:%.c=$(OUT)/obj/%.o)
 BINARY := $(OUT)/holos
 WARNINGS ?= -Wall -Wextra -Werror
@@ -24,7 +24,7 @@ C_COMMAND = $(CC) $(CFLAGS_ALL) $(DEBUG) $(LIBC) $(DEFINES) -Imodules $(INCLUDES
 remember = $(if $(filter x$(2)x,x$(file <$(OUT)/$(1))x),,$(shell mkdir -p $(OUT))$(file >$(OUT)/$(1),$(2)))
 digest = $(firstword $(shell echo '$(1)' | sha256sum))
 $(call remember,flags,$(call digest,$(C_COMMAND) $(VERSION)))
-$(call remember,inputs,$(call digest,$(SCRIPTS) $(OBJECTS)))
+$(call remember,inputs,$(call digest,$(EMBEDDED) $(OBJECTS)))
 
 all: $(if $(SANITIZE)$(CROSS),$(BINARY),holos)
 holos: $(BINARY)
@@ -46,10 +46,10 @@ $(OBJECTS): $(OUT)/obj/%.o: %.c $(OUT)/flags $(TREE)/built
 	@echo "  CC      $<"
 	$(Q)$(C_COMMAND) -DHOLOS_VERSION='"$(VERSION)"' -MMD -MP -c $< -o $@
 
-# Scripts and licence texts as one object, then one that names the bytes of all the others.
-$(OUT)/embedded.o: $(SCRIPTS) vendor/embed.lua vendor/pins LICENSE $(OUT)/inputs $(TREE)/built
-	@echo "  EMBED   $(words $(SCRIPTS)) scripts"
-	$(Q)$(HOST_LUA) vendor/embed.lua $(OUT)/embedded $(SRC) $(VERSION) $(SCRIPTS)
+# Scripts, recipes and licence texts as one object, then one that names the bytes of all the others.
+$(OUT)/embedded.o: $(EMBEDDED) vendor/embed.lua vendor/pins LICENSE $(OUT)/inputs $(TREE)/built
+	@echo "  EMBED   $(words $(EMBEDDED)) files"
+	$(Q)$(HOST_LUA) vendor/embed.lua $(OUT)/embedded $(SRC) $(VERSION) $(EMBEDDED)
 	$(Q)$(CC) -c $(OUT)/embedded.S -o $@
 $(OUT)/build_id.o: $(OBJECTS) $(OUT)/embedded.o
 	$(Q)cat $^ $(TREE)/libvendor.a $(LIBC_READY) | sha256sum | sed 's/\(.\{16\}\).*/const char holos_build_id[] = "\1";/' | \

@@ -1,12 +1,13 @@
 /* sys.build: what this binary is made of.
  *
  * version, id, architecture, libraries = { {name=, version=}, … } are plain values; licenses() gives
- * { {name=, version=, licence=, text=}, … }, built on demand because the texts are long; release_scripts() gives the memory
- * of scripts that were loaded back. */
+ * { {name=, version=, licence=, text=}, … }, built on demand because the texts are long; file() gives one of the files in it;
+ * release_scripts() gives the memory of scripts that were loaded back. */
 #include <curl/curl.h>
 #include <jansson.h>
 #include <libssh2.h>
 #include <mbedtls/version.h>
+#include <string.h>
 #include <yaml.h>
 
 #include "embedded.h"
@@ -57,6 +58,19 @@ static int build_licenses(lua_State *L)
     return 1;
 }
 
+/* file(path) -> the bytes of a file that is no script, by its path in the repository | nil when there is none */
+static int build_file(lua_State *L)
+{
+    size_t length;
+    const char *path = luaL_checklstring(L, 1, &length);
+    bool is_script = length > 4 && !strcmp(path + length - 4, ".lua");
+    const struct embedded_file *file = is_script ? NULL : embedded_find(path);
+    if (!file || !strcmp(path, "licenses"))
+        return 0;
+    lua_pushlstring(L, file->data, file->size);
+    return 1;
+}
+
 /* release_scripts(): what was read of the embedded scripts so far needs no memory any more, for processes that live long.
  * Nothing changes but that: one that is loaded later is read from the binary's file again. */
 static int build_release_scripts(lua_State *L)
@@ -79,6 +93,8 @@ int luaopen_sys_build(lua_State *L)
     lua_setfield(L, -2, "libraries");
     lua_pushcfunction(L, build_licenses);
     lua_setfield(L, -2, "licenses");
+    lua_pushcfunction(L, build_file);
+    lua_setfield(L, -2, "file");
     lua_pushcfunction(L, build_release_scripts);
     lua_setfield(L, -2, "release_scripts");
     return 1;

@@ -6,7 +6,7 @@
 
 struct embedded_file {
     const char *path; /* "lua/core/err.lua", as in the repository */
-    const char *data; /* bytecode of that file */
+    const char *data; /* bytecode of a script, the bytes of any other file */
     size_t size;
 };
 

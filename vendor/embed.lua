@@ -1,6 +1,7 @@
---- Turns scripts and licence texts into one assembler file and the bytes that it includes.
--- Run by the Lua built from the pinned sources: `lua vendor/embed.lua OUTPUT SOURCES VERSION SCRIPT…` writes OUTPUT.S
--- and OUTPUT.bin. A syntax error in a script stops the build. Effects: writes those two files.
+--- Turns scripts, other files and licence texts into one assembler file and the bytes that it includes.
+-- Run by the Lua built from the pinned sources: `lua vendor/embed.lua OUTPUT SOURCES VERSION FILE…` writes OUTPUT.S
+-- and OUTPUT.bin. What ends in .lua is compiled, and a syntax error in it stops the build; all else goes in as it is.
+-- Effects: writes those two files.
 
 local output, sources, version = arg[1], arg[2], arg[3]
 
@@ -61,7 +62,8 @@ end
 
 local files = { { path = "licenses", data = compile(licences_source(), "=licenses") } }
 for index = 4, #arg do
-  files[#files + 1] = { path = arg[index], data = compile(read(arg[index]), "@" .. arg[index]) }
+  local path, text = arg[index], read(arg[index])
+  files[#files + 1] = { path = path, data = path:find("%.lua$") and compile(text, "@" .. path) or text }
 end
 table.sort(files, function(a, b) return a.path < b.path end)
 

@@ -1,6 +1,8 @@
 --- holos images
 local catalogue = require "holos.use.catalogue"
 local err = require "holos.core.err"
+local lazy = require "holos.core.lazy"
+local image_build = lazy "holos.command.image_build"
 local out = require "holos.command.out"
 local shared = require "holos.command.shared"
 local state_ = require "holos.use.state"
@@ -9,11 +11,12 @@ local text = require "holos.core.text"
 local units = require "holos.core.units"
 
 local M = {
-  summary = "list the images that are here, or that can be had; take one in from a file; copy one out",
+  summary = "list the images that are here, or that can be had; take one in from a file; copy one out; make one",
   arguments = {
-    { name = "ACTION", optional = true, choices = { "ls", "known", "import", "export" },
-      help = "ls (the default), known: what the catalogue has, import FILE [NAME[:TAG]], export NAME FILE" },
-    { name = "WHAT", optional = true, help = "import: the file; export: the image" },
+    { name = "ACTION", optional = true, choices = { "ls", "known", "import", "export", "build" },
+      help = "ls (the default), known: what the catalogue has, import FILE [NAME[:TAG]], export NAME FILE, "
+        .. "build debian|ubuntu: from packages" },
+    { name = "WHAT", optional = true, help = "import: the file; export: the image; build: debian or ubuntu" },
     { name = "TO", optional = true, help = "import: the name it gets; export: the file to write" },
   },
   options = { shared.FORMAT,
@@ -26,6 +29,12 @@ local M = {
       help = "import: how directories are shared with it" },
     { "--memory", value = "SIZE", kind = "size", help = "import: the least memory that it starts with" },
     { "--force", help = "export: replace the file" },
+    { "-o", "--output", value = "FILE", help = "build: write FILE (a qcow2 image), and put nothing into the image store" },
+    { "--tag", value = "NAME[:TAG]", help = "build: what the image is called in the store (default: debian:local)" },
+    { "--suite", value = "NAME", help = "build: bookworm, trixie, noble, … (default: this machine's)" },
+    { "--mirror", value = "URL", help = "build: where packages come from (default: this machine's apt sources)" },
+    { "--package", value = "NAME", repeated = true, help = "build: a package that is to be in it, too" },
+    { "--emulated", help = "build: for guests without KVM; they boot faster, and without mitigations" },
   },
 }
 
@@ -87,6 +96,8 @@ function actions.export(world, state, options, name, file)
   local image = store.export(world, state, name, file, options)
   out.talk(("%s: %s of %s, %s"):format(file, units.format_bytes(image.size_bytes), image.format, image.digest))
 end
+
+function actions.build(world, state, options, name) image_build.run(world, state, options, name) end
 
 function M.run(world, options)
   local words = options.arguments

@@ -52,6 +52,8 @@ function State:standby_lock(project) return ("%s/locks/%s.+standby.lock"):format
 --- Sockets and logs of supervisors.
 function State:supervisors() return self.root .. "/supervisors" end
 function State:supervisor_log(project) return ("%s/supervisors/%s.log"):format(self.root, project) end
+--- Images that are being made.
+function State:builds() return self.root .. "/builds" end
 --- The image store; HOLOS_IMAGES names others, which are only read.
 function State:images() return self.root .. "/images" end
 --- Held while images are given names or are removed, and while a record is written that names one. No project has a "+".

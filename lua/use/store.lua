@@ -32,11 +32,16 @@ local function parse(text)
   return named
 end
 
--- The name and tag that an image is to be kept under.
-local function target_of(text)
+--- The name and tag that an image is to be kept under: as the catalogue writes them, where it knows them. Raises what
+--- cannot be one.
+---@return string name
+---@return string tag
+---@return table named  the reference
+function M.target(world, text)
   local named = parse(text)
   if named.kind ~= "name" or named.digest then usage(("%q is no name for an image"):format(text), "such as debian:12, or mine") end
-  return named
+  local entry = resolve.entry(world, named)
+  return entry and entry.name or named.name, entry and entry.tag or named.tag or manifest.DEFAULT_TAG, named
 end
 
 -- Digests are also known by their first digits, as lists show them.
@@ -79,13 +84,12 @@ end
 ---@return string? shown  the name that it has now
 function M.import(world, state, file, name, options)
   local full = path.absolute(file, world.host.working_directory())
-  local named = name and target_of(name)
+  local kept, tag, named
+  if name then kept, tag, named = M.target(world, name) end
   local source, facts = { file = full, kind = "import" }, facts_of(world, named, options.facts)
   local image = store.add(world, state, full, { format = options.format, source = source, facts = facts,
     on_progress = options.on_progress })
-  if not named then return image end
-  local entry = resolve.entry(world, named)
-  local kept, tag = entry and entry.name or named.name, entry and entry.tag or named.tag or manifest.DEFAULT_TAG
+  if not kept then return image end
   store.tag(world, state, kept, tag, image.digest, facts, source)
   return store.of_digest(world, state, image.digest), manifest.shown(kept, tag)
 end

@@ -75,3 +75,40 @@ test("process: a clean environment by default", function()
   end
   equal(names, { "PATH", "LANG" })
 end)
+
+test("process: its output is heard as it comes, and need not be kept", function()
+  local heard = { stdout = {}, stderr = {} }
+  local result = shell("echo one; echo two >&2; echo three", { output_bytes = 0,
+    on_stdout = function(piece) table.insert(heard.stdout, piece) end,
+    on_stderr = function(piece) table.insert(heard.stderr, piece) end })
+  equal({ table.concat(heard.stdout), table.concat(heard.stderr), result.stdout, result.stderr, result.status },
+    { "one\nthree\n", "two\n", "", "", 0 })
+end)
+
+test("process: who is given grace is told to end, and may take its time, but no more than that", function()
+  local file = tmpdir() .. "/told"
+  local function told(script, grace_ms)
+    world.fs.remove(file)
+    local ready = false
+    local begun_ms = task.now_ms()
+    task.race {
+      function()
+        shell(script .. " echo; cat <&0 & while :; do wait $!; done", { grace_ms = grace_ms, stdin = false,
+          on_stdout = function() ready = true end, env = { "PATH=/bin:/usr/bin", "FILE=" .. file } })
+      end,
+      function()
+        while not ready do task.wait { at_ms = task.now_ms() + 10 } end
+      end,
+    }
+    return world.fs.read(file), task.now_ms() - begun_ms
+  end
+  equal((told("trap 'echo yes >$FILE; exit' TERM;", 20000)), "yes\n")
+  local said, took_ms = told("trap 'echo yes >$FILE' TERM;", 300)
+  equal({ said, took_ms >= 300 and took_ms < 20000 }, { "yes\n", true })
+end)
+
+test("process: without input there is no end of it either, until we are gone", function()
+  equal(shell("read -r _ && echo something || echo end", { stdin = "" }).stdout, "end\n")
+  local fine, problem = pcall(shell, "read -r _", { stdin = false, timeout_ms = 200 })
+  equal({ fine, problem.code }, { false, "ETIMEDOUT" })
+end)
