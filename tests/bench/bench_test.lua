@@ -2,6 +2,7 @@
 --- one run on one machine: they are compared with each other, never asserted. TMPDIR says where state lies: fsync and
 --- the making of files cost what the file system there takes for them.
 
+local disks = require "tests.bench.disks"
 local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
@@ -159,4 +160,5 @@ test("figures", function()
   bench_reading()
   bench_fake(fake_qemu.install {})
   bench_real(10)
+  disks.show()
 end, { timeout_ms = 900000 })
