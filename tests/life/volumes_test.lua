@@ -214,7 +214,7 @@ test("a machine that ends while its volume is copied takes the copy with it, and
   same(disk(stack, "data"), stack.directory .. "/out.qcow2")
 end)
 
-test("volumes export of a real QEMU's disk, cancelled, and then whole; the machine runs on", function()
+test("volumes export of a real QEMU's disk, cancelled, killed, and then whole; the machine runs on", function()
   local stack <close> = stack_.new { yaml = [[
 name: shop
 services: {db: {image: ./image.qcow2, image_os: plain, ready: running, vm: {memory_mb: 128}, volumes: ["data:/data"]}}
@@ -225,15 +225,18 @@ volumes: {data: {size: 64M}}
   fill(disk(stack, "data"))
   stack:expect { "up" }
   local pid = stack:ps()["db-0"].pid
-  local child <close> = stack:spawn { "volumes", "export", "data", "out.qcow2", "--limit-rate", "64K" }
-  stack:eventually("it copies", function()
-    for _, entry in ipairs(fs.list(stack.directory)) do
-      if entry.name:find("%.part$") and fs.stat(stack.directory .. "/" .. entry.name).allocated_bytes > 300000 then return true end
-    end
-  end)
-  local process <close> = proc.open(child.pid, child.start_time)
-  process:signal("INT")
-  equal(task.within(30000, io_wait.await, child, "try_wait"), { exit = 130 })
+  for signal, ended in pairs { INT = { exit = 130 }, KILL = { signal = "KILL" } } do
+    local child <close> = stack:spawn { "volumes", "export", "data", "out.qcow2", "--limit-rate", "64K" }
+    stack:eventually("it copies", function()
+      for _, entry in ipairs(fs.list(stack.directory)) do
+        local file = stack.directory .. "/" .. entry.name
+        if entry.name:find("%.part$") and fs.stat(file).allocated_bytes > 300000 then return fs.rename(file, file .. "ial") end
+      end
+    end)
+    local process <close> = proc.open(child.pid, child.start_time)
+    process:signal(signal)
+    equal(task.within(30000, io_wait.await, child, "try_wait"), ended)
+  end
   stack:expect { "volumes", "export", "data", "out.qcow2" }
   equal(stack:ps()["db-0"].pid, pid)
   stack:expect { "stop", "--timeout", "1s" }

@@ -3,7 +3,6 @@
 local block_job = require "holos.run.block.job"
 local err = require "holos.core.err"
 local monitor = require "holos.run.monitor"
-local qmp = require "holos.run.qmp"
 local task = require "holos.core.task"
 
 local M = {}
@@ -19,6 +18,7 @@ local LOG_BYTES = 65536
 
 ---@class holos.LiveWork
 ---@field directory string  of the instance
+---@field project   string
 ---@field name      string  of the instance
 ---@field node      string  of its QEMU
 ---@field target    holos.BlockLayer
@@ -54,6 +54,19 @@ local function clear(world, work)
   end)
 end
 
+-- After a copy that failed: a guest that it has paused goes on.
+local function give_up(world, work)
+  clear(world, work)
+  with_session(world, work, function(session)
+    if session:execute("query-status").status == "io-error" then monitor.resume(session) end
+  end)
+end
+
+-- One whose guest stands still already would not be told from one that the copy has stopped.
+local function require_running(world, work)
+  with_session(world, work, function(session) monitor.require_running(session, { name = work.name, project = work.project }) end)
+end
+
 local function begin(world, work)
   local target <close> = err.check(nil, world.fs.open(work.target.path, { read = true, write = true, nofollow = true }))
   with_session(world, work, function(session)
@@ -66,10 +79,21 @@ local function begin(world, work)
   end)
 end
 
--- One question at a time: a session that stays would keep other commands from the monitor.
-local function ask(world, work)
+-- What a guest overwrites is copied first; where that fails, QEMU fails the guest's own write, which pauses it. The copy is
+-- not worth that.
+local function require_undisturbed(status, what)
+  if status ~= "io-error" then return end
+  err.raise { message = what .. ": the copy could not be written, and held the guest up", code = "EIO",
+    hint = "is there room for it, and does its file system keep up?" }
+end
+
+-- Asked for moments: a session that stays would keep other commands from the monitor.
+local function ask(world, work, what)
   return function()
-    return task.within(M.CONNECT_MS, qmp.ask, world, { directory = work.directory, name = monitor.SOCKET }, "query-jobs")
+    return with_session(world, work, function(session)
+      require_undisturbed(session:execute("query-status").status, what)
+      return session:execute("query-jobs")
+    end)
   end
 end
 
@@ -88,7 +112,7 @@ end
 
 local function copy(world, work, what, tell)
   begin(world, work)
-  block_job.follow(what, JOB, ask(world, work), await, tell)
+  block_job.follow(what, JOB, ask(world, work, what), await, tell)
   with_session(world, work, function(session)
     session:execute("job-dismiss", { id = JOB })
     for _, node in ipairs { NODE, FILE } do
@@ -114,11 +138,12 @@ end
 ---@param tell fun(progress: holos.BlockProgress)
 function M.copy(world, work, what, tell)
   local flushed <close> = err.check(what, world.fs.open(work.target.path, { read = true, nofollow = true }))
+  require_running(world, work)
   clear(world, work)
   local log_from = log_bytes(world, work)
   local ok, problem = xpcall(copy, err.trace, world, work, what, tell)
   if not ok then
-    task.shield(CLEAR_MS, pcall, clear, world, work)
+    task.shield(CLEAR_MS, pcall, give_up, world, work)
     error(explain(work, what, problem), 0)
   end
   local said = said_since(world, work, log_from)

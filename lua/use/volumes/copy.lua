@@ -94,7 +94,7 @@ function M.export(context, name, file, talk, tell)
   local _held <close> = change.begin(context, talk)
   recorded.reload(context, talk)
   local source, _users <close> = source_.of(context, name, talk)
-  if not options.compress then require_room(world, target.directory, source.allocated_bytes, "the file") end
+  if source.live or not options.compress then require_room(world, target.directory, source.allocated_bytes, "the file") end
   local made <close> = draft.beside(world, target.directory,
     { format = target.format, size_bytes = source.size_bytes, what = "exporting " .. name })
   source_.copy(context, source, made, options, "exporting " .. name, tell)

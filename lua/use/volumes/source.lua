@@ -21,7 +21,7 @@ local function program(world) return (err.check("QEMU", probe.find(world))) end
 function M.copy(context, source, made, more, what, tell)
   local work = { target = { path = made.path, format = made.format }, compress = more.compress, bytes_per_s = more.limit_rate }
   if source.live then
-    work.directory, work.name, work.node = source.live.directory, source.live.name, source.live.node
+    for key, value in pairs(source.live) do work[key] = value end
     return live.copy(context.world, work, what, tell)
   end
   work.program, work.uid, work.source = program(context.world), context.record.leases.uid, { source }
@@ -40,7 +40,8 @@ local function live_of(context, row)
   local spec = runtime.applied(state, chosen.project, chosen.instance, now)
   local node = spec and disks.node_of(spec, row.name)
   if not node then volume_change.refuse_running(context, row, "be copied") end
-  return { directory = state:instance(chosen.project, chosen.instance), name = chosen.instance, node = node }
+  return { project = chosen.project, name = chosen.instance, node = node,
+    directory = state:instance(chosen.project, chosen.instance) }
 end
 
 --- A volume to be copied: what runs goes on, and what does not run is not started meanwhile.
