@@ -11,7 +11,7 @@ local M = {
   arguments = { shared.SERVICES },
   options = planning.options({
     { "--exit-code", help = "exit with 10 when there is something to do" },
-    shared.FORMAT, planning.NO_DEPS, planning.SCALE, planning.ORPHANS, planning.PULL,
+    shared.FORMAT, planning.NO_DEPS, planning.SCALE, planning.ORPHANS, planning.PULL, planning.LOCKED,
   }, planning.CONSENT),
 }
 

@@ -21,8 +21,8 @@ M.CONSENT = {
 M.SCALE = { "--scale", value = "SERVICE=NUMBER", repeated = true, help = "so many instances, whatever the file says" }
 M.NO_DEPS = { "--no-deps", help = "the named services alone, without what they depend on" }
 M.ORPHANS = { "--remove-orphans", help = "instances whose service the file no longer has go to the trash" }
-M.PULL = { "--pull", value = "POLICY", kind = "choice", choices = { "missing", "never", "always" },
-  help = "instead of pull_policy; images are local files so far, nothing is fetched: always is refused" }
+M.PULL = { "--pull", value = "POLICY", help = "instead of pull_policy: missing, never, always, daily, weekly, every_12h" }
+M.LOCKED = { "--locked", help = "take images only as holos.lock names them; refuse what it does not name" }
 M.DRY_RUN = { "--dry-run", help = "print the plan and change nothing" }
 M.DETACH = { "-d", "--detach", help = "return when all run, without waiting for provisioning" }
 M.WAIT = { "--wait", help = "wait until all is provisioned, whatever -d and HOLOS_WAIT say" }

@@ -1,7 +1,8 @@
 --- holos pull
 local err = require "holos.core.err"
 local out = require "holos.command.out"
-local project = require "holos.use.project"
+local locked = require "holos.use.locked"
+local project_ = require "holos.use.project"
 local pull = require "holos.use.pull"
 local state = require "holos.use.state"
 local transfers = require "holos.command.transfers"
@@ -15,36 +16,52 @@ local M = {
   options = {
     { "--signed", help = "take it only with a good signature of its publisher; needs gpgv and the publisher's keys" },
     { "--pinned", help = "the build that holos names, instead of the newest one" },
+    { "--lock", help = "write the digests of the project's images to holos.lock, which `up` then goes by" },
     { "--ignore-pull-failures", help = "fetch what can be fetched, and succeed" },
     { "--parallel", value = "NUMBER", kind = "integer", least = 1, help = "fetch so many at a time (default: 4)" },
     { "-q", "--quiet", help = "print the digests, and nothing else" },
   },
 }
 
--- The services of the file in reach; nil where no words could mean one.
-local function services_of(world, options, words)
-  if #words > 0 and not project.in_reach(world, options) then return nil end
-  return project.from_file(world, options).project.services
+-- The project of the file in reach; nil where there is none and words say what is meant.
+local function project_of(world, options)
+  if #options.arguments > 0 and not project_.in_reach(world, options) then return nil end
+  return project_.from_file(world, options).project
 end
 
 -- What is to be fetched, in the order of the words.
-local function texts_of(world, options)
-  local words = options.arguments
-  local services = services_of(world, options, words)
-  if #words > 0 then return pull.names(services, words) end
-  return pull.of_services(services)
+local function texts_of(project, words)
+  if #words > 0 then return pull.names(project and project.services, words) end
+  return pull.of_services(project.services)
+end
+
+local function require_sense(options)
+  if not options.lock or #options.arguments == 0 then return end
+  err.raise { message = "--lock is for all images of a project, and takes no names", code = "EUSAGE", exit = 64,
+    hint = "holos pull --lock" }
+end
+
+-- Only what is all there is locked.
+local function write_lock(world, project, results)
+  pull.require_all(results)
+  local images = {}
+  for _, result in ipairs(results) do images[result.wanted.key] = result.image end
+  out.talk("wrote " .. locked.write(world, project.directory, images))
 end
 
 function M.run(world, options)
-  local known, list = pull.catalogue(world), {}
-  for i, text in ipairs(texts_of(world, options)) do list[i] = pull.wanted(world, known, text) end
+  require_sense(options)
+  local project, known, list = project_of(world, options), pull.catalogue(world), {}
+  local where = state.locate(world, options)
+  for i, text in ipairs(texts_of(project, options.arguments)) do list[i] = pull.wanted(world, where, known, text) end
   local talk = transfers.new(world)
   if options.quiet then talk.progress, talk.done, talk.say = function() end, function() end, function() end end
-  local results = pull.all(world, state.locate(world, options), list, { newest = not options.pinned, signed = options.signed,
+  local results = pull.all(world, where, list, { newest = not options.pinned, signed = options.signed,
     parallel = options.parallel }, talk)
   for _, result in ipairs(results) do
     if result.image then out.result(result.image.digest) end
   end
+  if options.lock then write_lock(world, project, results) end
   local ok, problem = pcall(pull.require_all, results)
   if not ok and not (options.ignore_pull_failures and err.is_failure(problem)) then error(problem, 0) end
   return 0

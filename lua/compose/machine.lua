@@ -76,13 +76,21 @@ end
 local PULL = { always = true, never = true, missing = true, if_not_present = true, build = true, refresh = true,
   daily = true, weekly = true }
 
+--- How old an image may get: "1d12h".
+---@return string? age
+---@return string? message
+function M.parse_pull_age(text)
+  if text ~= "" and text:gsub("%d+[wdhms]", "") == "" and text:find("[1-9]") then return text end
+  return nil, ('expected an age such as 1d or 12h, got "%s"'):format(text)
+end
+
 --- When an image is fetched anew.
 ---@return string? policy
 ---@return string? message
 function M.parse_pull_policy(text)
   local rest = text:match("^every_(.+)$")
   if PULL[text] then return text end
-  if rest and rest:gsub("%d+[wdhms]", "") == "" then return text end
+  if rest and M.parse_pull_age(rest) then return text end
   return nil, ('unknown pull policy "%s"'):format(text), "one of always, missing, never, daily, weekly, every_12h"
 end
 

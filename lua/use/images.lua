@@ -1,10 +1,11 @@
 --- Images that a project starts from by name: whether they are here, and that they stay while a record comes to name them.
 --- Effects through run/*; prints nothing.
 local err = require "holos.core.err"
+local fetch = require "holos.use.fetch"
 local host = require "holos.compose.rules.host"
 local lazy = require "holos.core.lazy"
 local image_ = lazy "holos.plan.image"
-local pull = lazy "holos.use.pull"
+local reference = lazy "holos.image.reference"
 local resolve = lazy "holos.use.resolve"
 local select_ = require "holos.use.select"
 local store = lazy "holos.run.images.store"
@@ -57,14 +58,13 @@ end
 
 --- Looks at the images of a project anew: tags may have come or moved since it was loaded.
 function M.look_again(context)
-  local known, project = {}, context.project
+  local project = context.project
+  local find = resolve.finder(context.world, context.state, project.directory)
   project.image_bytes = {}
   for _, name in ipairs(project.order) do
-    local service = project.services[name]
-    local image = service.image
+    local image = project.services[name].image
     if image and image.name then
-      local found = known[image.name] or resolve.known(context.world, context.state, image.name) or {}
-      known[image.name] = found
+      local found = find(image.name) or {}
       for key, value in pairs(found) do image[key] = key == "os" and image.os or value end
       if found.path then project.image_bytes[found.path] = found.virtual_bytes end
     end
@@ -72,30 +72,27 @@ function M.look_again(context)
   require_room(project)
 end
 
--- Those that may not be fetched stay away: `pull_policy: never`, or --pull never.
-local function may_fetch(context, missing)
-  if context.options.pull then return context.options.pull ~= "never" end
-  for _, name in ipairs(missing.services) do
-    if context.project.services[name].pull_policy == "never" then return false end
-  end
-  return true
-end
-
 local SILENT = { say = function() end, progress = function() end, done = function() end, failed = function() end }
 
---- Sees to it that the images of what is to be planned are here: fetches those that are not, all of them or none is planned.
+-- What is to be fetched for some services; raises what is not here and may not be fetched, or not be had.
+local function to_fetch(context, services)
+  if context.options.locked then fetch.require_locked(context, services) end
+  local list, fetched = fetch.list(context, services), {}
+  for _, wanted in ipairs(list) do fetched[wanted.text] = true end
+  for _, missing in ipairs(M.missing(context.project, services)) do
+    if not fetched[missing.name] then M.require_here(context.project, { [missing.services[1]] = true }) end
+  end
+  return list
+end
+
+--- Sees to it that the images of what is to be planned are here: fetches those that are not, and newer ones where their policy
+--- asks for them; all of them, or none is planned.
 ---@param words string[]  services; none = all
 ---@param talk {transfers: (fun(): table)?}  what downloads are told through, as of use/pull
 function M.ensure(context, words, talk)
-  local world, wanted = context.world, {}
-  for _, missing in ipairs(M.missing(context.project, select_.services(context.project, words, context.options))) do
-    if not may_fetch(context, missing) or not missing.host then
-      return M.require_here(context.project, { [missing.services[1]] = true })
-    end
-    wanted[#wanted + 1] = pull.wanted(world, pull.catalogue(world), missing.name)
-  end
-  if #wanted == 0 then return end
-  pull.require_all(pull.all(world, context.state, wanted, {}, talk.transfers and talk.transfers() or SILENT))
+  local list = to_fetch(context, select_.services(context.project, words, context.options))
+  if #list == 0 then return end
+  fetch.run(context, list, talk.transfers and talk.transfers() or SILENT)
   M.look_again(context)
 end
 
@@ -103,10 +100,11 @@ end
 ---@param words string[]  services; none = all
 function M.foresee(context, plan, words)
   local services = select_.services(context.project, words, context.options)
-  for position, missing in ipairs(M.missing(context.project, services)) do
-    local from = missing.host and " from " .. missing.host or ""
-    table.insert(plan.rows, position, { mark = "·", name = missing.shown, text = ("is to be fetched%s first"):format(from),
-      where = where_of(context.project, missing.services[1]) })
+  for position, wanted in ipairs(to_fetch(context, services)) do
+    local from = " from " .. reference.host(wanted.url or wanted.entry.url)
+    local said = wanted.is_missing and ("is to be fetched%s first"):format(from) or ("is asked for anew%s first"):format(from)
+    table.insert(plan.rows, position, { mark = "·", name = wanted.shown, text = said,
+      where = where_of(context.project, wanted.services[1]) })
   end
 end
 

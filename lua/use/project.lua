@@ -37,13 +37,12 @@ local function noting(world, reads, why)
   return setmetatable({ fs = setmetatable({ read = read }, { __index = world.fs }) }, { __index = world })
 end
 
--- function(text) → what is known of the image of this name, as of use/resolve. Many services share one, so each is
--- looked at once.
-local function image_finder(world, options)
-  local known = {}
+-- function(text) → what is known of the image of this name, as of use/resolve.
+local function image_finder(world, directory, options)
+  local find
   return function(text)
-    known[text] = known[text] or table.pack(resolve.known(world, state_.locate(world, options), text))
-    return table.unpack(known[text], 1, known[text].n)
+    find = find or resolve.finder(world, state_.locate(world, options), directory)
+    return find(text)
   end
 end
 
@@ -58,9 +57,9 @@ function M.load_options(world, found, options)
   local variables = environment.load(of_project, first, options)
   local texts, named = files.texts(noting(world, reads, "compose file"), found), noting(world, reads, "named in the compose files")
   variables.reads = reads
-  local warnings = variables.warnings
+  local warnings, own_directory = variables.warnings, environment.directory(world, first, options)
   return { files = texts, replicas = options.scale and select_.counts(options.scale),
-    directory = environment.directory(world, first, options),
+    directory = own_directory,
     environment = world.host.environ(), lookup = variables.lookup, parse = world.yaml.parse,
     lookup_for = function(directory, env_files, around)
       return environment.included(of_project, directory, env_files, around, warnings)
@@ -72,7 +71,7 @@ function M.load_options(world, found, options)
     env_file = function(entry) return environment.of_service(of_services, entry, variables.lookup, warnings) end,
     show = function(name) return environment.shown(world, name) end,
     sniff = function(name) return M.format_of(world, name) end,
-    image = image_finder(world, options),
+    image = image_finder(world, own_directory, options),
     image_bytes = function(name, format) return M.image_bytes(world, name, format) end }, variables
 end
 

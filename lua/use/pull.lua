@@ -4,6 +4,8 @@ local catalogue_ = require "holos.use.catalogue"
 local err = require "holos.core.err"
 local pull = require "holos.run.images.pull"
 local reference = require "holos.image.reference"
+local resolve = require "holos.use.resolve"
+local store = require "holos.run.images.store"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 
@@ -15,28 +17,33 @@ local function usage(message, hint) err.raise { message = message, code = "EUSAG
 
 --- What is to be fetched for a text; raises when it names nothing that can be.
 ---@param known table  of image/catalogue
----@return {text: string, shown: string, entry: holos.ImageEntry, digest: string?} wanted
-function M.wanted(world, known, text)
+---@return {text: string, key: string, shown: string, entry: holos.ImageEntry?, digest: string?, image: holos.Image?} wanted
+---  key: in holos.lock; image: of this host alone, which nobody can fetch
+function M.wanted(world, state, known, text)
   local named, message, hint = reference.parse(text)
   if not named then usage(message, hint) end
   if named.kind == "path" then usage(("%s is a file: there is nothing to fetch"):format(text)) end
   if named.kind == "digest" then usage("a digest alone does not say where to fetch it", "name it: debian:12@" .. text) end
   if named.kind == "url" then
     local entry = pull.entry_of_url(named)
-    return { text = text, shown = named.url:match("[^/?#]+$") or named.url, entry = entry, digest = named.digest }
+    return { text = text, key = named.url, shown = named.url:match("[^/?#]+$") or named.url, entry = entry,
+      digest = named.digest }
   end
   local entry, reason, help = catalogue.find(known, named.name, named.tag, world.host.architecture())
+  local own = not entry and store.find(world, state, named)
+  if own then return { text = text, key = resolve.key(named), shown = resolve.key(named), image = own } end
   if not entry then
     err.raise { message = ("%s: %s"):format(text, reason), code = "ENOIMAGE", hint = help }
   end
-  return { text = text, shown = entry.name .. ":" .. entry.tag, entry = entry, digest = named.digest }
+  local shown = entry.name .. ":" .. entry.tag
+  return { text = text, key = shown, shown = shown, entry = entry, digest = named.digest }
 end
 
 -- Two names for one image are one download.
 local function without_doubles(list)
   local seen, kept = {}, {}
   for _, wanted in ipairs(list) do
-    local key = wanted.entry.name and wanted.shown .. (wanted.digest or "") or wanted.entry.url
+    local key = wanted.key .. (wanted.digest or "")
     if not seen[key] then kept[#kept + 1] = wanted end
     seen[key] = true
   end
@@ -44,7 +51,7 @@ local function without_doubles(list)
 end
 
 local function fetch(world, state, wanted, options, talk)
-  local image, how = pull.pull(world, state, wanted.entry, { newest = options.newest, is_signed = options.signed,
+  local image, how = pull.pull(world, state, wanted.entry, { newest = options.newest or wanted.newest, is_signed = options.signed,
     digest = wanted.digest, url = wanted.url, say = talk.say,
     progress = function(at) talk.progress(wanted.shown, at) end })
   talk.done(wanted.shown, image, how)
@@ -53,6 +60,10 @@ end
 
 -- One failure does not keep the others from coming.
 local function attempt(world, state, wanted, options, talk)
+  if wanted.image then
+    talk.done(wanted.shown, wanted.image, "present")
+    return { wanted = wanted, image = wanted.image }
+  end
   local ok, result = pcall(fetch, world, state, wanted, options, talk)
   if ok then return { wanted = wanted, image = result } end
   if not err.is_failure(result) then error(result, 0) end

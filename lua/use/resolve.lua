@@ -3,6 +3,8 @@
 local catalogue = require "holos.image.catalogue"
 local catalogue_ = require "holos.use.catalogue"
 local manifest = require "holos.image.manifest"
+local lazy = require "holos.core.lazy"
+local locked = lazy "holos.use.locked"
 local path = require "holos.core.path"
 local reference = require "holos.image.reference"
 local store = require "holos.run.images.store"
@@ -38,6 +40,18 @@ local function shown_without_tag(named)
   return named.url and path.base((named.url:gsub("[?#].*$", ""))) or manifest.short(named.digest)
 end
 
+--- What an image is called in holos.lock, however it is written.
+function M.key(named, entry)
+  if entry then return manifest.shown(entry.name, entry.tag) end
+  return named.url or named.name and manifest.shown(named.name, named.tag or manifest.DEFAULT_TAG)
+end
+
+-- A name that says no digest means the one that the lock says.
+local function with_lock(world, named, entry, lock)
+  local known = lock and not named.digest and locked.of(world, lock, M.key(named, entry) or "")
+  return known and setmetatable({ digest = known.digest }, { __index = named }) or named
+end
+
 -- What can be fetched, or why that is not known.
 local function missing(named, entry, message, hint)
   local url = named.url or entry and entry.url
@@ -52,18 +66,32 @@ local function missing(named, entry, message, hint)
 end
 
 --- What is known of the image that a text names. It is in the store when there is a path.
+---@param lock table?  the project's, as of use/locked
 ---@return table? known  {path, digest, format, virtual_bytes, shown, host, user, family, os, share_driver, least_memory_mib,
 ---  quirks}
 ---@return string? message  why nothing is known of it
 ---@return string? hint
-function M.known(world, state, text)
+function M.known(world, state, text, lock)
   local named = reference.parse(text)
   if not named or named.kind == "path" then return nil end
   local entry, message, hint = M.entry(world, named)
-  local image = stored(world, state, named, entry)
+  local exact = with_lock(world, named, entry, lock)
+  local image = stored(world, state, exact, entry)
   if not image then return missing(named, entry, message, hint) end
-  return fill({ path = image.path, digest = image.digest, format = image.format,
-    virtual_bytes = image.virtual_bytes, shown = image.tags[1] or shown_without_tag(named) }, image.facts)
+  local shown = exact ~= named and M.key(named, entry) or image.tags[1]
+  return fill({ path = image.path, digest = image.digest, format = image.format, virtual_bytes = image.virtual_bytes,
+    shown = shown or shown_without_tag(exact) }, image.facts)
+end
+
+--- function(text) → the same, for the texts of one project. Many services share one, so each is looked at once.
+---@param directory string  of the project's file, where its lock is
+function M.finder(world, state, directory)
+  local known, lock = {}, nil
+  return function(text)
+    if lock == nil then lock = locked.read(world, directory) or false end
+    known[text] = known[text] or table.pack(M.known(world, state, text, lock))
+    return table.unpack(known[text], 1, known[text].n)
+  end
 end
 
 return M

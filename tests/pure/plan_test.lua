@@ -242,7 +242,7 @@ test("what a change needs is what the compose schema says, for every key of a se
   local elsewhere = { replicas = true, depends_on = true, image_format = true, networks = true, services = true }
   -- What is settled before there is a plan, what is kept for readers, what names an instance, and what up waits for.
   for word in ("extends profiles expose annotations platform container_name ready " ..
-    "deploy.update_config deploy.rollback_config pull_policy"):gmatch("%S+") do
+    "deploy.update_config deploy.rollback_config pull_policy pull_refresh_after"):gmatch("%S+") do
     elsewhere[word] = true
   end
   -- What is compared together with another key.

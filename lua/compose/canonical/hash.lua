@@ -23,7 +23,7 @@ M.LEFT_OUT = {
   name = "another name is another service anyway", replicas = "instances come and go beside each other",
   depends_on = "it says when, not what", profiles = "they say whether, not what", is_enabled = "as profiles",
   not_yet = "it has no effect", update_config = "it says how machines are replaced, not by what",
-  pull_policy = "it says when an image is fetched, not which",
+  pull_policy = "it says when an image is fetched, not which", pull_refresh_after = "the same",
 }
 
 -- Whether a missing directory is made says nothing about the machine.

@@ -23,7 +23,18 @@ end
 function fillers.annotations(made, annotations) made.annotations = annotations end
 function fillers.attach(made, attach) made.attach = attach end
 function fillers.ready(made, ready) made.ready = ready end
-function fillers.pull_policy(made, policy) made.pull_policy = policy end
+
+local FETCHES = { never = false, missing = false, if_not_present = false, build = false }
+
+function fillers.pull_policy(made, policy, context)
+  made.pull_policy = policy
+  local image = made.image
+  if FETCHES[policy] == nil and image and image.path and not image.name then
+    context.warn({ "services", made.name, "pull_policy" }, "has no effect: the image is a file, and nothing fetches it")
+  end
+end
+
+function fillers.pull_refresh_after(made, age) made.pull_refresh_after = age end
 
 local function make_dependencies(depends_on)
   local list = tables.list {}

@@ -27,22 +27,14 @@ local on_unhealthy = schema.parsed {
   end,
 }
 
--- Image files are there, so there is nothing that these would fetch.
-local TAKES_WHAT_IS_THERE = { never = true, missing = true, if_not_present = true }
+local pull_policy = schema.parsed {
+  accepts = { text = true }, wanted = "a pull policy",
+  values = { "missing", "if_not_present", "never", "always", "build", "refresh", "daily", "weekly", "every_12h" },
+  parse = function(value) return machine.parse_pull_policy(value) end,
+}
 
-local pull_policy = schema.either {
-  text = schema.parsed {
-    accepts = { text = true }, wanted = "a pull policy",
-    values = { "missing", "if_not_present", "never", "always", "build", "daily", "weekly", "every_12h" },
-    later_values = { "always", "build", "daily", "weekly", "every_12h" },
-    parse = function(value) return machine.parse_pull_policy(value) end,
-  },
-  canonical = function(value, at)
-    if not TAKES_WHAT_IS_THERE[value] then
-      at:put_off "images are local files, and there is nothing to fetch them from: write missing, or leave the line out"
-    end
-    return value
-  end,
+local pull_age = schema.parsed {
+  accepts = { text = true }, wanted = "an age such as 1d or 12h", parse = function(value) return machine.parse_pull_age(value) end,
 }
 
 local profile = schema.text { pattern = "[%w][%w_.-]+", wanted = 'a name of letters, digits, "_", "." and "-"' }
@@ -81,9 +73,9 @@ return { title = "Its life",
   { "recipes", schema.any {}, class = "later", change = "reprovision", own = true, reason = "provision with cloud_init",
     meaning = "Recipes for provisioning." },
   { "pull_policy", pull_policy, change = "live", default_text = "missing",
-    meaning = "When the image is fetched. Images are local files: missing, if_not_present and never all take them as they are." },
-  { "pull_refresh_after", schema.text {}, class = "later", change = "live", reason = "images are local files: leave it out",
-    meaning = "How old an image may get." },
+    meaning = "When an image that has a name is fetched: missing and if_not_present when it is not here, never not at all, "
+      .. "always at every up, daily, weekly and every_12h when it was fetched that long ago. What runs keeps its image." },
+  { "pull_refresh_after", pull_age, change = "live", meaning = "How old an image may get with pull_policy: refresh." },
   { "develop", develop, class = "later", change = "live", meaning = "What happens when files on the host change." },
   { "provider", schema.any {}, class = "later", change = "live", meaning = "A program that provides the service." },
 }

@@ -1,0 +1,66 @@
+--- holos.lock of a project: read, written, and what it demands. Effects: reads and writes that file.
+local err = require "holos.core.err"
+local lock_file = require "holos.image.lock_file"
+
+local M = {}
+
+local MAX_BYTES = 4 << 20
+local FILE_MODE = tonumber("644", 8)
+
+--- Where the lock of a project lies.
+---@param directory string  of the project's file
+function M.file(directory) return directory .. "/" .. lock_file.NAME end
+
+--- The lock beside a project's file, nil when there is none; raises when it cannot be used.
+---@return table? lock  of image/lock_file
+function M.read(world, directory)
+  local file = M.file(directory)
+  local text, message, code = world.fs.read(file, { max_bytes = MAX_BYTES })
+  if not text and (code == "ENOENT" or code == "ENOTDIR") then return nil end
+  local lock, reason = world.json.decode(err.check(file, text, message, code), {})
+  local complaint = lock == nil and reason or lock_file.complaint(lock)
+  if not complaint then return lock end
+  err.raise { code = "ELOCKFILE", exit = 2, message = ("%s: %s"):format(file, complaint),
+    hint = "make it again: holos pull --lock" }
+end
+
+--- What a lock that is kept says of a name on this host; nil when it says nothing.
+---@param lock table?
+---@param shown string  "debian:12", or an address
+---@return {digest: string, sha512: string?, url: string?}?
+function M.of(world, lock, shown)
+  return lock and lock_file.get(lock, shown, world.host.architecture())
+end
+
+--- Writes down which images these names mean now; names that the project has no more go.
+---@param images table<string, holos.Image>  by the name that they are shown with
+---@return string file
+function M.write(world, directory, images)
+  local lock = M.read(world, directory) or lock_file.new()
+  for _, name in ipairs(lock_file.surplus(lock, images)) do lock.images[name] = nil end
+  for name, image in pairs(images) do
+    local known = M.of(world, lock, name)
+    if not known or known.digest ~= image.digest then
+      lock_file.set(lock, name, world.host.architecture(), { digest = image.digest, sha512 = image.source.sha512,
+        url = image.source.url, format = image.format, locked_at = world.clock.iso(world.clock.utc_ms()) })
+    end
+  end
+  local file = M.file(directory)
+  err.check("lock", world.fs.write_atomic(file, world.json.encode(lock, { indent = 2 }) .. "\n", { mode = FILE_MODE, sync = true }))
+  return file
+end
+
+--- Raises what a project names that its lock does not say: with --locked nothing else is taken.
+---@param names string[]
+function M.require_all(world, directory, lock, names)
+  local missing = {}
+  for _, name in ipairs(names) do
+    if not M.of(world, lock, name) then missing[#missing + 1] = name end
+  end
+  if lock and #missing == 0 then return end
+  err.raise { code = "ELOCKFILE", exit = 3, hint = "look at what it names, then: holos pull --lock",
+    message = not lock and ("--locked: there is no %s"):format(M.file(directory))
+      or ("--locked: %s says nothing of %s"):format(M.file(directory), table.concat(missing, ", ")) }
+end
+
+return M
