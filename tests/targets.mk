@@ -28,7 +28,7 @@ run-demo: all
 	./holos lua tests/demo.lua $(IMAGE)
 
 run-bench: all fake-qemu
-	./holos lua tests/run.lua tests/bench/bench_test.lua
+	./holos lua tests/run.lua tests/bench/*_test.lua
 
 # -- the stand-in for QEMU in tests/life: a program of its own, whatever holos is built with ------------------------------------
 

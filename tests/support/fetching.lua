@@ -51,9 +51,11 @@ function M.check_whole(server, text, got, message)
   return got
 end
 
---- The code of a download that fails, and its message.
-function M.failure(server, path, changes)
-  local got, message, code = M.download(server, path, changes)
+--- The code of a download that fails, and its message. `part`: where it is to be, when several run at once.
+function M.failure(server, path, changes, part)
+  local all = { file = part }
+  for name, value in pairs(changes or {}) do all[name] = value end
+  local got, message, code = M.download(server, path, all)
   ok(not got, "it came through")
   return code, message
 end

@@ -7,6 +7,7 @@ local host = require "sys.host"
 local program = require "tests.support.program"
 local task = require "holos.core.task"
 local tls_server = require "tests.support.tls_server"
+local tool = require "tests.support.tool"
 
 local E = '"v1"'
 
@@ -46,6 +47,15 @@ test("a full disk is said; what fitted is kept, and serves when there is space",
     equal(second, "got " .. hash.sha256(body))
     local from = math.tointeger((server.requests[2].headers.range or ""):match("^bytes=(%d+)%-$"))
     ok(from and from > 900000 and from <= 1 << 20, server.requests[2].headers.range)
+  end)
+end)
+
+test("a disk that fails when flushed is said: nothing counts as whole that is not on it", function()
+  if not tool.find "strace" then skip "strace is not installed" end
+  tls_server.run_plain(tls_server.publish { ["/f"] = { body = "hello", etag = E } }, function(server)
+    local result = run_tool({ "strace", "-f", "-o", "/dev/null", "-e", "inject=fsync:error=EIO:when=1", host.executable(),
+      "lua", script(), server.url .. "/f", tmpdir() .. "/part" }, { env = { "ASAN_OPTIONS=detect_leaks=0" } })
+    ok(result.stdout:find("failed EIO " .. server.url .. "/f: fsync", 1, true), result.stdout .. result.stderr)
   end)
 end)
 

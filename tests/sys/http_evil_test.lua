@@ -2,6 +2,8 @@
 
 local fetching = require "tests.support.fetching"
 local http = require "holos.run.http"
+local net = require "sys.net"
+local task = require "holos.core.task"
 local tls_server = require "tests.support.tls_server"
 local world = require "holos.run.world"
 
@@ -129,7 +131,6 @@ end)
 -- -- slowness -----------------------------------------------------------------------------------------------------
 
 local function drip(connection, text)
-  local task = require "holos.core.task"
   for i = 1, #text do
     if not connection:write(text:sub(i, i)) then return end
     task.wait { at_ms = task.now_ms() + 20 }
@@ -147,17 +148,33 @@ test("silence, a trickle and a slow head are given up after their time", functio
     end
   end, function(server)
     local quick = { idle_timeout_ms = 200, connect_timeout_ms = 100, over_ms = 300, least_bytes_per_s = 1000, tries = 1 }
+    local jobs = {}
     for path, words in pairs { ["/silent"] = "no answer came in time", ["/head"] = "no answer came in time",
       ["/stops"] = "nothing came for", ["/trickle"] = "bytes a second came over" } do
-      local code, message = fetching.failure(server, path, quick)
-      equal(code, "ETIMEDOUT")
-      ok(message:find(words, 1, true), message)
-      equal(select(3, fetching.get(server, path, quick)), "ETIMEDOUT")
+      jobs[#jobs + 1] = function()
+        local code, message = fetching.failure(server, path, quick, server.directory .. path)
+        equal(code, "ETIMEDOUT")
+        ok(message:find(words, 1, true), message)
+      end
+      jobs[#jobs + 1] = function() equal(select(3, fetching.get(server, path, quick)), "ETIMEDOUT") end
     end
-    equal(fetching.kept(server) ~= nil, true)
-    quick.idle_timeout_ms, quick.total_timeout_ms, quick.least_bytes_per_s = 60000, 300, 0
-    equal((fetching.failure(server, "/trickle", quick)), "ETIMEDOUT")
+    jobs[#jobs + 1] = function()
+      equal((fetching.failure(server, "/trickle", { total_timeout_ms = 300, least_bytes_per_s = 0 })), "ETIMEDOUT")
+    end
+    task.all(jobs)
   end)
+end)
+
+test("a host that does not take the connection is given up after its time", function()
+  local listener = assert(net.listen_tcp("127.0.0.1", 0, { backlog = 1 }))
+  local _listener <close> = setmetatable({}, { __close = function() listener:close() end })
+  local port, waiting = net.bound_port(listener), {}
+  local _waiting <close> = setmetatable({}, { __close = function() for _, fd in ipairs(waiting) do fd:close() end end })
+  for i = 1, 4 do waiting[i] = assert(net.connect_tcp("127.0.0.1", port)) end          -- the queue is full
+  local url, began_ms = ("http://127.0.0.1:%d/"):format(port), task.now_ms()
+  local _, message, code = http.get(world, url, { allow_http = true, connect_timeout_ms = 200 })
+  equal(code, "ETIMEDOUT", message)
+  ok(task.now_ms() - began_ms < 30000)
 end)
 
 -- -- redirects ----------------------------------------------------------------------------------------------------

@@ -112,7 +112,10 @@ local function receive(job, transfer, url, plan)
     tell(job, meter, url.host, bytes)
     return meter:see(task.now_ms(), bytes)
   end)
-  if done then tell(job, meter, url.host, plan.offset + transfer:received(), true) end
+  if done then
+    meter:see(task.now_ms(), plan.offset + transfer:received())
+    tell(job, meter, url.host, meter.bytes, true)
+  end
   return done, message, code
 end
 
