@@ -15,17 +15,14 @@ static int on_socket(CURL *easy, curl_socket_t socket, int wanted, void *context
 {
     const struct http_transfer *transfer = context;
     struct epoll_event event = { .data.fd = socket };
-    (void)easy;
+    (void)easy, (void)known;
     if (wanted == CURL_POLL_REMOVE) {
         epoll_ctl(transfer->epoll, EPOLL_CTL_DEL, socket, NULL);
         return 0;
     }
     event.events = (wanted & CURL_POLL_IN ? EPOLLIN : 0) | (wanted & CURL_POLL_OUT ? EPOLLOUT : 0);
-    int operation = known ? EPOLL_CTL_MOD : EPOLL_CTL_ADD;
-    if (epoll_ctl(transfer->epoll, operation, socket, &event) < 0)
-        return -1;
-    curl_multi_assign(transfer->multi, socket, transfer->multi); /* any pointer: it is known now */
-    return 0;
+    int got = epoll_ctl(transfer->epoll, EPOLL_CTL_MOD, socket, &event);
+    return got < 0 && errno == ENOENT ? epoll_ctl(transfer->epoll, EPOLL_CTL_ADD, socket, &event) : got;
 }
 
 static int set_timer(int timer, long milliseconds, bool is_repeated)

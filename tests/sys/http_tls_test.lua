@@ -44,7 +44,7 @@ end)
 
 -- -- authorities --------------------------------------------------------------------------------------------------
 
-test("authorities come from the environment, a file before a directory, and count instead of the host's", function()
+test("authorities come from the environment, files and directories, and count instead of the host's", function()
   tls_server.run({}, tls_server.publish(FILES), function(server)
     local directory = tmpdir()
     assert(fs.copy(server.ca_file, directory .. "/one.pem"))
@@ -53,6 +53,9 @@ test("authorities come from the environment, a file before a directory, and coun
     equal(get { SSL_CERT_FILE = server.ca_file }, nil)
     equal(get { SSL_CERT_DIR = directory }, nil)
     equal(get { HOLOS_CA_FILE = server.ca_file, SSL_CERT_FILE = "/none", SSL_CERT_DIR = "/none" }, nil)
+    equal(get { SSL_CERT_FILE = "/none", SSL_CERT_DIR = directory }, nil)
+    equal(get { SSL_CERT_FILE = "/etc/passwd", SSL_CERT_DIR = directory }, "ETLS")
+    equal(get { SSL_CERT_FILE = server.ca_file, SSL_CERT_DIR = tmpdir() }, nil)
     equal(get {}, "ETLS")
   end)
 end)

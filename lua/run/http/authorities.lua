@@ -18,12 +18,23 @@ local function is(world, path, kind)
   return facts ~= nil and facts.type == kind
 end
 
--- What the user named counts or fails; it is not passed over for something that trusts others.
+-- What the user named, or why it is of no use: it is not passed over for something that trusts others.
 local function named(world, name, kind)
   local path = world.host.env(name)
   if not path or path == "" then return nil end
-  if not is(world, path, kind) then return nil, ("%s names %s, which is no %s"):format(name, path, kind), "ETLS" end
-  return { [kind] = path }
+  if is(world, path, kind) then return path end
+  return nil, ("%s names %s, which is no %s"):format(name, path, kind)
+end
+
+-- As OpenSSL does, both; one of them may be missing when the other is there.
+local function from_environment(world)
+  local file, problem = named(world, "HOLOS_CA_FILE", "file")
+  if file or problem then return file and { file = file }, problem end
+  local directory, second_problem
+  file, problem = named(world, "SSL_CERT_FILE", "file")
+  directory, second_problem = named(world, "SSL_CERT_DIR", "directory")
+  if file or directory then return { file = file, directory = directory } end
+  return nil, problem or second_problem
 end
 
 local function first(world, list, kind)
@@ -32,14 +43,13 @@ local function first(world, list, kind)
   end
 end
 
---- {file=} or {directory=}; nil, message, code when there is none.
+--- {file=, directory=}, one of them or both; nil, message, code when there is none.
 ---@param ca_file string?  counts before everything else
 function M.find(world, ca_file)
   if ca_file then return { file = ca_file } end
-  for _, choice in ipairs { { "HOLOS_CA_FILE", "file" }, { "SSL_CERT_FILE", "file" }, { "SSL_CERT_DIR", "directory" } } do
-    local found, message, code = named(world, choice[1], choice[2])
-    if found or message then return found, message, code end
-  end
+  local chosen, problem = from_environment(world)
+  if chosen then return chosen end
+  if problem then return nil, problem, "ETLS" end
   local found = first(world, M.FILES, "file") or first(world, M.DIRECTORIES, "directory")
   if found then return found end
   return nil, ("no certificates of authorities are found: HOLOS_CA_FILE, SSL_CERT_FILE and SSL_CERT_DIR are not set, and "
