@@ -1,7 +1,9 @@
 /* The part of sys.fs that only looks: stat, lstat, list, readlink, realpath, space. */
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <sys/statvfs.h>
+#include <unistd.h>
 
 #include "fs.h"
 #include "sys.h"
@@ -67,6 +69,22 @@ static int l_lstat(lua_State *L)
     struct stat status;
     const char *path = sys_check_path(L, 1);
     return lstat(path, &status) < 0 ? sys_fail(L, errno, "%s", path) : push_status(L, &status);
+}
+
+/* fs.size(path) -> bytes, of a block device too, whose status says 0 | nil, message, code */
+static int l_size(lua_State *L)
+{
+    const char *path = sys_check_path(L, 1);
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), errnum = errno;
+    off_t bytes = fd < 0 ? -1 : lseek(fd, 0, SEEK_END);
+    if (fd >= 0) {
+        errnum = errno;
+        close(fd);
+    }
+    if (bytes < 0)
+        return sys_fail(L, errnum, "%s", path);
+    lua_pushinteger(L, (lua_Integer)bytes);
+    return 1;
 }
 
 /* fs.list(path) -> {{name=, type=as in fs.lstat or "unknown"}, …} by the bytes of the names | nil, message, code */
@@ -138,7 +156,8 @@ static int l_space(lua_State *L)
 
 static const luaL_Reg look_functions[] = {
     { "stat", l_stat },         { "lstat", l_lstat },       { "list", l_list },
-    { "readlink", l_readlink }, { "realpath", l_realpath }, { "space", l_space },
+    { "readlink", l_readlink }, { "realpath", l_realpath }, { "size", l_size },
+    { "space", l_space },
     { NULL, NULL },
 };
 

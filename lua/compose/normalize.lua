@@ -75,9 +75,11 @@ function M.project(tree, context)
   context.default_networks, context.no_cloud_init = network.default(), service_.no_cloud_init()
   context.profiles = context.profiles or {}
   for name, service in pairs(tree.services) do services[name] = service_.make(name, service, context) end
+  local volumes = storage.volumes(tree.volumes, context.marks)
+  storage.share(volumes, services)
   return {
     name = context.name, directory = context.directory, files = context.files, services = services,
-    order = make_order(services), volumes = storage.volumes(tree.volumes, context.marks),
+    order = make_order(services), volumes = volumes,
     networks = network.all(tree.networks, services, context.name), configs = storage.sources(tree.configs),
     secrets = storage.sources(tree.secrets), marks = context.marks,
   }

@@ -50,6 +50,9 @@ function RARE.boot(boot, visit)
   end
 end
 
+-- What of a part at top level is a path.
+local DECLARED = { { "configs", "file" }, { "secrets", "file" }, { "volumes", "device" } }
+
 local RARE_KEYS = tables.keys(RARE)
 
 -- Calls visit(container, key, …) for every place of a service that can hold a path; … are the keys that lead there.
@@ -86,11 +89,12 @@ function M.resolve_all(tree, directory, environment, report)
     name = service_name
     each_place(service, resolve)
   end
-  for _, kind in ipairs { "configs", "secrets" } do
+  for _, declared in ipairs(DECLARED) do
+    local kind, key = declared[1], declared[2]
     map = kind
     for source_name, source in pairs(tree[kind] or {}) do
       name = source_name
-      resolve(source, "file", "file")
+      resolve(source, key, key)
     end
   end
 end

@@ -49,6 +49,7 @@ function M.list()
     { "the host closed to guests", access, "check_host_access", "host_access" },
     { "undeclared volumes", storage, "check_declared", "mounts" },
     { "volumes kept under one name", storage, "check_names", "volumes" },
+    { "disks of the host", storage, "check_devices", "volumes" },
     { "volumes with several writers", storage, "check_writers", "mounts" },
     { "targets mounted twice", storage, "check_targets", "mounts" },
     { "undeclared configs and secrets", grants, "check_declared", "configs", "secrets" },

@@ -135,7 +135,8 @@ function M.new_disks(project, facts)
   end
   for key, volume in table_.sorted_pairs(project.volumes) do
     local name = volume.name or key
-    if not facts.volumes[name] then list[#list + 1] = { what = "volume " .. name, bytes = volume.size_bytes, volume = key } end
+    local is_made = not facts.volumes[name] and not volume.device and not volume.external
+    if is_made then list[#list + 1] = { what = "volume " .. name, bytes = volume.size_bytes, volume = key } end
   end
   return list
 end
@@ -158,7 +159,11 @@ local function add_disks(list, project, facts)
   end
   for key, volume in table_.sorted_pairs(project.volumes) do
     local name = volume.name or key
-    if facts.volumes[name] then
+    if volume.device then
+      list:add("uses", volume.device, survives("formatted only where all of it is zeros", name, facts), volume.mark)
+    elseif volume.external then
+      list:add("uses", "volume " .. name, survives("it is that of others, or survives down -v", name, facts), volume.mark)
+    elseif facts.volumes[name] then
       list:add("keeps", "volume " .. name, survives("it is there and survives down", name, facts), volume.mark)
     end
   end

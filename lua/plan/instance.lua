@@ -54,9 +54,18 @@ local function fs_of(declared, known)
   return fs ~= "ext4" and fs or nil
 end
 
+-- A disk that is not the project's own, as a spec keeps it.
+local function set_disk(mount, found)
+  mount.disk = { path = found.path, kind = found.kind, format = found.format }
+  if found.fs then mount.fs = found.fs ~= "ext4" and found.fs or nil end
+end
+
 local function set_volume(mount, context)
-  local declared = (context.project.volumes or {})[mount.volume] or {}
-  if not mount.anonymous then
+  local declared, found = (context.project.volumes or {})[mount.volume] or {}, (context.facts.disks or {})[mount.volume]
+  if found then
+    mount.volume, mount.fs = declared.name, declared.fs ~= "ext4" and declared.fs or nil
+    set_disk(mount, found)
+  elseif not mount.anonymous then
     mount.volume = declared.name or mount.volume
     mount.fs = fs_of(declared, context.record.volumes[mount.volume])
   end

@@ -73,7 +73,8 @@ local function mount_rule(choice)
   return record({ kind = choice { "volume", "bind", "tmpfs" }, target = path },
     { volume = volume_name, source = path, serial = schema.text { pattern = "[%w_.-]+", most = 20 }, tag = word,
       driver = choice { "9p", "virtiofs" }, read_only = flag, anonymous = flag, nocopy = flag, subpath = line,
-      create_host_path = flag, size_bytes = count, mode = count, options = line, fs = choice { "ext4", "xfs" } })
+      create_host_path = flag, size_bytes = count, mode = count, options = line, fs = choice { "ext4", "xfs" },
+      disk = record { path = path, kind = choice { "device", "file" }, format = choice { "raw", "qcow2" } } })
 end
 
 local boot = record({}, { kernel = path, initrd = path, cmdline = line, firmware = path })
@@ -137,7 +138,8 @@ local entry = record({ spec = M.spec, desired = word },
     previous = previous, anonymous = list(volume_name) })
 
 -- is_growing: its disk has grown, and perhaps not the file system of the guest that has it.
-local volume = record({}, { size_bytes = id, made = flag, desired = word, fs = word, is_growing = flag })
+local volume = record({}, { size_bytes = id, made = flag, desired = word, fs = word, is_growing = flag,
+  is_external = flag })
 
 local network = record({ subnet = schema.text { pattern = ADDRESS .. "/%d%d?", wanted = "a subnet" }, group = address,
   port = port }, { name = line, internal = flag })

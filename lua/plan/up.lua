@@ -33,6 +33,7 @@ end
 ---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
 ---  directory: the project's                            consent: the user's answers, nil for none
 ---  managed, declared: services, see reconcile/surplus  renew: see reconcile/decide
+---  path_of, foreign_users: see reconcile/holders
 ---  others: the specs of all other instances of the file
 ---  rollouts: {[service] = holos.Rollout}, of those that are changed in groups
 ---  no_start: make what is missing and launch nothing   leave_known: recorded instances stay as they are
@@ -60,6 +61,7 @@ function M.make(context)
   rollout.close(plan, context)
   surplus.plan(plan, context, wanted)
   tell_others(plan, context)
+  volume.settle(plan, context)
   sheet.address_questions(plan, context.specs)
   return plan
 end

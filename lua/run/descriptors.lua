@@ -35,7 +35,8 @@ function openers.read(world, _, directory, what)
 end
 
 function openers.write(world, _, directory, what)
-  return world.fs.open(what.path or path.join(directory, what.name), { read = true, write = true })
+  -- A block device is claimed, so that nobody mounts it on the host meanwhile.
+  return world.fs.open(what.path or path.join(directory, what.name), { read = true, write = true, exclusive = what.is_device })
 end
 
 function openers.directory(world, _, _, what)

@@ -3,6 +3,7 @@ local contents = require "holos.run.contents"
 local err = require "holos.core.err"
 local lazy = require "holos.core.lazy"
 local base = lazy "holos.run.base"
+local foreign = lazy "holos.run.foreign"
 local keys = require "holos.run.keys"
 local manifest = lazy "holos.image.manifest"
 local path = require "holos.core.path"
@@ -92,11 +93,19 @@ function M.create_uefi_vars(world, state, spec, firmware)
   err.check(spec.name, world.fs.copy(firmware.vars, file, { mode = FILE_MODE }))
 end
 
+local function has_foreign_disk(spec)
+  for _, mount in ipairs(spec.mounts) do
+    if mount.disk then return true end
+  end
+  return false
+end
+
 --- Writes the seed anew: its boot part may have changed since the last launch.
---- Not flushed: after a crash of the host it is written anew with the next launch.
+--- Raises when a device is in use by this host. Not flushed: after a crash of the host it is written anew with the next launch.
 ---@param hosts holos.Host[]  all instances of the project
 function M.write_seed(world, state, spec, hosts)
-  local files = seed.files(spec, keys.for_seed(world, state, spec.project, spec.name), hosts,
+  local seeded = has_foreign_disk(spec) and foreign.prepare(world, spec) or spec
+  local files = seed.files(seeded, keys.for_seed(world, state, spec.project, spec.name), hosts,
     contents.paths(world, state, spec))
   local file = path.join(state:instance(spec.project, spec.name), "seed.iso")
   err.check(spec.name, world.iso.write(file, { volume = "cidata", files = files, time = 0, sync = false }))

@@ -1,8 +1,10 @@
 --- Facts about the host that a plan rests on: images, QEMU, KVM, routes, other projects. Effects: reads; may probe
 --- QEMU.
+local lazy = require "holos.core.lazy"
 local base = require "holos.run.base"
 local contents_ = require "holos.run.contents"
 local err = require "holos.core.err"
+local foreign = lazy "holos.run.foreign"
 local machine = require "holos.plan.machine"
 local memory = require "holos.run.memory"
 local probe = require "holos.run.probe"
@@ -54,6 +56,28 @@ function M.files(world, project)
   return files
 end
 
+local function has_foreign_disks(project)
+  for _, volume in pairs(project.volumes or {}) do
+    if volume.device or volume.external then return true end
+  end
+  return false
+end
+
+--- Where the disk of a mounted volume lies.
+function M.disk_of(state, project, mount) return foreign.path_of(state, project, mount) end
+
+--- Who of other projects runs with the disk at a path, as a function of that.
+---@param records table<string, table>  of these
+---@param is_running fun(project: string, instance: string): boolean
+---@return fun(file: string): {name: string, can_write: boolean}[]
+function M.foreign_users(state, records, is_running)
+  local users
+  return function(file)
+    users = users or foreign.users(state, records)
+    return table_.filter(users[file] or {}, function(user) return is_running(user.project, user.instance) end)
+  end
+end
+
 --- All facts for a project.
 ---@param lookup (fun(name: string): string?)?  the project's environment, for configs and secrets out of it
 ---@return table facts
@@ -70,9 +94,11 @@ function M.gather(world, state, project, lookup)
     findings[1] = { message = message, hint = "install it: sudo apt install qemu-system-x86 (or your system's package)" }
   end
   local contents, unread = contents_.gather(world, state, project, lookup)
-  table_.extend(findings, unread)
+  local disks, missing = {}, {}
+  if has_foreign_disks(project) then disks, missing = foreign.of_project(world, state, project, records) end
+  table_.extend(table_.extend(findings, unread), missing)
   return { sha256 = world.hash.sha256, uid = world.host.uid(), records = records, qemu = qemu,
-    images = base.of_project(world, project), files = M.files(world, project), digests = contents.digests,
+    images = base.of_project(world, project), files = M.files(world, project), disks = disks, digests = contents.digests,
     kvm = world.qemu.kvm_status(), routes = world.net.routes() or {}, firmware = M.firmware(world),
     virtiofsd = M.virtiofsd(world), memory = memory.look(world), architecture = world.host.architecture() }, findings, contents
 end

@@ -1,9 +1,11 @@
 --- stop and down: work from the record, need no compose file. Effects through run/*; prints nothing.
+local lazy = require "holos.core.lazy"
 local change = require "holos.use.change"
 local choose = require "holos.use.choose"
 local down = require "holos.plan.down"
 local err = require "holos.core.err"
 local expired = require "holos.use.expired"
+local foreign = lazy "holos.run.foreign"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
 local observe = require "holos.run.observe"
@@ -85,9 +87,18 @@ local function drop_empty_project(context, kept)
   context.is_dropped = true
 end
 
+-- The volumes that are there: those that the file calls external, or the others.
+local function volumes_of(context, is_external)
+  local chosen = {}
+  for name, volume in pairs(observe.volumes(context.world, context.state, context.name)) do
+    local entry = context.record.volumes[name]
+    if (entry and entry.is_external or false) == is_external then chosen[name] = volume end
+  end
+  return chosen
+end
+
 local function take_volumes(context, batch)
-  local record = context.record
-  local there = observe.volumes(context.world, context.state, context.name)
+  local record, there = context.record, volumes_of(context, false)
   for name in pairs(there) do
     record.volumes[name] = record.volumes[name] or {}
     record.volumes[name].desired = "removed"
@@ -138,6 +149,9 @@ function M.down(context, words, talk, event)
   local chosen = choose.instances(context.record, words)
   if context.options.only_stopped then chosen = only_stopped(context, chosen, talk) end
   refuse_protected(context.record, chosen)
+  if context.options.volumes then
+    foreign.require_unused(world, state, context.name, table_.keys(volumes_of(context, false)))
+  end
   local actions = down.make(context.record, chosen, true)
   ask_hooks(context, actions)
   talk.planned { actions = actions, rows = {} }
@@ -150,7 +164,7 @@ function M.down(context, words, talk, event)
   local kept = observe.volumes(world, state, context.name)
   if context.options.volumes and not next(context.record.instances) then
     take_volumes(context, batch)
-    kept = {}
+    kept = volumes_of(context, true)
   end
   drop_empty_project(context, kept)
   if context.options.purge then trash.remove(world, { directory = batch }) end

@@ -38,7 +38,12 @@ local function record_volumes(project, prepared)
     local entry = record.volumes[name] or {}
     entry.size_bytes, entry.made = volume.size_bytes, prepared.observed.volumes[name] ~= nil or entry.made or nil
     entry.is_growing = grown[name] or entry.is_growing
-    record.volumes[name], entry.desired = entry, nil
+    record.volumes[name], entry.desired, entry.is_external = entry, nil, nil
+  end
+  for name in pairs(volume_.external(project.volumes)) do
+    local entry = record.volumes[name] or {}
+    entry.is_external = true
+    if prepared.observed.volumes[name] then record.volumes[name] = entry end
   end
 end
 

@@ -1,4 +1,6 @@
 --- Volumes, configs and secrets of a project, and what of them a service has. Pure.
+local lazy = require "holos.core.lazy"
+local driver_options = lazy "holos.compose.driver_options"
 local path = require "holos.core.path"
 local tables = require "holos.core.table"
 
@@ -66,21 +68,44 @@ end
 --- How large volumes are when nothing says so.
 M.VOLUME_BYTES = 10 << 30
 
+local function volume(key, wanted, mark)
+  local external = wanted.external
+  local meaning = wanted.driver_opts and driver_options.read(wanted.driver_opts) or {}
+  local device = wanted.device or meaning.device
+  return {
+    name = wanted.name or type(external) == "table" and external.name or key,
+    size_bytes = wanted.size or M.VOLUME_BYTES, is_sized = wanted.size ~= nil or nil, external = external and true or false,
+    labels = wanted.labels or {}, fs = wanted.fs or meaning.fs or "ext4", device = device, share = meaning.share,
+    is_read_only = meaning.is_read_only or nil, mark = mark,
+  }
+end
+
 --- The volumes of a project by key.
 ---@param declared table  of the checked tree
 ---@param marks table     path → "holos.yaml:14:5"
 function M.volumes(declared, marks)
   local made = {}
-  for key, wanted in pairs(declared) do
-    local external = wanted.external
-    made[key] = {
-      name = wanted.name or type(external) == "table" and external.name or key,
-      size_bytes = wanted.size or M.VOLUME_BYTES, is_sized = wanted.size ~= nil or nil,
-      external = external and true or false, labels = wanted.labels or {}, fs = wanted.fs or "ext4",
-      mark = marks[('volumes["%s"]'):format(key)],
-    }
-  end
+  for key, wanted in pairs(declared) do made[key] = volume(key, wanted, marks[('volumes["%s"]'):format(key)]) end
   return made
+end
+
+--- Mounts of volumes that are directories of the host become shares of these, in place; such volumes are no disks.
+---@param volumes table<string, table>  as of M.volumes
+function M.share(volumes, services)
+  local shares = {}
+  for key, made in pairs(volumes) do shares[key] = made.share and made or nil end
+  if not next(shares) then return end
+  for key in pairs(shares) do volumes[key] = nil end
+  for _, service in pairs(services) do
+    for _, mount in ipairs(service.mounts) do
+      local share = mount and mount.kind == "volume" and shares[mount.volume]
+      if share then
+        mount.kind, mount.source = "bind", path.absolute(mount.subpath or ".", share.share)
+        mount.volume, mount.nocopy, mount.subpath = nil, nil, nil
+        mount.read_only = mount.read_only or share.is_read_only or false
+      end
+    end
+  end
 end
 
 return M

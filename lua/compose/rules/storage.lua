@@ -43,6 +43,27 @@ function M.check_names(project, report)
   end
 end
 
+-- What kinds of files are disks.
+local DISKS = { file = true, block = true }
+
+--- Disks of the host that volumes are: they are there, and each is one volume.
+function M.check_devices(project, report, facts)
+  local keys = {}
+  for key, volume in tables.sorted_pairs(project.volumes) do
+    local device = volume.device
+    local kind = device and facts.stat and facts.stat(device)
+    if device and facts.stat and not kind then
+      report({ "volumes", key, "device" }, device .. " does not exist", "make a file: truncate -s 10G " .. text.shell_quote(device))
+    elseif kind and not DISKS[kind] then
+      report({ "volumes", key, "device" }, ("%s is a %s; a device is a disk or a file"):format(device, kind),
+        kind == "directory" and "mount the directory: " .. text.shell_quote(device) .. ":/srv/data" or nil)
+    elseif device and keys[device] then
+      report({ "volumes", key, "device" }, ("%s is volume %s too"):format(device, keys[device]), "mount that volume")
+    end
+    if device then keys[device] = keys[device] or key end
+  end
+end
+
 -- Who mounts each volume: {{service, position, read_only}, …} and the number of instances. A service may mount several
 -- directories of one.
 local function uses_by_volume(project)

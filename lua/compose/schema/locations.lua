@@ -9,4 +9,5 @@ local service = { fields = {
 
 local sourced = { each = { fields = { file = "paths" } } }
 
-return { fields = { services = { each = service }, configs = sourced, secrets = sourced } }
+return { fields = { services = { each = service }, volumes = { each = { fields = { device = "paths" } } }, configs = sourced,
+  secrets = sourced } }

@@ -52,8 +52,14 @@ end
 --- A file as a node of the block layer.
 function Builder:file_node(node, what, causes)
   local read_only = what.role == "read"
-  self:option(causes, "-blockdev", ("driver=file,node-name=%s,filename=%s,read-only=%s,auto-read-only=off,discard=unmap")
-    :format(node, self:fdset(what, causes), read_only and "on" or "off"))
+  self:option(causes, "-blockdev", ("driver=%s,node-name=%s,filename=%s,read-only=%s,auto-read-only=off,discard=unmap")
+    :format(what.is_device and "host_device" or "file", node, self:fdset(what, causes), read_only and "on" or "off"))
+end
+
+--- A raw node: the file or device, byte for byte.
+function Builder:raw_node(node, read_only, causes)
+  self:option(causes, "-blockdev", ("driver=raw,node-name=%s,file=%s-file,read-only=%s,discard=unmap"):format(node, node,
+    read_only and "on" or "off"))
 end
 
 --- A qcow2 node without a backing file, whatever its header says. JSON, for the key=value form knows no null.

@@ -63,7 +63,7 @@ local function volumes_of(spec)
       table.insert(known.positions, position)
     elseif mount.kind == "volume" then
       by_serial[mount.serial] = { serial = mount.serial, volume = mount.volume, anonymous = mount.anonymous,
-        read_only = mount.read_only, positions = { position } }
+        disk = mount.disk, read_only = mount.read_only, positions = { position } }
       volumes[#volumes + 1] = by_serial[mount.serial]
     end
   end
@@ -93,8 +93,10 @@ function M.node_of(spec, name)
 end
 
 local function file_of(b, volume)
-  local what = { role = volume.read_only and "read" or "write" }
-  if volume.anonymous then
+  local what, disk = { role = volume.read_only and "read" or "write" }, volume.disk
+  if disk then
+    what.path, what.is_device = disk.path, disk.kind == "device" or nil
+  elseif volume.anonymous then
     what.name = M.anonymous_file(volume)
   else
     what.path = path.join(b.host.volumes_directory, volume.volume .. ".qcow2")
@@ -108,7 +110,11 @@ function M.volumes(b)
   for _, volume in ipairs(volumes) do
     local node, why = volume_node(volumes, volume), cause.items("volumes", volume.positions)
     b:file_node(node .. "-file", file_of(b, volume), why)
-    b:qcow2_node(node, volume.read_only or false, why)
+    if volume.disk and volume.disk.format == "raw" then
+      b:raw_node(node, volume.read_only or false, why)
+    else
+      b:qcow2_node(node, volume.read_only or false, why)
+    end
     b:option(why, "-device", ("virtio-blk-pci,id=%s-disk,drive=%s,serial=%s%s"):format(node, node, volume.serial,
       builder_.ON_ERROR))
   end

@@ -1,5 +1,7 @@
 --- Volumes of a plan: those that are missing are made, those that are to be larger grow, none is ever made smaller or anew.
 --- Pure.
+local lazy = require "holos.core.lazy"
+local holders = lazy "holos.plan.reconcile.holders"
 local identity = require "holos.plan.identity"
 local sheet = require "holos.plan.reconcile.sheet"
 local table_ = require "holos.core.table"
@@ -8,13 +10,14 @@ local M = {}
 
 local SECTOR = 512
 
---- The volumes of a project by the names under which they are kept: {key, size_bytes, is_sized, fs}.
+--- The volumes that a project keeps itself, by the names under which they are kept: {key, size_bytes, is_sized, fs}.
 ---@param project {volumes: table<string, {name: string?, size_bytes: integer, is_sized: boolean?, fs: string?}>}
 function M.kept(project)
   local kept = {}
   for key, volume in pairs(project.volumes) do
-    kept[volume.name or key] = { key = key, size_bytes = (volume.size_bytes + SECTOR - 1) // SECTOR * SECTOR,
-      is_sized = volume.is_sized, fs = volume.fs }
+    local is_own = not volume.device and not volume.external
+    kept[volume.name or key] = is_own and { key = key, size_bytes = (volume.size_bytes + SECTOR - 1) // SECTOR * SECTOR,
+      is_sized = volume.is_sized, fs = volume.fs } or nil
   end
   return kept
 end
@@ -73,6 +76,16 @@ function M.users(observed, name)
   return users
 end
 
+--- The names of the volumes that are there already, as the file says.
+---@return table<string, boolean>
+function M.external(volumes)
+  local names = {}
+  for key, volume in pairs(volumes) do
+    if volume.external then names[volume.name or key] = true end
+  end
+  return names
+end
+
 local function names_of(users)
   return table.concat(table_.map(users, function(user) return user.name end), ", ")
 end
@@ -120,8 +133,9 @@ end
 
 -- Whoever gives a volume another name finds a new, empty one; what he had is still there.
 local function warn_of_left(plan, context, kept)
+  local external = M.external(context.volumes)
   for _, name in ipairs(table_.keys(context.observed.volumes)) do
-    if not kept[name] then
+    if not kept[name] and not external[name] then
       sheet.warn(plan, ("volume %s is no longer in the file; it stays as it is, with all that is in it"):format(name))
     end
   end
@@ -144,6 +158,20 @@ function M.plan(plan, context)
   end
   if is_any_new then warn_of_left(plan, context, kept) end
   return ids
+end
+
+local function any_volume(specs)
+  for _, spec in ipairs(specs) do
+    for _, mount in ipairs(spec.mounts) do
+      if mount.kind == "volume" and not mount.anonymous then return true end
+    end
+  end
+  return false
+end
+
+--- Has machines wait for those that give up volumes which they take; at the end, when all actions are there.
+function M.settle(plan, context)
+  if any_volume(plan.specs) then holders.settle(plan, context) end
 end
 
 return M

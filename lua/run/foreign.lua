@@ -1,0 +1,212 @@
+--- Disks that volumes are and holos has not made for them: block devices and files of the host, volumes that other projects
+--- keep. They are never made, grown or removed. Effects: reads.
+local directory_ = require "holos.run.directory"
+local err = require "holos.core.err"
+local record = require "holos.run.record"
+local table_ = require "holos.core.table"
+local task = require "holos.core.task"
+
+local M = {}
+
+local SECTOR, CHUNK_BYTES = 512, 1 << 20
+local QCOW2 = "^(.+)%.qcow2$"
+
+local function finding(volume, path, message, hint)
+  local file, line, column = (volume.mark or ""):match("^(.*):(%d+):(%d+)$")
+  return { path = path, message = message, hint = hint, file = file, line = line, column = column }
+end
+
+-- A disk's size in whole sectors: QEMU would leave out the rest of the last one.
+local function size_of(world, path, kind)
+  if kind ~= "block" and kind ~= "file" then return nil, "is a " .. kind .. "; a device is a disk or a file" end
+  local bytes, message = world.fs.size(path)
+  if not bytes then return nil, "cannot be read: " .. message end
+  if bytes == 0 then return nil, "is empty" end
+  if bytes % SECTOR ~= 0 then return nil, ("has %d bytes; a disk has a multiple of %d"):format(bytes, SECTOR) end
+  return bytes
+end
+
+--- What is known of a device.
+---@return {path: string, kind: "device"|"file", format: "raw", size_bytes: integer}? disk
+---@return string? message
+function M.look(world, path)
+  local stat, message = world.fs.stat(path)
+  if not stat then return nil, message end
+  local bytes, reason = size_of(world, path, stat.type)
+  if not bytes then return nil, ("%s %s"):format(path, reason) end
+  return { path = path, kind = stat.type == "block" and "device" or "file", format = "raw", size_bytes = bytes }
+end
+
+local function as_disk(world, state, project, name, fs)
+  local file = state:volume(project, name)
+  local info, message, code = world.qcow2.info(file)
+  if not info and code == "ENOENT" then return nil end
+  err.check("volume " .. name, info, message, code)
+  return { path = file, kind = "file", format = "qcow2", size_bytes = info.virtual_bytes, fs = fs, owner = project, name = name }
+end
+
+local function fs_of(records, project, name)
+  local known = records[project] and records[project].volumes[name]
+  return known and known.fs
+end
+
+-- All volumes of other projects: "shop_data" → {project, name}.
+local function others(world, state, own)
+  local found = {}
+  for _, entry in ipairs(directory_.entries(world, state.root .. "/volumes")) do
+    for _, file in ipairs(entry.name ~= own and directory_.entries(world, state:volumes(entry.name)) or {}) do
+      local name = file.name:match(QCOW2)
+      if name then found[("%s_%s"):format(entry.name, name)] = { project = entry.name, name = name } end
+    end
+  end
+  return found
+end
+
+-- An external volume: of the project itself, or PROJECT_NAME of another one.
+local function external(world, state, project, volume, records)
+  local own = as_disk(world, state, project.name, volume.name)
+  if own then return own end
+  local found = others(world, state, project.name)
+  local other = found[volume.name]
+  if other then return as_disk(world, state, other.project, other.name, fs_of(records, other.project, other.name)) end
+  local names = table_.keys(found)
+  return nil, ('there is no volume "%s"'):format(volume.name), #names > 0 and "those of other projects: "
+    .. table.concat(names, ", ") or "leave out external: true, and up makes it"
+end
+
+-- Of those that services mount: what nobody uses is not looked for.
+local function mounted(project)
+  local keys = {}
+  for _, name in ipairs(project.order) do
+    for _, mount in ipairs(project.services[name].mounts) do
+      if mount and mount.kind == "volume" then keys[mount.volume] = true end
+    end
+  end
+  return keys
+end
+
+--- The disks of a project that are not its own.
+---@param records table<string, table>  of other projects
+---@return table<string, {path: string, kind: string, format: string, size_bytes: integer, fs: string?}> disks  by key
+---@return {message: string, hint: string?}[] findings
+function M.of_project(world, state, project, records)
+  local disks, findings, uses
+  disks, findings = {}, {}
+  for key, volume in table_.sorted_pairs(project.volumes) do
+    if volume.device or volume.external then
+      uses = uses or mounted(project)
+      local disk, message, hint
+      if volume.device then disk, message = M.look(world, volume.device)
+      elseif uses[key] then disk, message, hint = external(world, state, project, volume, records) end
+      disks[key] = disk
+      if not disk and uses[key] then
+        findings[#findings + 1] = finding(volume, ("volumes.%s"):format(key), message, hint)
+      end
+    end
+  end
+  return disks, findings
+end
+
+-- Raises when a block device that is to be written is in use by this host: mounted, part of a RAID or of a volume group.
+local function require_free(world, spec)
+  for _, mount in ipairs(spec.mounts) do
+    if mount.disk and mount.disk.kind == "device" and not mount.read_only then
+      local fd, message, code = world.fs.open(mount.disk.path, { read = true, exclusive = true })
+      if not fd and code == "EBUSY" then
+        err.raise { message = ("%s: %s is in use by this host, mounted or part of something else, or by another machine"):format(
+          spec.name, mount.disk.path), code = code, exit = 3, hint = "lsblk shows what has it; nothing was written to it" }
+      end
+      err.check(spec.name, fd, message, code):close()
+    end
+  end
+end
+
+local ZEROS = ("\0"):rep(CHUNK_BYTES)
+
+local function is_zero(bytes) return bytes == (#bytes == CHUNK_BYTES and ZEROS or ZEROS:sub(1, #bytes)) end
+
+-- To its end, or to the first byte that is not zero.
+local function is_all_zero(world, path, size_bytes)
+  local fd <close> = err.check(nil, world.fs.open(path, { read = true }))
+  local seen = 0
+  repeat
+    local got = err.check(path, fd:try_read(CHUNK_BYTES))
+    seen = seen + #got
+    task.yield()
+    if not is_zero(got) then return false end
+  until got == ""
+  return seen == size_bytes
+end
+
+-- Nothing was ever written to an image whose first table is empty (docs/interop/qcow2.txt of QEMU: l1_size at 36,
+-- l1_table_offset at 40, nb_snapshots at 60).
+local function is_untouched(world, path)
+  local header = err.check(nil, world.fs.read_at(path, 0, 64))
+  if #header < 64 then return false end
+  local backing, entries, offset, snapshots = (">I8"):unpack(header, 9), (">I4"):unpack(header, 37), (">I8"):unpack(header, 41),
+    (">I4"):unpack(header, 61)
+  local l1 = backing == 0 and snapshots == 0 and err.check(nil, world.fs.read_at(path, offset, entries * 8))
+  return l1 and #l1 == entries * 8 and not l1:find("[^%z]")
+end
+
+--- Whether nothing at all is on a disk: all of it was looked at.
+---@param disk {path: string, format: string}
+function M.is_blank(world, disk)
+  if disk.format == "qcow2" then return is_untouched(world, disk.path) end
+  local known = M.look(world, disk.path)
+  return known ~= nil and is_all_zero(world, disk.path, known.size_bytes)
+end
+
+--- Before a launch: raises when a device is in use. Gives the spec as its seed is written: with a mark at each of these disks
+--- that is blank, and may be formatted therefore.
+---@return table spec
+function M.prepare(world, spec)
+  require_free(world, spec)
+  local seeded
+  for position, mount in ipairs(spec.mounts) do
+    if mount.disk and not mount.read_only and M.is_blank(world, mount.disk) then
+      seeded = seeded or table_.copy(spec)
+      seeded.mounts[position].is_blank = true
+    end
+  end
+  return seeded or spec
+end
+
+--- Who is made with which disk: by its path {project, instance, name, can_write}.
+---@param records table<string, table>
+---@return table<string, table[]>
+function M.users(state, records)
+  local users = {}
+  for project, other in table_.sorted_pairs(records) do
+    for instance, entry in table_.sorted_pairs(other.instances) do
+      for _, mount in ipairs(entry.spec.mounts or {}) do
+        if mount.kind == "volume" and not mount.anonymous then
+          local path = M.path_of(state, project, mount)
+          users[path] = users[path] or {}
+          table.insert(users[path], { project = project, instance = instance, can_write = not mount.read_only,
+            name = ("%s of project %s"):format(instance, project) })
+        end
+      end
+    end
+  end
+  return users
+end
+
+--- Where the disk of a mounted volume lies.
+function M.path_of(state, project, mount) return mount.disk and mount.disk.path or state:volume(project, mount.volume) end
+
+--- Raises when machines of other projects are made with a volume of this one, which is about to be taken away.
+function M.require_unused(world, state, project, names)
+  local records = record.all(world, state)
+  records[project] = nil
+  local all = M.users(state, records)
+  for _, name in ipairs(names) do
+    local users = all[state:volume(project, name)]
+    if users then
+      err.raise { message = ("volume %s is also that of %s"):format(name, users[1].name), code = "EBUSY", exit = 3,
+        hint = "nothing was taken; take that machine down first, or leave the volumes" }
+    end
+  end
+end
+
+return M

@@ -1,0 +1,142 @@
+-- Volumes that are no files of the project's own: disks and directories of the host, volumes of other projects; and who may
+-- have one.
+local files = require "tests.support.files"
+local fs = require "sys.fs"
+local host = require "sys.host"
+local stack_ = require "tests.support.stack"
+
+local MIB = 1 << 20
+local SERVICE = "{image: ./image.qcow2, image_os: plain, stop_grace_period: 1s, volumes: [%s]}"
+
+local function yaml(name, services, volumes)
+  local lines = { "name: " .. name, "services:" }
+  for key, mounts in pairs(services) do lines[#lines + 1] = ("  %s: %s"):format(key, SERVICE:format(mounts)) end
+  return table.concat(lines, "\n") .. ("\nvolumes: {%s}\n"):format(volumes or "")
+end
+
+--- A file of zeros, but for what is put at offsets.
+local function disk(stack, name, bytes)
+  files.write(stack.directory .. "/" .. name, "")
+  assert(fs.truncate(stack.directory .. "/" .. name, 4 * MIB))
+  local file <close> = assert(io.open(stack.directory .. "/" .. name, "r+b"))
+  for offset, text in pairs(bytes or {}) do
+    file:seek("set", offset)
+    file:write(text)
+  end
+end
+
+-- What the guest is told to do with the volume data.
+local function told(stack, project, instance)
+  local seed = assert(fs.read(("%s/instances/%s/%s/seed.iso"):format(stack.state, project, instance), { max_bytes = 16 * MIB }))
+  return seed:match("holos_attempt 'mount volume data' (holos_mount_volume [^\n]*)")
+end
+
+test("a file is a disk as it is: never formatted unless all of it is zeros, never removed", function()
+  local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data"' }, "data: {device: ./disk.raw, fs: xfs}"))
+  local missing = stack:expect({ "up" }, 2)
+  ok(missing.stderr:find("volumes.data.device: " .. stack.directory .. "/disk.raw does not exist", 1, true), missing.stderr)
+  disk(stack, "disk.raw", { [2 * MIB + 12345] = "x" }) -- beyond where a guest looks
+  ok(not stack:expect({ "plan" }).stdout:find("volume data", 1, true))
+  stack:expect { "up" }
+  equal(told(stack, "pair", "db-0"), "holos_mount_volume vol-data /data rw - /data")
+  local args = stack:expect({ "args", "db-0" }).stdout
+  ok(args:find("driver=raw,node-name=vol-data,file=vol-data-file,read-only=off", 1, true), args)
+  ok(stack:expect({ "validate" }).stdout:find("uses +%./disk%.raw +formatted only where all of it is zeros"))
+  stack:expect { "down", "-v" }
+  disk(stack, "disk.raw")
+  stack:expect { "up" }
+  equal(told(stack, "pair", "db-0"), "holos_mount_volume vol-data /data rw xfs /data")
+  stack:expect { "down", "-v", "--purge" }
+  ok(fs.stat(stack.directory .. "/disk.raw"))
+end)
+
+test("a file that is no whole number of sectors, or empty, is refused by its name", function()
+  local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data"' }, "data: {device: ./disk.raw}"))
+  for text, message in pairs { [""] = "disk.raw is empty", [("x"):rep(513)] = "disk.raw has 513 bytes; a disk has" } do
+    files.write(stack.directory .. "/disk.raw", text)
+    local refused = stack:run { "up" }
+    ok(refused.status ~= 0 and refused.stderr:find(message, 1, true), refused.stderr)
+  end
+end)
+
+test("a block device is a disk; one that is mounted on the host is not taken", function()
+  if host.uid() ~= 0 then skip "only root makes block devices" end
+  local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data"' }, "data: {driver_opts: {type: ext4, device: DEVICE}}"))
+  disk(stack, "disk.raw")
+  local made = run_tool { "losetup", "--find", "--show", stack.directory .. "/disk.raw" }
+  if made.status ~= 0 then skip("no block device can be made here: " .. made.stderr:match "[^\n]*") end
+  local device = made.stdout:match "%S+"
+  local _gone <close> = setmetatable({}, { __close = function() run_tool { "losetup", "--detach", device } end })
+  stack:write((yaml("pair", { db = '"data:/data"' }, "data: {driver_opts: {type: ext4, device: DEVICE}}"):gsub("DEVICE", device)))
+  stack:expect { "up" }
+  equal(told(stack, "pair", "db-0"), "holos_mount_volume vol-data /data rw ext4 /data")
+  ok(stack:expect({ "args", "db-0" }).stdout:find("driver=host_device,node-name=vol-data-file", 1, true))
+  -- While the machine has it, nobody on the host can mount it.
+  local claimed, _, code = fs.open(device, { read = true, exclusive = true })
+  equal({ claimed, code }, { nil, "EBUSY" })
+  stack:expect { "stop" }
+  local in_use <close> = assert(fs.open(device, { read = true, exclusive = true })) -- as a mount has it
+  local refused = stack:run { "start" }
+  ok(refused.status ~= 0 and refused.stderr:find(device .. " is in use by this host", 1, true), refused.stderr)
+  equal(in_use:fileno() >= 0, true)
+end)
+
+test("driver_opts of Docker that bind a directory share it", function()
+  local stack <close> = stack_.on_fake ""
+  assert(fs.mkdir_all(stack.directory .. "/www", tonumber("755", 8)))
+  stack:write(yaml("pair", { db = '"data:/data"' }, ("data: {driver_opts: {type: none, o: 'bind,ro', device: %s/www}}"):format(
+    stack.directory)))
+  stack:expect { "up" }
+  ok(stack:expect({ "args", "db-0" }).stdout:find("mount_tag=share0", 1, true))
+  ok(stack:expect({ "validate" }).stdout:find("shares +%./www +read%-only"))
+  ok(not fs.stat(stack.state .. "/volumes/pair/data.qcow2"))
+end)
+
+test("an external volume is that of another project, which keeps it", function()
+  local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data"' }, "data: {size: 64M}"))
+  files.write(stack.directory .. "/other.yaml",
+    yaml("other", { web = '"theirs:/srv"' }, "theirs: {external: true, name: pair_data}"))
+  local function other(words, status) return stack:expect({ "-f", "other.yaml", table.unpack(words) }, status) end
+  local absent = stack:run { "-f", "other.yaml", "up" }
+  ok(absent.status ~= 0 and absent.stderr:find('there is no volume "pair_data"', 1, true), absent.stderr)
+  stack:expect { "up" }
+  local refused = other({ "up" }, 3)
+  ok(refused.stderr:find("volume pair_data: in use by db-0 of project pair", 1, true), refused.stderr)
+  stack:expect { "stop" }
+  other { "up" }
+  equal(#stack:pids(), 1)
+  local back = stack:expect({ "up" }, 3)
+  ok(back.stderr:find("volume data: in use by web-0 of project other", 1, true), back.stderr)
+  local held = stack:expect({ "down", "-v" }, 3)
+  ok(held.stderr:find("volume data is also that of web-0 of project other", 1, true), held.stderr)
+  local kept = fs.stat(stack.state .. "/volumes/pair/data.qcow2").inode
+  other { "down", "-v", "--purge" }
+  equal(fs.stat(stack.state .. "/volumes/pair/data.qcow2").inode, kept)
+  stack:expect { "down", "-v" }
+  ok(not fs.stat(stack.state .. "/volumes/pair/data.qcow2"))
+end)
+
+test("a volume of its own that the file calls external stays when down takes the others", function()
+  local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data"' }, "data: {size: 64M}, logs: {size: 64M}"))
+  stack:expect { "up" }
+  stack:write(yaml("pair", { db = '"data:/data"' }, "data: {external: true}, logs: {size: 64M}"))
+  stack:expect { "up" }
+  equal(stack:expect({ "plan", "--exit-code" }).stdout, "0 to add, 0 to change, 0 to remove.\n")
+  ok(stack:expect({ "down", "-v" }).stderr:find("volume data", 1, true))
+  equal({ fs.stat(stack.state .. "/volumes/pair/data.qcow2") ~= nil, fs.stat(stack.state .. "/volumes/pair/logs.qcow2") ~= nil },
+    { true, false })
+  stack:expect { "up" }
+end)
+
+test("a machine waits for the one that gives its volume up; one that keeps it is a refusal", function()
+  local stack <close> = stack_.on_fake(yaml("pair", { old = '"data:/data"', new = "" }, "data: {size: 64M}"))
+  stack:expect { "up" }
+  stack:write(yaml("pair", { old = "", new = '"data:/data"' }, "data: {size: 64M}"))
+  stack:expect { "up" }
+  stack:write(yaml("pair", { third = '"data:/data"' }, "data: {size: 64M}"))
+  local refused = stack:expect({ "up" }, 3)
+  ok(refused.stderr:find("third-0: volume data: in use by new-0", 1, true), refused.stderr)
+  ok(not fs.stat(stack.state .. "/instances/pair/third-0"))
+  stack:expect { "up", "--remove-orphans" }
+  equal(#stack:pids(), 1)
+end)
