@@ -116,6 +116,7 @@ local DOING = {
   ["instance.launch"] = "launching", ["instance.await"] = "booting", ["instance.stop"] = "stopping",
   ["instance.trash"] = "moving to the trash", ["disk.create"] = "creating disk", ["disk.grow"] = "growing disk",
   ["volume.create"] = "creating", ["volume.grow"] = "growing",
+  ["volume.detach"] = "taking volumes out", ["instance.apply"] = "changing",
   ["instance.resume"] = "going on", ["instance.set_aside"] = "setting the old disk aside",
   ["rollout.monitor"] = "watched: is to stay well", ["rollout.back"] = "going back",
   ["instance.go_back"] = "going back to its old disk",

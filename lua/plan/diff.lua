@@ -1,4 +1,6 @@
 --- What differs between the recorded spec of an instance and the wanted one, field by field. Pure.
+local lazy = require "holos.core.lazy"
+local attach = lazy "holos.plan.attach"
 local first = require "holos.plan.diff.first"
 local guest = require "holos.plan.diff.guest"
 local image_ = require "holos.plan.image"
@@ -73,7 +75,7 @@ M.FIELDS = {
   { name = "run_as_root", key = "vm.run_as_root", get = function(s) return s.vm.run_as_root end },
   { name = "watchdog", key = "vm.watchdog", get = function(s) return s.vm.watchdog end },
   { name = "ports", key = "ports", at = { "ports" }, get = function(s) return s.ports end, show = port_words },
-  { name = "volumes", key = "volumes", get = mounts_of, show = mount_words },
+  { name = "volumes", key = "volumes", at = { "mounts" }, get = mounts_of, show = mount_words },
   { name = "network", class = "restart", key = "networks", get = function(s) return s.nics end,
     show = address_words },
   { name = "bootcmd", key = "cloud_init.bootcmd", get = function(s) return s.cloud_init.bootcmd or {} end,
@@ -115,8 +117,9 @@ function M.class_of(key)
   return classes[key] or error("the compose schema has no kind of change for " .. key)
 end
 
---- A disk can only grow; less is another disk.
-local function class_of(field, recorded, wanted)
+--- A disk can only grow; less is another disk. Volumes come and go while there are slots for them.
+local function class_of(field, recorded, wanted, now)
+  if field.name == "volumes" and now and attach.is_possible(recorded, wanted, now) then return "live" end
   if field.name == "disk" and wanted.disk_bytes < recorded.disk_bytes then return "recreate" end
   return field.class or M.class_of(field.key)
 end
@@ -124,8 +127,9 @@ end
 local function plain(value) return value == nil and "none" or tostring(value) end
 
 --- The changes from `recorded` to `wanted`.
+---@param now table?  the runtime of the machine that runs as `recorded`
 ---@return {name: string, class: string, key: string, from: string, to: string, at: string[]?}[]
-function M.changes(recorded, wanted)
+function M.changes(recorded, wanted, now)
   local changes = {}
   for _, field in ipairs(M.FIELDS) do
     local from, to = field.get(recorded), field.get(wanted)
@@ -137,7 +141,7 @@ function M.changes(recorded, wanted)
       else
         from_text, to_text = show(from), show(to)
       end
-      changes[#changes + 1] = { name = field.name, class = class_of(field, recorded, wanted), key = field.key,
+      changes[#changes + 1] = { name = field.name, class = class_of(field, recorded, wanted, now), key = field.key,
         from = from_text, to = to_text, at = field.at }
     end
   end
@@ -157,7 +161,8 @@ function M.is_live(changes)
   return true
 end
 
---- The spec of a machine that runs, once it has taken over what it can; what else has changed stays as it was launched.
+--- The spec of a machine that runs, once it has taken over what it can; what else has changed stays as it was launched, and
+--- volumes are moved by run/attach, which says itself what has come of it.
 ---@return table spec
 function M.taken_over(applied, wanted)
   local spec = table_.copy(applied)

@@ -69,9 +69,12 @@ local function nic_rule(choice)
       restrict = flag, interface_name = free_name })
 end
 
+-- What a guest knows a disk by.
+local serial = schema.text { pattern = "[%w_.-]+", most = 20 }
+
 local function mount_rule(choice)
   return record({ kind = choice { "volume", "bind", "tmpfs" }, target = path },
-    { volume = volume_name, source = path, serial = schema.text { pattern = "[%w_.-]+", most = 20 }, tag = word,
+    { volume = volume_name, source = path, serial = serial, tag = word,
       driver = choice { "9p", "virtiofs" }, read_only = flag, anonymous = flag, nocopy = flag, subpath = line,
       create_host_path = flag, size_bytes = count, mode = count, options = line, fs = choice { "ext4", "xfs" },
       disk = record { path = path, kind = choice { "device", "file" }, format = choice { "raw", "qcow2" } } })
@@ -168,6 +171,7 @@ M.runtime = record({ boot_id = line }, {
   shares = list(record({ pid = id, start_time = count }, { tag = word })), ports = list(forward_rule(open)), spec = any,
   health = word, exit = line, is_proven = flag, ending = record({ how = line, cause = word }, { text = text }),
   post_start = record({ done = count }, { failed = record({ why = text }, { log = list(text) }) }),
+  attached = list(record({ serial = serial, port = count }, { set = count, is_there = flag })),
   restarts = record({ total = count, row = count, unhealthy = count }, { delay_ms = count, next_ms = count, gave_up = flag }),
 })
 

@@ -108,9 +108,9 @@ function M.of_project(world, state, project, records)
 end
 
 -- Raises when a block device that is to be written is in use by this host: mounted, part of a RAID or of a volume group.
-local function require_free(world, spec)
+local function require_free(world, spec, is_chosen)
   for _, mount in ipairs(spec.mounts) do
-    if mount.disk and mount.disk.kind == "device" and not mount.read_only then
+    if is_chosen(mount) and mount.disk and mount.disk.kind == "device" and not mount.read_only then
       local fd, message, code = world.fs.open(mount.disk.path, { read = true, exclusive = true })
       if not fd and code == "EBUSY" then
         err.raise { message = ("%s: %s is in use by this host, mounted or part of something else, or by another machine"):format(
@@ -159,12 +159,14 @@ end
 
 --- Before a launch: raises when a device is in use. Gives the spec as its seed is written: with a mark at each of these disks
 --- that is blank, and may be formatted therefore.
+---@param serials string[]?  only those disks are about to be used
 ---@return table spec
-function M.prepare(world, spec)
-  require_free(world, spec)
+function M.prepare(world, spec, serials)
+  local function is_chosen(mount) return not serials or table_.index_of(serials, mount.serial) ~= nil end
+  require_free(world, spec, is_chosen)
   local seeded
   for position, mount in ipairs(spec.mounts) do
-    if mount.disk and not mount.read_only and M.is_blank(world, mount.disk) then
+    if is_chosen(mount) and mount.disk and not mount.read_only and M.is_blank(world, mount.disk) then
       seeded = seeded or table_.copy(spec)
       seeded.mounts[position].is_blank = true
     end

@@ -35,9 +35,9 @@ local function grow_below(world, job, action)
   local now = runtime.load(world, job.state, job.record.name, action.holder)
   local process <close> = runtime.process(world, now)
   local spec = process and runtime.applied(job.state, job.record.name, action.holder, now)
-  local node, serial = nil, nil
-  if spec then node, serial = disks.node_of(spec, action.volume) end
-  if not node then return nil end
+  local serial = spec and disks.serial_of(spec, action.volume)
+  if not serial then return nil end
+  local node = disks.node_of(spec, serial)
   do
     local session <close> = err.check(action.holder, monitor.try_connect(world,
       job.state:instance(job.record.name, action.holder), CONNECT_MS))

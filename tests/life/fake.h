@@ -80,10 +80,10 @@ struct slice member(const char *object, const char *name);
 void text_of(struct slice value, char *text, size_t size);
 void broadcast(struct fake *fake, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* fake_blocks.c: disks; what went wrong as text, NULL when nothing did */
+/* fake_blocks.c: disks; what went wrong as text, NULL when nothing did. No value: no such command. */
 void add_node(const char *name, int fd);
 int file_of_node(const char *name);
 const char *act_on_blocks(struct fake *fake, struct channel *channel, const char *command, struct slice arguments,
-                          bool *is_known);
+                          const char **value);
 
 #endif

@@ -73,15 +73,22 @@ static const char *block_resize(struct fake *fake, struct channel *channel, stru
     return resize(name, atoll(member(arguments.at, "size").at));
 }
 
+/* What a command returns when all went well. */
+static char returned[64];
+
 static const char *add_fd(struct fake *fake, struct channel *channel, struct slice arguments)
 {
-    int set = atoi(member(arguments.at, "fdset-id").at);
+    int set = 0;
+    (void)arguments;
     if (channel->passed < 0)
         return "No file descriptor supplied via SCM_RIGHTS";
-    if (set < 0 || set >= MAX_SETS || fake->sets[set] >= 0)
-        return "fd set is taken";
+    while (set < MAX_SETS && fake->sets[set] >= 0)
+        set++;
+    if (set == MAX_SETS)
+        return "No set is free";
     fake->sets[set] = channel->passed;
     channel->passed = -1;
+    snprintf(returned, sizeof returned, "{\"fdset-id\": %d, \"fd\": %d}", set, fake->sets[set]);
     return NULL;
 }
 
@@ -173,7 +180,7 @@ static const char *device_del(struct fake *fake, struct channel *channel, struct
 }
 
 const char *act_on_blocks(struct fake *fake, struct channel *channel, const char *command, struct slice arguments,
-                          bool *is_known)
+                          const char **value)
 {
     static const struct {
         const char *command;
@@ -185,9 +192,10 @@ const char *act_on_blocks(struct fake *fake, struct channel *channel, const char
     };
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (!strcmp(commands[i].command, command)) {
-            *is_known = true;
+            strcpy(returned, "{}");
+            *value = returned;
             return commands[i].act(fake, channel, arguments);
         }
-    *is_known = false;
+    *value = NULL;
     return NULL;
 }

@@ -212,13 +212,13 @@ static bool act(struct fake *fake, struct channel *channel, const char *command,
 static bool act_below(struct fake *fake, struct channel *channel, const char *line, const char *command, struct slice id)
 {
     char text[512];
-    bool is_known;
-    const char *problem = act_on_blocks(fake, channel, command, member(line, "arguments"), &is_known);
+    const char *value;
+    const char *problem = act_on_blocks(fake, channel, command, member(line, "arguments"), &value);
     if (problem)
         snprintf(text, sizeof text, "{\"class\": \"GenericError\", \"desc\": \"%s\"}", problem);
-    if (is_known)
-        answer(channel, id, problem ? "error" : "return", problem ? text : "{}");
-    return is_known;
+    if (value)
+        answer(channel, id, problem ? "error" : "return", problem ? text : value);
+    return value;
 }
 
 static void execute(struct fake *fake, struct channel *channel, const char *line, const char *command, struct slice id)

@@ -133,4 +133,44 @@ for _, shell in ipairs(SHELLS) do
     equal({ result.status, calls(guest, "resize2fs") }, { 0, { "resize2fs ROOT/dev/vdc" } })
     equal(guest:read "var/lib/holos/volumes/vol-data", "32768\n")
   end)
+
+  test("what is attached while a guest runs is mounted at its boots too, until the seed says so itself, with " .. shell, function()
+    local guest = guest_with(shell)
+    guest:add_disk("vdc", "vol-data", 8 * MIB, { [0] = "x" })
+    guest:add_disk("vdd", "vol-late", 8 * MIB, { [0] = "x" })
+    local late = { kind = "volume", volume = "late", serial = "vol-late", target = guest:path "srv/late dir", read_only = false }
+    local function run(script)
+      guest:write("now.sh", guest:adapt("PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin\n" .. script))
+      return tool.run({ guest:path "bin/sh", guest:path "now.sh" }, { timeout_ms = 60000 })
+    end
+    local function mounted() return #calls(guest, ("mount -o rw %s/dev/vdd %s/srv/late dir"):format(guest.root, guest.root)) end
+    equal(run(volumes.attach("vol-late", { late })).status, 0)
+    equal(mounted(), 1)
+    guest:run "boot.sh"
+    equal(mounted(), 1)
+    guest:write("proc/mounts", ("%s %s/srv/late\\040dir ext4 rw 0 0\n"):format(guest:path "dev/vdd", guest.root))
+    equal({ run(volumes.detach("vol-late", { late })).status, calls(guest, "umount") }, { 0, { "umount ROOT/srv/late dir" } })
+    guest:write("proc/mounts", "")
+    guest:run "boot.sh"
+    equal(mounted(), 0)
+
+    run(volumes.attach("vol-late", { late })) -- and now its disk goes with the launch, or the seed has it
+    fs.remove(guest:path "sys/block/vdd/serial")
+    calls(guest)
+    guest:run "boot.sh"
+    equal({ mounted(), fs.stat(guest:path "var/lib/holos/attached/vol-late") ~= nil }, { 0, false })
+    guest:write("var/lib/holos/attached/vol-data", "echo twice >" .. guest:path "twice")
+    guest:run "boot.sh"
+    equal({ fs.stat(guest:path "var/lib/holos/attached/vol-data") ~= nil, fs.stat(guest:path "twice") ~= nil }, { false, false })
+  end)
+
+  test("a place that is in use keeps a volume where it is, with " .. shell, function()
+    local guest = guest_with(shell)
+    local place = guest:path "srv/data"
+    guest:write("proc/mounts", ("%s %s ext4 rw 0 0\n"):format(guest:path "dev/vdc", place))
+    guest:write("fails", ("umount %s\n"):format(place))
+    guest:write("now.sh", guest:adapt(guest:recorders() .. volumes.detach("vol-data", { { target = place } })))
+    local result = tool.run({ guest:path "bin/sh", guest:path "now.sh" }, { timeout_ms = 60000 })
+    equal({ result.status, result.stdout }, { 1, place .. " is in use\n" })
+  end)
 end

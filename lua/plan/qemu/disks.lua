@@ -82,13 +82,22 @@ local function volume_node(volumes, volume)
   return node
 end
 
---- The node of a volume in a machine that was launched with a spec; nil when it has no such volume.
+--- The node of a volume in a machine that was launched with a spec, and what there is to know of it; nil when it has no
+--- such volume.
 ---@return string? node
----@return string? serial
-function M.node_of(spec, name)
+---@return {serial: string, volume: string, read_only: boolean, disk: table?}? volume
+function M.node_of(spec, serial)
   local volumes = volumes_of(spec)
   for _, volume in ipairs(volumes) do
-    if volume.volume == name and not volume.anonymous then return volume_node(volumes, volume), volume.serial end
+    if volume.serial == serial and not volume.anonymous then return volume_node(volumes, volume), volume end
+  end
+end
+
+--- The serial number of a volume in a machine; nil when it has no such volume.
+---@return string?
+function M.serial_of(spec, name)
+  for _, volume in ipairs(volumes_of(spec)) do
+    if volume.volume == name and not volume.anonymous then return volume.serial end
   end
 end
 

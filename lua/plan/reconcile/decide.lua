@@ -60,7 +60,8 @@ local function go(at, spec, verb, more)
   local seen, applied = at.seen, at.seen.applied or at.recorded
   local intent = more or {}
   intent.spec, intent.replaced = spec, at.replaced
-  return { kind = "go", spec = spec, changes = diff.changes(applied, spec), grave = at.grave, verb = verb, intent = intent,
+  local changes = diff.changes(applied, spec, seen.applied and seen.runtime)
+  return { kind = "go", spec = spec, changes = changes, grave = at.grave, verb = verb, intent = intent,
     needs_restart = seen.running and applied.instance_id ~= spec.instance_id or nil }
 end
 

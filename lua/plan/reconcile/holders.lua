@@ -65,7 +65,7 @@ local function wait_or_refuse(plan, context, actions, action, spec, disk, holder
   action.after[#action.after + 1] = before.id
 end
 
-local TAKES = { ["instance.launch"] = true, ["volume.attach"] = true }
+local function takes(action) return action.kind == "instance.launch" or action.takes_volumes end
 
 --- Has machines wait for those that give up what they take; refuses where nobody gives it up.
 ---@param context table  path_of(mount): where the disk of a volume lies; foreign_users(path): machines of other projects that run
@@ -79,7 +79,7 @@ function M.settle(plan, context)
   for _, action in ipairs(plan.actions) do actions[action.id] = action end
   for _, spec in ipairs(plan.specs) do specs[spec.name] = spec end
   for _, action in ipairs(plan.actions) do
-    local spec = TAKES[action.kind] and specs[action.instance]
+    local spec = takes(action) and specs[action.instance]
     for path, disk in table_.sorted_pairs(spec and disks_of(context, spec) or {}) do
       for _, holder in ipairs(holders_of(context, running, path, spec.name)) do
         if holder.can_write or disk.can_write then wait_or_refuse(plan, context, actions, action, spec, disk, holder) end

@@ -17,11 +17,13 @@ local M = {}
 
 ---@class holos.Action   plain data
 ---@field id       string
----@field kind     string    volume.create or .grow, disk.create, disk.grow, instance.launch, .resume, .await, .stop, .trash,
----                          .set_aside, .settle, .go_back or .apply, ports.close, rollout.wait, .monitor, .settle or .back
+---@field kind     string    volume.create, .grow or .detach, disk.create, disk.grow, instance.launch, .resume, .await, .stop,
+---                          .trash, .set_aside, .settle, .go_back or .apply, ports.close, rollout.wait, .monitor, .settle
+---                          or .back
 ---@field instance string?
 ---@field volume   string?
 ---@field holder   string?   the running machine that has the volume
+---@field takes_volumes boolean?  of instance.apply: disks are put into the machine
 ---@field after    string[]  ids of actions that must have ended well
 ---@field after_any string[]? ids of actions that must have ended, well or not
 ---@field optional boolean?   its failure keeps those from starting that come after it, and nobody else

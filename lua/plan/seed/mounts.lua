@@ -57,6 +57,7 @@ function M.lines(spec)
         mount.driver, mode_of(mount))
     end
   end
+  lines[#lines + 1] = volumes.attached_line(spec)
   return lines
 end
 

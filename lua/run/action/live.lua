@@ -1,6 +1,8 @@
 --- Actions on instances that run on: ports given up and taken, names told, what is only written down. Effects: QEMU's
 --- monitor, the guest.
+local lazy = require "holos.core.lazy"
 local adjust = require "holos.run.adjust"
+local attach = lazy "holos.run.attach"
 local ports = require "holos.run.ports"
 local runtime = require "holos.run.runtime"
 
@@ -23,8 +25,15 @@ M["ports.close"] = function(world, job, action)
   return while_it_runs(world, job, action, function(at) adjust.close_ports(world, at) end)
 end
 
+M["volume.detach"] = function(world, job, action)
+  return while_it_runs(world, job, action, function(at) attach.detach(world, at) end)
+end
+
 M["instance.apply"] = function(world, job, action)
-  return while_it_runs(world, job, action, function(at) adjust.apply(world, at) end)
+  return while_it_runs(world, job, action, function(at)
+    if action.takes_volumes then attach.attach(world, at) end
+    adjust.apply(world, at)
+  end)
 end
 
 return M
