@@ -8,6 +8,7 @@ local shared = require "holos.command.shared"
 local state_ = require "holos.use.state"
 local store = require "holos.use.store"
 local text = require "holos.core.text"
+local transfers = require "holos.command.transfers"
 local units = require "holos.core.units"
 
 local M = {
@@ -45,7 +46,8 @@ end
 local function cells_of(image)
   local from = image.source.url and (image.source.url:match("^%a+://([^/]+)")) or image.source.kind or "-"
   return { #image.tags > 0 and table.concat(image.tags, " ") or "-", image.digest:sub(8, 19), image.format,
-    units.format_bytes(image.size_bytes), units.format_bytes(image.virtual_bytes), tostring(#image.users), from,
+    units.format_bytes(image.size_bytes), units.format_bytes(image.virtual_bytes),
+    image.users and tostring(#image.users) or "?", from,
     image.is_own and "" or image.layer }
 end
 
@@ -83,9 +85,14 @@ end
 
 function actions.import(world, state, options, file, name)
   require_word(file, "import", "FILE [NAME[:TAG]]")
+  local transfer = transfers.new(world)
   local image, shown = store.import(world, state, file, name, { format = options.image_format, facts = { user = options.user,
     os = options.os, family = options.family, share_driver = options.share_driver,
-    least_memory_mib = options.memory and math.max(1, options.memory >> 20) } })
+    least_memory_mib = options.memory and math.max(1, options.memory >> 20) },
+    on_progress = function(done_bytes, total_bytes)
+      transfer.progress(name or file, { phase = "checking", done_bytes = done_bytes, total_bytes = total_bytes })
+    end })
+  transfer:erase()
   out.result(image.digest)
   out.talk(("%s: %s, a disk of %s"):format(shown or "imported without a name", units.format_bytes(image.size_bytes),
     units.format_bytes(image.virtual_bytes)))

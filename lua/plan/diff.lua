@@ -74,6 +74,8 @@ M.FIELDS = {
     show = words },
   { name = "run_as_root", key = "vm.run_as_root", get = function(s) return s.vm.run_as_root end },
   { name = "watchdog", key = "vm.watchdog", get = function(s) return s.vm.watchdog end },
+  { name = "graphics card", class = "restart", key = "image", get = function(s) return s.vm.vga end,
+    show = function(is_there) return is_there and "there" or "none" end },
   { name = "ports", key = "ports", at = { "ports" }, get = function(s) return s.ports end, show = port_words },
   { name = "volumes", key = "volumes", at = { "mounts" }, get = mounts_of, show = mount_words },
   { name = "network", class = "restart", key = "networks", get = function(s) return s.nics end,

@@ -63,8 +63,14 @@ function M.vm(context, service, recorded)
     uefi = is_uefi(service), machine = machine_of(vm.machine, recorded, facts.qemu.machines), machine_wanted = vm.machine,
     cpu_model = model, cpu_model_wanted = vm.cpu_model,
     extra_args = vm.extra_args, allow_paths = vm.allow_paths, run_as_root = vm.run_as_root,
-    watchdog = vm.watchdog,
+    watchdog = vm.watchdog, vga = M.has_quirk(service, "needs_vga"),
   }
+end
+
+--- Whether something odd is known of a service's image; nil when not.
+function M.has_quirk(service, name)
+  local quirks = service.image and service.image.quirks
+  return quirks and quirks[name] or nil
 end
 
 --- `boot` of a spec: what is started instead of what the disk holds; nil where the disk decides.

@@ -97,6 +97,13 @@ function M.watchdog(b)
   b:option(cause.key "vm.watchdog", "-action", "watchdog=" .. action)
 end
 
+--- A graphics card that nobody looks at, for guests whose boot loader stops without one. It too has a place of its own.
+function M.graphics(b)
+  if not b.spec.vm.vga then return end
+  b:option(cause.key("image", "its boot loader stops where there is no graphics card"), "-device",
+    "VGA,id=vga,bus=pcie.0,addr=0x1e")
+end
+
 local function share_9p(b, mount, why)
   local fd = b:descriptor { role = "directory", path = mount.source }
   b.landlock[#b.landlock + 1] = { path = mount.source, access = mount.read_only and "read" or "write" }
@@ -183,8 +190,8 @@ end
 
 --- The sections of a command line, in order; a function, so that a script can add or drop one.
 function M.sections(_)
-  return { M.machine, M.channels, M.platform, M.watchdog, boot.firmware, boot.kernel, disks.root, disks.seed, disks.volumes,
-    boot.cdroms, M.shares, M.network, boot.clock, M.extra }
+  return { M.machine, M.channels, M.platform, M.watchdog, M.graphics, boot.firmware, boot.kernel, disks.root, disks.seed,
+    disks.volumes, boot.cdroms, M.shares, M.network, boot.clock, M.extra }
 end
 
 --- The whole command of one instance.

@@ -59,7 +59,7 @@ local function vm_rule(choice)
   return record({ vcpu = id, memory_mib = id, accel = choice { "kvm", "tcg" }, machine = line, cpu_model = line,
     extra_args = list(line), allow_paths = list(path) },
     { uefi = flag, run_as_root = flag, machine_wanted = line, cpu_model_wanted = line, cpu_quota = number,
-      watchdog = choice { "pause", "reset", "poweroff" } })
+      watchdog = choice { "pause", "reset", "poweroff" }, vga = flag })
 end
 
 local function nic_rule(choice)

@@ -4,6 +4,7 @@ local contents = require "holos.run.contents"
 local directory_ = require "holos.run.directory"
 local record_ = require "holos.run.record"
 local runtime = require "holos.run.runtime"
+local store = require "holos.run.images.store"
 local sweep = require "holos.run.sweep"
 local table_ = require "holos.core.table"
 local trash = require "holos.run.trash"
@@ -16,7 +17,7 @@ local M = {}
 ---@field text    string   what is wrong
 ---@field fix     string?  what to do
 
-local SECRET_BITS, OTHERS_WRITE_BITS = tonumber("077", 8), tonumber("022", 8)
+local SECRET_BITS, OTHERS_WRITE_BITS, ANYBODY_WRITES_BITS = tonumber("077", 8), tonumber("022", 8), tonumber("222", 8)
 
 local function add(at, where, text, fix)
   at.findings[#at.findings + 1] = { project = at.project, where = where, text = text, fix = fix }
@@ -142,6 +143,24 @@ local function look_for_temporaries(world, at)
   for _, file in ipairs(sweep.left_over(world, at.state, at.project)) do
     add(at, file, "left over of a write that was cut off", "the next command that changes " .. at.project .. " removes it")
   end
+end
+
+--- What is wrong with the image store: of no project.
+---@return holos.StateFinding[] findings
+function M.images(world, state)
+  local findings = {}
+  local function add_(where, text, fix) findings[#findings + 1] = { project = "", where = where, text = text, fix = fix } end
+  local images, problems = store.list(world, state)
+  for _, problem in ipairs(problems) do
+    add_(state:images(), problem, "fetch or import that image again; holos verify hashes them all")
+  end
+  for _, image in ipairs(images) do
+    local stat = image.is_own and world.fs.stat(image.path)
+    if stat and stat.mode & ANYBODY_WRITES_BITS ~= 0 then
+      add_(image.path, ("it can be written to (mode %o), and machines rest on it"):format(stat.mode), "chmod 400 " .. image.path)
+    end
+  end
+  return findings
 end
 
 --- All projects that have anything in the state directory.

@@ -13,7 +13,7 @@ local M = {}
 --- 1.1: networks of a project besides the default one (leases.networks), with their names, names of instances of the user's choice.
 --- 1.2: of instances: kept, replaced, provision_runs.
 --- 1.3: of specs: post_start, pre_stop; of instances: previous.
---- 1.4: of images of specs: name, digest, family.
+--- 1.4: of images of specs: name, digest, family; of vm of specs: vga.
 M.MAJOR, M.MINOR = 1, 4
 --- A record of 253 instances with large seeds is well below this; more is no record of ours. What runs adds a little to
 --- its record (ports): as long as there is room for that, nothing is written that is too large to be read again.

@@ -54,6 +54,7 @@ function M.check(world, where, project)
     end
   end
   add_clashes(findings, records, project)
+  if not project then table_.extend(findings, inspect.images(world, where)) end
   return findings, seen
 end
 

@@ -14,12 +14,14 @@ local users = require "holos.run.images.users"
 local M = {}
 
 --- All images, with who uses each.
----@return holos.Image[] images  with `users`
+---@return holos.Image[] images  with `users`; without where these cannot be told, which is among the problems
 ---@return string[] problems
 function M.list(world, state)
   local images, problems = store.list(world, state)
-  local uses = users.all(world, state)
-  for _, image in ipairs(images) do image.users = table_.list(uses[manifest.hex(image.digest)] or {}) end
+  local ok, uses = pcall(users.all, world, state)
+  if not ok and not err.is_failure(uses) then error(uses, 0) end
+  if not ok then problems[#problems + 1] = uses.message end
+  for _, image in ipairs(images) do image.users = ok and table_.list(uses[manifest.hex(image.digest)] or {}) or nil end
   return images, problems
 end
 
@@ -159,6 +161,7 @@ end
 -- Why an image stays; nil when it may go.
 local function reason_of(image, options)
   if not image.is_own then return "in a read-only layer" end
+  if not image.users then return "who uses it cannot be told" end
   if #image.users > 0 then return "used by " .. users.text(image.users) end
   if not image.source.url then return "it was imported or built here: holos rmi removes it" end
   if #image.tags > 0 and not options.all then return "it has a name: --all takes it too" end

@@ -10,6 +10,7 @@ local io_wait = require "holos.run.io"
 local json = require "sys.json"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
+local table_ = require "holos.core.table"
 local tool = require "tests.support.tool"
 
 local YAML = [[
@@ -105,7 +106,7 @@ end)
 
 -- -- tags that move ---------------------------------------------------------------------------------------------------
 
-test("a tag that moved is asked about, and the machine keeps its base until somebody decides", function()
+test("A4: a tag that moved is asked about, and the machine keeps its base until somebody decides", function()
   local stack <close> = new_stack((YAML:gsub("ready", "replicas: 1, ready")))
   stack:expect { "up" }
   local before, pid = inode(stack), stack:ps()["web-0"].pid
@@ -219,7 +220,7 @@ test("a base that is gone, cut off or changed: no start, and the disk is untouch
   equal(files.read(disk(stack)), before)
 end)
 
-test("verify finds a bit that flipped, and the same image again mends it", function()
+test("B30: verify finds a bit that flipped and takes nothing away, and the same image again mends it", function()
   local stack <close> = new_stack()
   local base = file_of(stack, stack.first)
   local stat, good = fs.stat(base), files.read(base)
@@ -229,9 +230,38 @@ test("verify finds a bit that flipped, and the same image again mends it", funct
     ("%d.%09d"):format(stat.mtime_ns // 1000000000, stat.mtime_ns % 1000000000) }, { stdin = flipped }).status, 0)
   equal({ fs.stat(base).mtime_ns, fs.stat(base).inode }, { stat.mtime_ns, stat.inode })
   says(stack:expect({ "verify", "debian" }, 1), "DAMAGED  " .. stack.first, "is damaged: it has sha256:")
+  ok(fs.stat(base) and #images(stack) == 1, "it is still there: machines may rest on it")
+  local evil = stack:expect({ "images", "import", "holos.yaml", "debian" }, 1) -- what comes instead is no image
+  ok(fs.stat(base) and evil.stderr:find("holos.yaml", 1, true), evil.stderr)
   stack:expect { "images", "import", "first.qcow2" }
   says(stack:expect { "verify" }, "ok  ")
   equal(files.read(base), good)
+end)
+
+test("B13: what is called .img is read as what it is, and as raw only when somebody says so", function()
+  local stack <close> = new_stack()
+  assert(fs.copy(stack.directory .. "/first.qcow2", stack.directory .. "/disk.img"))
+  files.write(stack.directory .. "/raw.img", ("\0"):rep(1 << 20))
+  for _, case in ipairs { { "disk.img", "qcow2" }, { "raw.img", "raw" } } do
+    local file, format = case[1], case[2]
+    local said = format == "raw" and { "--image-format", "raw" } or {}
+    stack:expect { "images", "import", file, "x:" .. format, table.unpack(said) }
+    stack:write((YAML:gsub("debian:12", "x:" .. format)))
+    stack:expect { "up", "--no-start", "--recreate" }
+    equal({ spec(stack).image.format, qcow2.info(disk(stack)).backing_format }, { format, format })
+  end
+  says(stack:expect({ "images", "import", "raw.img", "x:guessed" }, 1), "if it is a raw disk")
+  stack:write((YAML:gsub('"debian:12"', "./raw.img")))
+  says(stack:expect({ "up" }, 2), "if it is a raw disk, say image_format: raw")
+end)
+
+test("what is wrong with the store is told by state check", function()
+  local stack <close> = new_stack()
+  says(stack:expect { "state", "check" }, "all is well")
+  assert(fs.chmod(file_of(stack, stack.first), tonumber("644", 8)))
+  says(stack:expect({ "state", "check" }, 1), "it can be written to (mode 644)", "chmod 400")
+  assert(fs.remove(file_of(stack, stack.first)))
+  says(stack:expect({ "state", "check" }, 1), "debian:12: its image " .. stack.first .. " is gone")
 end)
 
 -- Files that take what they show from elsewhere, or are made to mislead.
@@ -252,6 +282,8 @@ local EVIL = {
   snapshots_beyond = disk_images.forge { snapshots = 60000, snapshots_offset = 1 << 40 },
 }
 
+local LEAST_EVIL = 12
+
 -- Whether a command started QEMU: for a machine, or to ask it what it can do.
 local function starts_qemu(stack, word, status)
   local log = stack.directory .. "/calls"
@@ -264,17 +296,19 @@ test("hostile images never reach QEMU and never the store", function()
   local stack <close> = new_stack(YAML)
   ok(starts_qemu(stack, "plan", 0), "it would not be noticed") -- which asks it once
   local count = 0
-  for name, bytes in pairs(EVIL) do
+  for name, bytes in table_.sorted_pairs(EVIL) do
     files.write(stack.directory .. "/evil.qcow2", bytes)
     local imported = stack:run { "images", "import", "evil.qcow2", "debian:12" }
     equal(imported.status, 1, name .. imported.stdout)
     stack:write((YAML:gsub("debian:12", "./evil.qcow2")))
-    local started, result = starts_qemu(stack, "up", 2)
-    equal(started, false, name)
-    says(result, "evil.qcow2", "nothing was changed")
     count = count + 1
+    if count <= (crash.IS_FULL and math.huge or LEAST_EVIL) then
+      local started, result = starts_qemu(stack, "up", 2)
+      equal(started, false, name)
+      says(result, "evil.qcow2", "nothing was changed")
+    end
   end
-  ok(count >= 12)
+  ok(count >= LEAST_EVIL)
   equal(images(stack)[1].digest, stack.first)
 end)
 

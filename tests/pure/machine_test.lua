@@ -194,6 +194,15 @@ test("a watchdog is one option more, in a place of its own: no other device of t
   equal({ left == without, text == without }, { true, false })
 end)
 
+test("an image whose boot loader wants one gets a graphics card, in a place of its own", function()
+  local project, facts = made.whole()
+  local without = table.concat(command_of((spec_of(project, facts))).argv, "\n")
+  project.services.app.image.quirks = { needs_vga = true }
+  local text = table.concat(command_of((spec_of(project, facts))).argv, "\n")
+  local left = text:gsub("%-device\nVGA,id=vga,bus=pcie%.0,addr=0x1e\n", "")
+  equal({ left == without, text == without }, { true, false })
+end)
+
 test("who has a stuck guest paused and nothing that restarts it is told", function()
   local function warned(action, restart)
     return seed.warnings { name = "app", vm = { watchdog = action }, restart = restart }[1]

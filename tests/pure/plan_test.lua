@@ -298,7 +298,7 @@ test("a change of every field there is can be shown", function()
     pre_stop = { { command = { "sync" }, user = "anna" } } })
   changed.vm = { memory_mib = 1024, vcpu = 2, machine = "pc-q35-8.0", cpu_model = "host", accel = "kvm", uefi = true,
     extra_args = { "-x" }, allow_paths = { "/x" }, run_as_root = true, cpu_quota = 1.5,
-    watchdog = "pause" }
+    watchdog = "pause", vga = true }
   local shown = {}
   for _, change in ipairs(diff.changes(recorded, changed)) do
     shown[change.name] = true

@@ -25,7 +25,7 @@ local CHANGED = {
   ["cpu model"] = { ["vm.cpu_model"] = "host" },
   accelerator = { ["vm.accel"] = "kvm" }, uefi = { ["vm.uefi"] = true }, extra_args = { ["vm.extra_args"] = { "-S" } },
   allow_paths = { ["vm.allow_paths"] = { "/srv" } }, run_as_root = { ["vm.run_as_root"] = true },
-  watchdog = { ["vm.watchdog"] = "reset" },
+  watchdog = { ["vm.watchdog"] = "reset" }, ["graphics card"] = { ["vm.vga"] = true },
   ports = { ports = { { host_ip = "127.0.0.1", host = 80, guest = 80, protocol = "tcp" } } },
   volumes = { mounts = { { kind = "bind", source = "/srv/www", target = "/www", read_only = true, driver = "9p" } } },
   network = { nics = { { kind = "mcast", network = "default", address = "10.10.0.2", prefix = 24 } } },

@@ -72,13 +72,20 @@ local function check_virtiofs(keys, mount, image, report)
     "rename it, or share it by 9p where the guest has that (driver: 9p)")
 end
 
+local function warn_of_kernel(keys, image, facts)
+  if not (image.quirks and image.quirks.no_shares) then return end
+  facts.warn(keys, ("the kernel of %s is said to know neither virtiofs nor 9p"):format(image.shown or image.name),
+    "use a volume, or copy what is needed")
+end
+
 --- Shared directories have names that whoever shares them can take.
-function M.check_source_names(project, report)
+function M.check_source_names(project, report, facts)
   for _, name in ipairs(project.order) do
     local service = project.services[name]
     for position, mount in ipairs(service.mounts) do
       if mount and mount.kind == "bind" and mount.source and service.image then
         check_virtiofs({ "services", name, "volumes", position }, mount, service.image, report)
+        warn_of_kernel({ "services", name, "volumes", position }, service.image, facts)
       end
     end
   end

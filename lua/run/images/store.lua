@@ -249,6 +249,16 @@ local function require_removable(world, state, image)
     hint = "nothing was removed; what the trash holds goes with: holos trash empty" }
 end
 
+-- What images say of themselves that are not there, of this removal and of others that were killed.
+local function remove_orphans(world, layer)
+  local known = {}
+  for _, image in ipairs(layers.images(world, layer)) do known[layers.meta_file(layer, image.digest)] = true end
+  for _, entry in ipairs(world.fs.list(layer.root .. "/sha256") or {}) do
+    local file = ("%s/sha256/%s"):format(layer.root, entry.name)
+    if entry.name:find("^%x+%.json$") and not known[file] then world.fs.remove(file) end
+  end
+end
+
 --- Removes an image and its tags; refuses while anything rests on it.
 function M.remove(world, state, digest)
   local _held <close> = M.lock(world, state)
@@ -264,8 +274,8 @@ function M.remove(world, state, digest)
     end
   end
   err.check("image store", world.fs.remove(place.path))
-  world.fs.remove(layers.meta_file(place.layer, digest))
   hash.forget(world, state, digest)
+  remove_orphans(world, place.layer)
 end
 
 return M
