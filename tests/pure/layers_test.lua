@@ -7,13 +7,13 @@ local LUA = source.list("lua", "%.lua$")
 -- directory of lua/ -> what its files may require, by directory. A directory that is not here may require nothing.
 local MAY_REQUIRE = {
   core = "core",
-  compose = "core compose image",
+  compose = "core compose dockerfile image",
   plan = "core plan compose",
   dockerfile = "core dockerfile",
   systemd = "core systemd",
   image = "core image",
   script = "core script",
-  run = "core plan image run",
+  run = "core plan image dockerfile run",
   use = "core compose plan dockerfile systemd image script run use",
   supervise = "core plan script run supervise",
   command = "core compose plan dockerfile systemd image script use supervise command",

@@ -16,5 +16,14 @@ test("a long name is parted at a slash; one that cannot be is refused", function
   local directory, name = ("d"):rep(90), ("n"):rep(80)
   local archive = tar.pack { { name = directory .. "/" .. name, text = "", mode = 384, mtime_s = 0 } }
   equal({ archive:sub(1, 80), archive:sub(346, 435) }, { name, directory })
-  raises("too long for an archive", tar.pack, { { name = ("n"):rep(101), text = "", mode = 384, mtime_s = 0 } })
+end)
+
+test("a name that cannot be parted, and a long target, stand in members of their own", function()
+  local name, target = ("n"):rep(101), ("t"):rep(200)
+  local header = tar.header { name = name, type = "symlink", mode = 511, mtime_s = 0, target = target }
+  equal(#header, 5 * 512)
+  equal({ header:sub(1, 13), header:sub(157, 157), header:sub(513, 513 + #name) }, { "././@LongLink", "L", name .. "\0" })
+  equal({ header:sub(1025, 1037), header:sub(1181, 1181) }, { "././@LongLink", "K" })
+  equal({ header:sub(1537, 1538 + #target - 1), header:sub(2049, 2148), header:sub(2205, 2205) },
+    { target .. "\0", ("n"):rep(100), "2" })
 end)

@@ -1,0 +1,103 @@
+--- What services are built from: the steps of their Dockerfiles, and the files that these take along. Effects: reads contexts;
+--- writes their images where copies of configs lie, named by digest.
+local build_ = require "holos.plan.build"
+local err = require "holos.core.err"
+local lazy = require "holos.core.lazy"
+local pack = lazy "holos.run.context.pack"
+local select_ = lazy "holos.run.context.select"
+local table_ = require "holos.core.table"
+local tree_ = lazy "holos.run.context.tree"
+
+local M = {}
+
+local DIRECTORY_MODE = tonumber("700", 8)
+
+---@class holos.Build
+---@field digest string    of the steps and what they take along
+---@field context string?  of what they take along; nil: nothing
+---@field steps table[]    as in a spec
+---@field tree holos.ContextTree?
+---@field entries holos.ContextEntry[][]  of each step that takes something along
+
+local function brings(step)
+  return (step.kind == "copy" or step.kind == "add") and #(step.sources or {}) + #(step.inline or {}) > 0
+end
+
+-- Where a step of a Dockerfile stands.
+local function place(wanted, step) return ("%s:%d: "):format(wanted.shown or wanted.dockerfile or "Dockerfile", step.line) end
+
+-- Adds what one step takes along.
+local function take(made, wanted, step, findings)
+  local ok, result = pcall(select_.entries, made.tree, step)
+  if ok then
+    made.entries[#made.entries + 1] = result
+    return
+  end
+  if not err.is(result) then error(result, 0) end
+  findings[#findings + 1] = { message = place(wanted, step) .. result.message, hint = result.hint }
+end
+
+local function add_step(made, wanted, step, findings)
+  local copy = table_.copy(step)
+  if not brings(copy) then
+    copy.is_directory = copy.target and (copy.target:sub(-1) == "/")
+    made.steps[#made.steps + 1] = build_.step(copy)
+    return
+  end
+  take(made, wanted, copy, findings)
+  made.steps[#made.steps + 1] = build_.step(copy, #made.entries)
+end
+
+--- The build of one service.
+---@param wanted table  service.build: {context, dockerfile, recipe}
+---@return holos.Build? build
+---@return {message: string, hint: string?}[] findings
+function M.look(world, wanted)
+  local findings, made = {}, { steps = table_.list {}, entries = {} }
+  local message
+  made.tree, message = tree_.open(world, wanted.context, wanted.dockerfile)
+  if not made.tree then return nil, { { message = message } } end
+  for _, step in ipairs(wanted.recipe.steps) do add_step(made, wanted, step, findings) end
+  if #findings > 0 then return nil, findings end
+  local manifests = {}
+  for number, entries in ipairs(made.entries) do
+    pack.hash(made.tree, entries)
+    manifests[number] = pack.manifest(entries)
+  end
+  made.digest = build_.digest(world.hash.sha256, made.steps, manifests)
+  made.context = #manifests > 0 and world.hash.sha256(table.concat(manifests, "\0")) or nil
+  return made, findings
+end
+
+--- The builds of all services of a project.
+---@return table<string, holos.Build> builds
+---@return {message: string, hint: string?}[] findings
+function M.of_project(world, project)
+  local builds, findings = {}, {}
+  for _, name in ipairs(project.order) do
+    local wanted = project.services[name].build
+    if wanted then
+      local ok, build, problems = pcall(M.look, world, wanted)
+      if not ok and not err.is(build) then error(build, 0) end
+      if not ok then build, problems = nil, { { message = build.message, hint = build.hint } } end
+      builds[name] = build
+      for _, problem in ipairs(problems) do problem.message = ("%s: %s"):format(name, problem.message) end
+      table_.extend(findings, problems)
+    end
+  end
+  return builds, findings
+end
+
+--- Keeps what the steps take along, before any spec that names it is recorded.
+function M.keep(world, state, project, builds)
+  for _, name in ipairs(table_.keys(builds or {})) do
+    local build = builds[name]
+    local file = build.context and ("%s/%s"):format(state:contents(project), build.context)
+    if file and not world.fs.lstat(file) then
+      err.check("context", world.fs.mkdir_all(state:contents(project), DIRECTORY_MODE))
+      pack.write(world, build, file)
+    end
+  end
+end
+
+return M
