@@ -1,6 +1,7 @@
 --- The texts of compose files to a project, or to all findings at once. Pure: the world is handed in as functions.
 local lazy = require "holos.core.lazy"
 local belongs = lazy "holos.compose.belongs"
+local build = lazy "holos.compose.build"
 local check = require "holos.core.schema.check"
 local extension = lazy "holos.compose.extension"
 local findings = require "holos.compose.findings"
@@ -39,6 +40,7 @@ local M = {}
 ---@field sniff function?        path of an image → "qcow2", "raw" or nil, from its first bytes
 ---@field image function?        what `image:` names beside paths → what is known of it (compose/normalize/machine) | nil
 ---@field image_bytes function? (path, format) → the size of the disk in an image of that format, nil when it cannot be read
+---@field architecture string?   of the host: "x86_64", "aarch64"
 ---@field name string?           the project's name, whatever the files say
 ---@field env_file function?     {path, required, format} → holos.EnvFile | nil, message, hint; absent: none is read
 ---@field profiles string[]?     profiles that are asked for; "*" is all of them
@@ -65,10 +67,11 @@ local M = {}
 ---@field incomplete table       names of services that lack what they extend
 ---@field extended table         files that services are extended from, by their variables and paths
 ---@field copied integer         values that were copied from extended services
+---@field builds table<string, holos.WantedBuild>?  what services are built from, by service
 ---@field aliased integer?        values that aliases stand for
 
 -- Every stage takes the state and edits it; "stop" says that nothing after it could make sense. They run in this order.
-M.stages = { "gather", "ignore", "check", "resolve", "normalize", "consistency", "environment" }
+M.stages = { "gather", "ignore", "build", "check", "resolve", "normalize", "consistency", "environment" }
 
 local function report_at(state, list, keys, message, hint)
   local mark = marks.find(state, keys)
@@ -102,6 +105,19 @@ end
 --- What services are to ignore is taken out.
 function M.ignore(state)
   if state.has_extension then extension.pass_over(state.tree) end
+end
+
+-- Whether any service is built; told without loading what builds take.
+local function any_is_built(services)
+  for _, service in next, schema.kind_of(services) == "map" and services or {} do
+    if type(service) == "table" and (service.build ~= nil or service.dockerfile ~= nil) then return true end
+  end
+  return false
+end
+
+--- What Dockerfiles say where services do not.
+function M.build(state)
+  if any_is_built(state.tree.services) then build.run(state) end
 end
 
 --- Holds the tree against the schema; values take their final form, defaults come in.
@@ -226,6 +242,7 @@ function M.environment(state)
     end,
     variable = lookup_of(state),
   })
+  if state.builds then build.finish(state) end
 end
 
 --- What the stages begin with.

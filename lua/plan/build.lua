@@ -6,18 +6,22 @@ local M = {}
 
 -- What of a step counts, by its kind: where a line stands, and how it is spelled, does not.
 local FIELDS = {
-  run = { "argv", "shell", "script", "heredocs", "env", "user", "workdir", "mounts", "network" },
-  copy = { "number", "target", "is_directory", "chown", "chmod", "archives", "remote", "checksum", "keep_git_dir" },
+  run = { "argv", "shell", "script", "program", "env", "user", "workdir", "mounts", "network" },
+  copy = { "number", "target", "is_directory", "chown", "chmod", "archives", "remotes", "checksum", "keep_git_dir" },
   workdir = { "path", "user" },
 }
 FIELDS.add = FIELDS.copy
+local IS_LIST = { argv = true, shell = true, env = true, mounts = true, archives = true, remotes = true }
 
 --- A step of a recipe as a step of a spec.
 ---@param step table    of the recipe, with what run/build has added
 ---@param number integer?  of a step that brings something along: its directory in the archive
 function M.step(step, number)
   local made = { kind = step.kind, title = step.title, line = step.line }
-  for _, field in ipairs(FIELDS[step.kind]) do made[field] = table_.copy(step[field]) end
+  for _, field in ipairs(FIELDS[step.kind]) do
+    local value = table_.copy(step[field])
+    made[field] = value ~= nil and IS_LIST[field] and table_.list(value) or value
+  end
   made.number = number
   return made
 end

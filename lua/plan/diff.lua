@@ -135,7 +135,7 @@ function M.changes(recorded, wanted, now)
   local changes = {}
   for _, field in ipairs(M.FIELDS) do
     local from, to = field.get(recorded), field.get(wanted)
-    if not table_.deep_equal(from, to) then
+    if not (field.same or table_.deep_equal)(from, to) then
       local show = field.show or plain
       local from_text, to_text
       if field.tell then
@@ -187,7 +187,7 @@ function M.keep(recorded, wanted)
   if wanted.disk_bytes > recorded.disk_bytes and is_same then
     spec.disk_bytes = wanted.disk_bytes
   end
-  spec.cloud_init = table_.copy(recorded.cloud_init)
+  spec.cloud_init, spec.build = table_.copy(recorded.cloud_init), table_.copy(recorded.build)
   spec.cloud_init.bootcmd = wanted.cloud_init.bootcmd
   return spec
 end

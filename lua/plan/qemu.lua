@@ -191,11 +191,12 @@ end
 --- The sections of a command line, in order; a function, so that a script can add or drop one.
 function M.sections(_)
   return { M.machine, M.channels, M.platform, M.watchdog, M.graphics, boot.firmware, boot.kernel, disks.root, disks.seed,
-    disks.volumes, boot.cdroms, M.shares, M.network, boot.clock, M.extra }
+    disks.volumes, boot.cdroms, M.shares, M.network, boot.clock, disks.context, M.extra }
 end
 
 --- The whole command of one instance.
----@param host table  {directory, volumes_directory, firmware = {code, vars}?, forwards = ports with leases filled in}
+---@param host table  {directory, volumes_directory, contents_directory,
+---                     firmware = {code, vars}?, forwards = ports with leases filled in}
 ---@return {argv: string[], options: {words: string[], causes: holos.Cause[]}[], fds: table[], landlock: table[]} command
 function M.command(spec, host)
   local builder = builder_.new(spec, host)

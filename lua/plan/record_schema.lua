@@ -98,6 +98,17 @@ local cloud_init = record({}, { user = line, ssh_authorized_keys = list(text), p
   runcmd = commands, extra = map(any), user_data = text,
   write_files = list(record({ path = path, content = text, permissions = line, owner = line }, { defer = flag })) })
 
+local hex_digest = schema.text { pattern = ("%x"):rep(64), wanted = "a digest" }
+local remote = record({ kind = line, url = line }, { name = line, ref = line, subdir = line })
+local step_mount = record({ type = line }, { target = path, source = text, id = text, mode = count, uid = count, gid = count,
+  ro = flag, rw = flag, size_bytes = count, sharing = line, number = count })
+local variable = record { name = line, value = text }
+local build = record({ digest = hex_digest, steps = list(record({ kind = line, title = text }, { line = count, argv = list(text),
+  shell = list(text), script = text, program = text, env = list(variable), user = line, workdir = path, mounts = list(step_mount),
+  network = line, number = count,
+  target = path, is_directory = flag, chown = line, chmod = line, archives = list(record { name = text, kind = line }),
+  remotes = list(remote), checksum = line, keep_git_dir = flag, path = path })) }, { context = hex_digest })
+
 local healthcheck = record({ test = list(text), interval_ms = count, timeout_ms = count, retries = id,
   start_period_ms = count }, { start_interval_ms = count })
 
@@ -121,7 +132,7 @@ local function spec_rule(choice)
     cdroms = list(cdrom), rtc = line, domainname = line, environment = map(text), configs = list(grant),
     secrets = list(grant), dns = list(line), dns_search = list(line), dns_options = list(line), sysctls = map(text),
     shm_size_bytes = count, extra_hosts = list(record { name = line, address = line }), app = app,
-    post_start = hooks, pre_stop = hooks })
+    post_start = hooks, pre_stop = hooks, build = build })
 end
 
 --- A spec as it is read back.

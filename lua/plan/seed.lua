@@ -1,6 +1,8 @@
 --- The seed of an instance: NoCloud's files, and plain scripts that guests with and without cloud-init run. Pure.
 --- boot part: holos/boot.sh, at every boot. first part: holos/first.sh and what cloud-init does once per instance-id.
+local lazy = require "holos.core.lazy"
 local boot = require "holos.plan.seed.boot"
+local build = lazy "holos.plan.seed.build"
 local cloudinit = require "holos.plan.seed.cloudinit"
 local first = require "holos.plan.seed.first"
 local json = require "holos.core.json"
@@ -20,7 +22,8 @@ function M.first_hash_input(spec)
   local wanted = spec.cloud_init
   return json.encode { user = wanted.user or "", os = spec.image.os, packages = table_.list(wanted.packages),
     write_files = table_.list(wanted.write_files), runcmd = table_.list(wanted.runcmd), extra = wanted.extra or {},
-    ssh_authorized_keys = table_.list(wanted.ssh_authorized_keys), user_data = wanted.user_data or "" }
+    ssh_authorized_keys = table_.list(wanted.ssh_authorized_keys), user_data = wanted.user_data or "",
+    build = spec.build and spec.build.digest }
 end
 
 --- What guests cannot do of what a service asks for.
@@ -44,6 +47,7 @@ function M.files(spec, keys, hosts, paths)
     { name = "holos/hosts", data = names.hosts(spec, hosts) },
   }
   table_.extend(files, first.files(spec))
+  if spec.build then table_.extend(files, build.files(spec)) end
   table_.extend(files, plain.files(spec, keys))
   table_.extend(files, boot.files(spec, paths or {}))
   for _, file in ipairs(files) do file.mode = FILE_MODE end

@@ -26,26 +26,35 @@ end
 -- Where a step of a Dockerfile stands.
 local function place(wanted, step) return ("%s:%d: "):format(wanted.shown or wanted.dockerfile or "Dockerfile", step.line) end
 
--- Adds what one step takes along.
+-- Adds what one step takes along; gives its number in the archive.
 local function take(made, wanted, step, findings)
   local ok, result = pcall(select_.entries, made.tree, step)
   if ok then
     made.entries[#made.entries + 1] = result
-    return
+    return #made.entries
   end
   if not err.is(result) then error(result, 0) end
   findings[#findings + 1] = { message = place(wanted, step) .. result.message, hint = result.hint }
 end
 
+-- What RUN --mount=type=bind shows of the context.
+local function take_mounts(made, wanted, step, findings)
+  for _, mount in ipairs(step.mounts or {}) do
+    if mount.type == "bind" then
+      local part = { kind = "copy", line = step.line, sources = { mount.source }, target = "/bound" }
+      mount.number = take(made, wanted, part, findings)
+    end
+  end
+end
+
 local function add_step(made, wanted, step, findings)
   local copy = table_.copy(step)
-  if not brings(copy) then
-    copy.is_directory = copy.target and (copy.target:sub(-1) == "/")
-    made.steps[#made.steps + 1] = build_.step(copy)
-    return
-  end
-  take(made, wanted, copy, findings)
-  made.steps[#made.steps + 1] = build_.step(copy, #made.entries)
+  take_mounts(made, wanted, copy, findings)
+  local number = brings(copy) and take(made, wanted, copy, findings) or nil
+  -- A repository's files go into a directory, whatever its target is called.
+  for _, remote in ipairs(copy.remotes or {}) do copy.is_directory = copy.is_directory or remote.kind == "git" end
+  if copy.target and copy.target:sub(-1) == "/" then copy.is_directory = true end
+  made.steps[#made.steps + 1] = build_.step(copy, number)
 end
 
 --- The build of one service.

@@ -1,4 +1,5 @@
---- Configs and secrets: what their sources hold, and copies for later launches, which have no compose file.
+--- Configs and secrets: what their sources hold, and copies for later launches, which have no compose file. What Dockerfiles
+--- copy lies beside them (run/build).
 --- Effects: reads the sources; keeps copies in projects/<p>/secrets/, 0600, named by digest.
 --- The digest of a secret is keyed: whoever sees a record cannot try out short secrets.
 local directory_ = require "holos.run.directory"
@@ -104,10 +105,16 @@ function M.paths(world, state, spec)
       paths[grant.digest] = file
     end
   end
+  local context = spec.build and spec.build.context
+  if context and not world.fs.stat(file_of(state, spec.project, context)) then
+    err.raise { message = ("%s: what its Dockerfile copies is gone"):format(spec.name), code = "ENOENT",
+      hint = "run `holos up` with the file: it reads the context again" }
+  end
   return paths
 end
 
 local function names_of(spec, names)
+  if spec.build and spec.build.context then names[spec.build.context] = true end
   for _, kind in ipairs { "configs", "secrets" } do
     for _, grant in ipairs(spec[kind] or {}) do names[grant.digest] = true end
   end

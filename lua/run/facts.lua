@@ -2,6 +2,7 @@
 --- QEMU.
 local lazy = require "holos.core.lazy"
 local base = require "holos.run.base"
+local build = lazy "holos.run.build"
 local contents_ = require "holos.run.contents"
 local err = require "holos.core.err"
 local foreign = lazy "holos.run.foreign"
@@ -78,11 +79,19 @@ function M.foreign_users(state, records, is_running)
   end
 end
 
+-- What services are built from, where any is.
+local function builds_of(world, project)
+  for _, name in ipairs(project.order) do
+    if project.services[name].build then return build.of_project(world, project) end
+  end
+  return nil, {}
+end
+
 --- All facts for a project.
 ---@param lookup (fun(name: string): string?)?  the project's environment, for configs and secrets out of it
 ---@return table facts
 ---@return {message: string, hint: string?}[] findings  what makes a launch impossible
----@return table contents  of configs and secrets, as of run/contents; facts have their digests only
+---@return table contents  of configs and secrets, as of run/contents; facts have their digests only; and `builds`
 function M.gather(world, state, project, lookup)
   local records = record.all(world, state)
   records[project.name] = nil
@@ -96,9 +105,12 @@ function M.gather(world, state, project, lookup)
   local contents, unread = contents_.gather(world, state, project, lookup)
   local disks, missing = {}, {}
   if has_foreign_disks(project) then disks, missing = foreign.of_project(world, state, project, records) end
-  table_.extend(table_.extend(findings, unread), missing)
+  local builds, unbuildable = builds_of(world, project)
+  table_.extend(table_.extend(table_.extend(findings, unread), missing), unbuildable)
+  contents.builds = builds
   return { sha256 = world.hash.sha256, uid = world.host.uid(), records = records, qemu = qemu,
     images = base.of_project(world, project), files = M.files(world, project), disks = disks, digests = contents.digests,
+    builds = builds,
     kvm = world.qemu.kvm_status(), routes = world.net.routes() or {}, firmware = M.firmware(world),
     virtiofsd = M.virtiofsd(world), memory = memory.look(world), architecture = world.host.architecture() }, findings, contents
 end

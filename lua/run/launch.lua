@@ -121,8 +121,8 @@ end
 ---@param forwards table[]  of run/ports
 ---@return table command  as of plan/qemu
 function M.command(state, spec, firmware, forwards)
-  return qemu.command(spec, { directory = state:instance(spec.project, spec.name),
-    volumes_directory = state:volumes(spec.project), firmware = firmware, forwards = forwards })
+  return qemu.command(spec, { directory = state:instance(spec.project, spec.name), firmware = firmware, forwards = forwards,
+    volumes_directory = state:volumes(spec.project), contents_directory = state:contents(spec.project) })
 end
 
 --- Launches an instance that does not run. The caller holds its lock.

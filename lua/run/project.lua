@@ -1,5 +1,6 @@
 --- A project's state as a whole: its record, and what follows from it. Effects: state files.
 local lazy = require "holos.core.lazy"
+local build = lazy "holos.run.build"
 local contents = require "holos.run.contents"
 local keys = require "holos.run.keys"
 local leases = require "holos.run.leases"
@@ -34,6 +35,7 @@ end
 function M.prepare(world, state, name, gathered)
   keys.user(world, state, name)
   contents.keep(world, state, name, gathered)
+  if gathered.builds then build.keep(world, state, name, gathered.builds) end
 end
 
 --- Saves a record after something was done, and brings in line what hangs on it.

@@ -15,12 +15,14 @@ local used_ = require "holos.compose.used"
 local M = {}
 
 -- What needs the values of variables, or what comes after.
-local AS_WRITTEN = { interpolate = true, check = true, resolve = true, normalize = true, consistency = true, environment = true }
+local AS_WRITTEN = { interpolate = true, build = true, check = true, resolve = true, normalize = true, consistency = true,
+  environment = true }
 
--- The stages that options leave out.
+-- The stages that options leave out. What Dockerfiles say stays theirs, but for hashes.
 local function left_out(options)
   if options.no_interpolate or options.variables then return AS_WRITTEN end
-  return { resolve = options.no_path_resolution, consistency = options.no_consistency, environment = options.no_env_resolution }
+  return { build = not options.hash, resolve = options.no_path_resolution,
+    consistency = options.no_consistency, environment = options.no_env_resolution }
 end
 
 -- Where relative paths are kept in the model, their files are found all the same.

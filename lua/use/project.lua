@@ -66,7 +66,7 @@ function M.load_options(world, found, options)
     end,
     name = M.given_name(options) or variables.project_name, compat = options.compat, named = options.arguments,
     profiles = environment.profiles(variables.lookup, first, options),
-    stat = M.looker(world), list = M.lister(world),
+    architecture = world.host.architecture(), stat = M.looker(world), list = M.lister(world),
     read = function(name) return files.read(named, name) end,
     env_file = function(entry) return environment.of_service(of_services, entry, variables.lookup, warnings) end,
     show = function(name) return environment.shown(world, name) end,

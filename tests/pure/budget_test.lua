@@ -100,7 +100,7 @@ local MOST_EXPORTS, MOST_REQUIRES = 15, 10
 -- list of its checks are where everything comes together.
 local ALLOWED = {
   exports = { ["lua/core/schema.lua"] = 19 },
-  requires = { use = 16, run = 11, ["lua/compose.lua"] = 16, ["lua/compose/rules.lua"] = 12 },
+  requires = { use = 16, run = 11, ["lua/compose.lua"] = 17, ["lua/compose/rules.lua"] = 12 },
 }
 
 test("a module exports at most 15 things and requires at most 10 others", function()

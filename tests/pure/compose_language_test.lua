@@ -249,8 +249,11 @@ end)
 
 test("a machine without an image starts from something else, or is built", function()
   equal(complaint("restart: 'no'"):find("missing"), nil)
-  for _, body in ipairs { "iso: ./x.iso", "cdrom: ./x.iso", "boot: {kernel: ./k.bin}", "build: .", "dockerfile: ./D" } do
+  for _, body in ipairs { "iso: ./x.iso", "cdrom: ./x.iso", "boot: {kernel: ./k.bin}" } do
     equal(compose.load("services: {a: {" .. body .. "}}").services.a.image, nil, body)
+  end
+  for _, body in ipairs { "build: .", "build: {dockerfile_inline: FROM ./image.qcow2}", "dockerfile: ./Dockerfile" } do
+    equal(compose.load("services: {a: {" .. body .. "}}").services.a.image.path, compose.DIRECTORY .. "/image.qcow2", body)
   end
   ok(compose.complaints("services: {a: {boot: {firmware: uefi}}}"):find('"image" is missing', 1, true))
 end)

@@ -135,6 +135,6 @@ test("examples of later capabilities are understood, and say so", function()
   local devices = 'services: {ml: {image: ./a.qcow2, vm: {vcpu: 8}, devices: [{pci: "01:00.0"}], ports: ["8888:8888"]}}'
   equal(compose.load(devices).not_yet, { { key = "services.ml.devices", mark = "holos.yaml:1:50",
     hint = "QEMU options can be given in vm.extra_args" } })
-  local dockerfile = 'services: {api: {image: ./a.qcow2, dockerfile: ./Dockerfile, ports: ["3000:3000"]}}'
-  equal(compose.load(dockerfile).services.api.not_yet[1].key, "services.api.dockerfile")
+  local built = 'services: {api: {image: ./a.qcow2, build: {context: ., secrets: [x]}, ports: ["3000:3000"]}}'
+  equal(compose.load(built).services.api.not_yet[1].key, "services.api.build.secrets")
 end)

@@ -247,7 +247,7 @@ test("what a change needs is what the compose schema says, for every key of a se
   end
   -- What is compared together with another key.
   local with = { iso = "cdrom", env_file = "environment", network_mode = "networks", mac_address = "networks",
-    host_access = "networks", domainname = "hostname", tmpfs = "volumes" }
+    host_access = "networks", dockerfile = "build", domainname = "hostname", tmpfs = "volumes" }
   for word in ("deploy.restart_policy restart_on_unhealthy"):gmatch("%S+") do with[word] = "restart" end
   for word in ("entrypoint working_dir user group_add ulimits pids_limit stop_signal deploy.resources.limits.pids")
     :gmatch("%S+") do
@@ -295,7 +295,8 @@ test("a change of every field there is can be shown", function()
     dns = { "9.9.9.9" }, dns_search = { "lan" }, dns_options = { "rotate" }, sysctls = { ["net.core.somaxconn"] = "1" },
     shm_size_bytes = 1 << 26, app = { argv = { "/bin/app" } }, extra_hosts = { { name = "a", address = "1.2.3.4" } },
     restart = { policy = "always" }, logging = { max_bytes = 1 << 20 }, post_start = { { command = { "true" } } },
-    pre_stop = { { command = { "sync" }, user = "anna" } } })
+    pre_stop = { { command = { "sync" }, user = "anna" } },
+    build = { digest = "b", steps = { { kind = "run", title = "RUN true" } } } })
   changed.vm = { memory_mib = 1024, vcpu = 2, machine = "pc-q35-8.0", cpu_model = "host", accel = "kvm", uefi = true,
     extra_args = { "-x" }, allow_paths = { "/x" }, run_as_root = true, cpu_quota = 1.5,
     watchdog = "pause", vga = true }

@@ -47,6 +47,7 @@ local CHANGED = {
   ["cloud_init.ssh_authorized_keys"] = { cloud_init = { ssh_authorized_keys = { "ssh-rsa AAAA me" } } },
   ["cloud_init.user_data"] = { cloud_init = { user_data = "#cloud-config" } },
   cloud_init = { cloud_init = { extra = { ntp = {} } } },
+  build = { build = { digest = "b", steps = { { kind = "run", title = "RUN true" } } } },
 }
 
 test("the plan for a change of each field, of a machine that runs and of one that does not", function()

@@ -23,6 +23,7 @@ end
 
 function M.read(path)
   if path:find("missing") then return nil, path .. ": No such file or directory" end
+  if path:find("Dockerfile", 1, true) then return "FROM ./image.qcow2 AS x\n" end
   return path:find("%.sh$") and "#!/bin/sh\n" or "#cloud-config\nusers: []\n"
 end
 

@@ -125,7 +125,7 @@ test("ADD knows archives by what they hold; texts of heredocs are files", functi
   local directory = context_of { "plain.tar" }
   files.write(directory .. "/some.gz", "\x1f\x8b" .. ("\0"):rep(30))
   local taken, wanted = names(directory, { kind = "add", sources = { "*" }, inline = { { name = "EOF", content = "x" } } })
-  equal({ taken, wanted.archives }, { { "a/1", "d/EOF", "d/plain.tar" }, { "some.gz" } })
+  equal({ taken, wanted.archives }, { { "a/1", "d/EOF", "d/plain.tar" }, { { name = "some.gz", kind = "gzip" } } })
   equal(names(directory, { kind = "add", sources = { "some.gz" }, unpack = false }), { "d/some.gz" })
   equal(names(directory, { sources = { "some.gz" } }), { "d/some.gz" })
 end)

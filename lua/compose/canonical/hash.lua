@@ -12,7 +12,7 @@ M.VERSION = "h1"
 
 --- Fields of a service of the project that count.
 M.FIELDS = {
-  "annotations", "app", "attach", "boot", "cdroms", "cloud_init", "console_login", "container_name", "configs", "dns",
+  "annotations", "app", "attach", "boot", "build", "cdroms", "cloud_init", "console_login", "container_name", "configs", "dns",
   "dns_options", "dns_search", "domainname", "environment", "expose", "extra_hosts", "healthcheck", "host_access", "hostname",
   "image", "labels", "logging", "mac", "mounts", "network_mode", "networks", "platform", "ports", "post_start", "pre_stop",
   "protect", "ready", "restart", "rtc", "secrets", "shm_size_bytes", "stop_grace_ms", "sysctls", "vm",
@@ -53,6 +53,16 @@ local function image_of(image)
   return image and image.name and { name = image.name, os = image.os } or image
 end
 
+-- What a Dockerfile does in the machine; what it says of the app is the service's. The files that it takes along are not read.
+local function build_of(build)
+  if not build then return nil end
+  return { context = build.context, steps = tables.list(tables.map(build.recipe.steps, function(step)
+    local copy = tables.copy(step)
+    copy.line, copy.title = nil, nil
+    return copy
+  end)) }
+end
+
 -- Nothing, and an empty list of it, are the same.
 local function present(value)
   if type(value) == "table" and next(value) == nil then return nil end
@@ -67,6 +77,7 @@ function M.text(project, name, digest)
   local service, counted = project.services[name], {}
   for _, field in ipairs(M.FIELDS) do counted[field] = present(service[field]) end
   counted.image = image_of(service.image)
+  counted.build = build_of(service.build)
   counted.mounts, counted.sources = mounts_of(service.mounts), sources_of(project, service, digest)
   return M.VERSION .. "\n" .. json.encode(counted)
 end

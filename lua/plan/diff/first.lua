@@ -61,13 +61,30 @@ local function tell_keys(from, to)
   return text, text
 end
 
+-- The first step that is another one, by its place; what it takes along may have changed alone.
+local function tell_build(from, to)
+  local before, now = from and from.steps or {}, to and to.steps or {}
+  if not from or not to then
+    return from and ("%d steps"):format(#before) or "none", to and ("%d steps"):format(#now) or "none"
+  end
+  for position = 1, math.max(#before, #now) do
+    local old, new = before[position], now[position]
+    if not old or not new or old.title ~= new.title then
+      return old and ("step %d: %s"):format(position, old.title) or ("%d steps"):format(#before),
+        new and ("step %d: %s"):format(position, new.title) or ("%d steps"):format(#now)
+    end
+  end
+  local text = from.context ~= to.context and "what it copies" or "its steps"
+  return text, text
+end
+
 local function list(name)
   return function(spec) return spec.cloud_init[name] or {} end
 end
 
 local function contents() return "its contents" end
 
---- As plan/diff's.
+--- As plan/diff's; `same(from, to)` is asked where not all of both counts.
 M.FIELDS = {
   { name = "cloud_init.user", key = "cloud_init.user", get = function(s) return s.cloud_init.user end,
     show = function(user) return user or "the image's" end },
@@ -75,6 +92,8 @@ M.FIELDS = {
   { name = "cloud_init.write_files", key = "cloud_init.write_files", get = list "write_files",
     tell = tell_named(function(file) return file.path end) },
   { name = "cloud_init.runcmd", key = "cloud_init.runcmd", get = list "runcmd", tell = tell_commands },
+  { name = "build", key = "build", get = function(s) return s.build end,
+    same = function(from, to) return (from and from.digest) == (to and to.digest) end, tell = tell_build },
   { name = "cloud_init.ssh_authorized_keys", key = "cloud_init.ssh_authorized_keys", get = list "ssh_authorized_keys",
     tell = tell_named(function(key) return key:match("(%S+)%s*$") or key end) },
   { name = "cloud_init.user_data", key = "cloud_init.user_data", get = function(s) return s.cloud_init.user_data or "" end,

@@ -70,6 +70,16 @@ local function volumes_of(spec)
   return volumes
 end
 
+--- What the steps of a Dockerfile take along.
+function M.context(b)
+  local build = b.spec.build
+  if not build or not build.context then return end
+  local why = cause.key "build"
+  b:file_node("context-file", { role = "read", path = path.join(b.host.contents_directory, build.context) }, why)
+  b:option(why, "-blockdev", "driver=raw,node-name=context,file=context-file,read-only=on")
+  b:option(why, "-device", "virtio-blk-pci,id=context-disk,drive=context,serial=context")
+end
+
 -- QEMU's limit is 31 bytes; serials have at most 20 and differ.
 local function simple(serial) return (serial:gsub("[^%w-]", "-")) end
 

@@ -2,7 +2,10 @@
 --- Packages, users and files of cloud-init guests are cloud-init's; plain guests have files and commands only.
 --- The text of a step is a file of its own, holos/steps/N.sh. Steps share their directory and variables, as commands of
 --- one script would; a guest that lost power goes on with the step that it was at.
+local lazy = require "holos.core.lazy"
+local build = lazy "holos.plan.seed.build"
 local library = require "holos.plan.seed.library"
+local table_ = require "holos.core.table"
 
 local M = {}
 
@@ -134,6 +137,7 @@ function M.steps(spec)
   local steps = {}
   if spec.image.os == "plain" then file_steps(spec, steps) end
   package_step(spec, steps)
+  if spec.build then table_.extend(steps, build.steps(spec)) end
   for _, command in ipairs(spec.cloud_init.runcmd or {}) do
     steps[#steps + 1] = { title = library.title(command), text = library.shell_text(command) }
   end

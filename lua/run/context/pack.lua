@@ -70,7 +70,7 @@ local function write_contents(tree, entry, fd)
   if digest ~= entry.digest then changed(tree, entry.from) end
 end
 
-local function write_archive(build, fd)
+local function write_members(build, fd)
   for number, entries in ipairs(build.entries) do
     write(fd, tar.header { name = number .. "/", type = "directory", mode = tonumber("755", 8), mtime_s = 0 })
     for _, entry in ipairs(entries) do
@@ -86,18 +86,22 @@ local function write_archive(build, fd)
   write(fd, tar.END)
 end
 
---- Writes the image: the same for the same entries. A file that changed since it was hashed is an error.
+--- Writes the archive. A file that changed since it was hashed is an error.
 ---@param build {tree: holos.ContextTree, entries: holos.ContextEntry[][]}
+---@param file string  must not be there
+function M.write_archive(world, build, file)
+  local fd <close> = err.check("context", world.fs.open(file, { write = true, create = true, exclusive = true, nofollow = true,
+    mode = FILE_MODE }))
+  write_members(build, fd)
+end
+
+--- Writes the image: the same for the same entries.
 ---@param file string
 function M.write(world, build, file)
   local part = ("%s/.%s.tmp"):format(file:match("^(.*)/"), ("%016x"):format(world.clock.utc_ms()))
   world.fs.remove(part)
   local _remover <close> = setmetatable({}, { __close = function() world.fs.remove(part) end })
-  do
-    local fd <close> = err.check("context", world.fs.open(part, { write = true, create = true, exclusive = true, nofollow = true,
-      mode = FILE_MODE }))
-    write_archive(build, fd)
-  end
+  M.write_archive(world, build, part)
   err.check("context", world.iso.write(file, { volume = M.VOLUME, time = 0, sync = true,
     files = { { name = M.ARCHIVE, path = part, mode = FILE_MODE } } }))
 end

@@ -23,7 +23,7 @@ local M = {}
 
 local FILE_MODE, LINK_MODE = tonumber("644", 8), tonumber("777", 8)
 local MAGIC_BYTES, TAR_AT = 512, 258
-local ARCHIVES = { "\x1f\x8b", "BZh", "\xfd7zXZ\0", "\x28\xb5\x2f\xfd" }
+local KINDS = { gzip = "\x1f\x8b", bzip2 = "BZh", xz = "\xfd7zXZ\0", zstd = "\x28\xb5\x2f\xfd" }
 
 local function refuse(message, hint) err.raise { message = message, hint = hint, code = "ECONTEXT" } end
 
@@ -155,21 +155,23 @@ local function take_directory(tree, step, from, taken)
   if visit.count == 0 and tree:is_ignored(from) then not_found(tree, from, true) end
 end
 
-local function is_archive(tree, name)
+-- What kind of archive a file may be, by its first bytes: the program that unpacks it. Nil: none.
+local function archive_kind(tree, name)
   local fd <close> = err.check(name, tree:open(name))
   local head = err.check(name, fd:try_read(MAGIC_BYTES))
-  for _, magic in ipairs(ARCHIVES) do
-    if head:sub(1, #magic) == magic then return true end
+  for kind, magic in pairs(KINDS) do
+    if head:sub(1, #magic) == magic then return kind end
   end
-  return head:sub(TAR_AT, TAR_AT + 4) == "ustar"
+  return head:sub(TAR_AT, TAR_AT + 4) == "ustar" and "tar" or nil
 end
 
 local function take_file(tree, step, match, taken)
   local base = path.base(match.name)
   if is_excluded(step, base) then return end
   local entry = entry_of(tree, match.name, match.status)
-  if step.kind == "add" and step.unpack ~= false and is_archive(tree, match.name) then
-    step.archives[#step.archives + 1] = base
+  local kind = step.kind == "add" and step.unpack ~= false and archive_kind(tree, match.name)
+  if kind then
+    step.archives[#step.archives + 1] = { name = base, kind = kind }
     return put(taken, "a/" .. #step.archives, entry)
   end
   put(taken, (step.is_directory and "d/" or "f/") .. base, entry)
@@ -219,8 +221,8 @@ local function sorted(taken)
   return list
 end
 
---- What a step takes, by where it will lie. `step` gets `is_directory`, whether its target is one, and `archives`, the names
---- of those that are to be unpacked; raises what cannot be done.
+--- What a step takes, by where it will lie. `step` gets `is_directory`, whether its target is one, and `archives`, those
+--- that are to be unpacked; raises what cannot be done.
 ---@param tree holos.ContextTree
 ---@param step table  {kind, sources, inline, target, parents, exclude, unpack}
 ---@return holos.ContextEntry[]

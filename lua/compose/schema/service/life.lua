@@ -39,8 +39,6 @@ local pull_age = schema.parsed {
 
 local profile = schema.text { pattern = "[%w][%w_.-]+", wanted = 'a name of letters, digits, "_", "." and "-"' }
 
-local READY_IMAGE = "name a ready image, and provision with cloud_init"
-
 return { title = "Its life",
   { "depends_on", depends_on, change = "live", meaning = "Services that must be there first: a list, or {NAME: {condition}}." },
   { "healthcheck", healthcheck, meaning = "Tells whether the guest does its work." },
@@ -66,10 +64,11 @@ return { title = "Its life",
   { "attach", schema.boolean {}, class = "later", idle = true, change = "live", default_text = "true",
     meaning = "Whether up --attach shows its output." },
   { "logging", logging, change = "live", meaning = "Where output goes, and how much is kept." },
-  { "build", build, class = "later", change = "recreate", reason = READY_IMAGE,
-    meaning = "Make the image from a Dockerfile: a directory, or {context, dockerfile, …}." },
-  { "dockerfile", rules.host_path, class = "later", change = "recreate", own = true, reason = READY_IMAGE,
-    meaning = "Short for build with this Dockerfile." },
+  { "build", build, change = "reprovision",
+    meaning = "Provision the machine by a Dockerfile: its steps run in the guest, once, after packages and before runcmd. A "
+      .. "directory, or {context, dockerfile, dockerfile_inline, args, target}." },
+  { "dockerfile", rules.host_path, change = "reprovision", own = true,
+    meaning = "Short for build with this Dockerfile; its directory is the context." },
   { "recipes", schema.any {}, class = "later", change = "reprovision", own = true, reason = "provision with cloud_init",
     meaning = "Recipes for provisioning." },
   { "pull_policy", pull_policy, change = "live", default_text = "missing",

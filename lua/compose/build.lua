@@ -1,0 +1,266 @@
+--- Services that are built: their Dockerfiles are read, and say what the service does not say itself. Pure: files are read by
+--- options.read.
+--
+-- This comes before the tree is checked, so that what a Dockerfile says is checked as what a file says. Its lines are places of
+-- findings like others.
+local check = require "holos.core.schema.check"
+local command = require "holos.dockerfile.instruction.command"
+local document = require "holos.compose.document"
+local evaluate = require "holos.dockerfile.evaluate"
+local json = require "holos.core.json"
+local path = require "holos.core.path"
+local reference = require "holos.image.reference"
+local rule = require "holos.compose.schema.build"
+local schema = require "holos.core.schema"
+local tables = require "holos.core.table"
+
+local M = {}
+
+--- The name of a Dockerfile that nobody names.
+M.DEFAULT_NAME = "Dockerfile"
+-- Warnings that say that something does not do what it says; matters of style are for `holos build --check`.
+local TOLD = { NoMeaning = true, UnusedBuildArg = true }
+
+---@class holos.WantedBuild
+---@field context string      absolute
+---@field dockerfile string?  absolute; nil: the text stands in the compose file
+---@field shown string        its name in messages
+---@field text string
+---@field args table<string, string>
+---@field target string?
+---@field recipe holos.dockerfile.Recipe?
+
+local function is_map(value) return type(value) == "table" and schema.kind_of(value) == "map" end
+
+local function home_of(state) return (state.options.environment or {}).HOME or "~" end
+
+local function absolute(state, name, base)
+  if name:find("^~/") then return home_of(state) .. name:sub(2) end
+  return path.absolute(name, base)
+end
+
+-- What a service says of its build, in final form; nil where that is wrong, which the check of the tree will tell.
+local function said_of(service)
+  if service.build == nil then
+    if type(service.dockerfile) ~= "string" or service.dockerfile == "" then return nil end
+    return { context = path.parent(service.dockerfile), dockerfile = path.base(service.dockerfile) }
+  end
+  if service.build == json.null then return nil end
+  local at = check.new()
+  local said = check.value(rule, tables.copy(service.build), at)
+  return #at.findings == 0 and said or nil
+end
+
+local function args_of(state, said)
+  local args, options = {}, state.options
+  local lookup = options.lookup or function(name) return (options.environment or {})[name] end
+  for name, value in pairs(said.args or {}) do
+    if value == json.null then value = lookup(name) end
+    args[name] = value
+  end
+  return args
+end
+
+--- Where a service says what it is built from.
+function M.mark(state, name)
+  local own = state.marks[state.tree.services[name]] or {}
+  return own.build or own.dockerfile or (state.marks[state.tree.services] or {})[name]
+end
+
+local function report(state, name, message, hint, mark)
+  state.findings[#state.findings + 1] = { mark = mark or M.mark(state, name), path = ("services.%s.build"):format(name),
+    message = message, hint = hint }
+end
+
+-- A text's name among those that marks speak of.
+local function index_of(state, wanted)
+  local key = wanted.dockerfile or wanted
+  local index = state.indexes[key] or #state.files
+  state.indexes[key], state.files[index + 1] = index, wanted.shown
+  return index
+end
+
+--- What a service is built from; nil where that cannot be told, or read, which is reported then.
+---@return holos.WantedBuild?
+function M.wanted(state, name, service)
+  local said = said_of(service)
+  if not said or not state.options.read then return nil end
+  local context = said.context or "."
+  if context:find("^%a[%w+.-]*://") or context:find("^git@") then
+    state.later[#state.later + 1] = { mark = M.mark(state, name), path = ("services.%s.build.context"):format(name),
+      message = "not available yet", hint = "clone it, and name the directory" }
+    return nil
+  end
+  local wanted = { context = absolute(state, context, state.options.directory), args = args_of(state, said), target = said.target }
+  if said.dockerfile_inline then
+    wanted.text, wanted.shown = said.dockerfile_inline, ("services.%s.build.dockerfile_inline"):format(name)
+    return wanted
+  end
+  wanted.dockerfile = absolute(state, said.dockerfile or M.DEFAULT_NAME, wanted.context)
+  wanted.shown = state.options.show and state.options.show(wanted.dockerfile) or path.relative(wanted.dockerfile,
+    state.options.directory)
+  local message
+  wanted.text, message = state.options.read(wanted.dockerfile)
+  if not wanted.text then return report(state, name, message or wanted.shown .. " cannot be read") end
+  return wanted
+end
+
+local function architecture(state) return state.options.architecture or "x86_64" end
+
+-- Steps that can be read, and not done so far.
+local function refuse_secrets(state, name, wanted, index)
+  for _, step in ipairs(wanted.recipe.steps) do
+    for _, mount in ipairs(step.mounts or {}) do
+      if mount.type == "secret" then
+        report(state, name, "--mount=type=secret is not available yet",
+          "give the secret to the service: secrets:, and use it in cloud_init.runcmd", document.pack(index, step.line, 1))
+      end
+    end
+  end
+end
+
+-- Why FROM names nothing that a machine can start from.
+local function check_image(text)
+  local named, message, hint = reference.parse(text)
+  if not named then return message, hint end
+end
+
+-- Reads the recipe of a build; all that is wrong goes to the findings.
+local function read_recipe(state, name, wanted, has_image)
+  local index = index_of(state, wanted)
+  local recipe, findings = evaluate.read(wanted.text, { args = wanted.args, target = wanted.target,
+    architecture = architecture(state), image = not has_image and check_image or nil })
+  if not recipe then
+    for _, finding in ipairs(findings) do
+      report(state, name, finding.message, finding.hint, document.pack(index, finding.line, 1))
+    end
+    return nil
+  end
+  wanted.recipe = recipe
+  refuse_secrets(state, name, wanted, index)
+  for _, warning in ipairs(recipe.warnings) do
+    if TOLD[warning.rule] then
+      state.warnings[#state.warnings + 1] = { mark = document.pack(index, warning.line, 1),
+        path = ("services.%s.build"):format(name), message = warning.message }
+    end
+  end
+  return index
+end
+
+-- -- what the service does not say --------------------------------------------------------------------------------------
+
+-- "FROM ./disk.qcow2" is seen from the context.
+local function fill_image(state, service, wanted, index)
+  local from = wanted.recipe.from
+  service.image = reference.is_path(from.text) and absolute(state, from.text, wanted.context) or from.text
+  state.marks[service].image = document.pack(index, from.line, 1)
+end
+
+-- `entrypoint` of the service takes the Dockerfile's CMD away; `command` takes its place.
+local function fill_app(service, recipe)
+  local own_command = service.command
+  if service.entrypoint == nil then
+    if recipe.entrypoint then service.entrypoint = tables.list(command.application { entrypoint = recipe.entrypoint }) end
+    local is_shell = recipe.entrypoint and recipe.entrypoint.script
+    if own_command == nil and recipe.cmd and not is_shell then
+      service.command = tables.list(command.application { cmd = recipe.cmd })
+    end
+  end
+  if service.command == nil and service.entrypoint == nil then return end
+  if service.working_dir == nil and recipe.workdir ~= "/" then service.working_dir = recipe.workdir end
+  if service.user == nil then service.user = recipe.user end
+  if service.stop_signal == nil then service.stop_signal = recipe.stop_signal end
+end
+
+local DURATIONS = { interval = "interval_ms", timeout = "timeout_ms", start_period = "start_period_ms",
+  start_interval = "start_interval_ms" }
+
+-- Field by field.
+local function fill_health(service, recipe)
+  local wanted = recipe.healthcheck
+  if not wanted or wanted.disable or not (service.healthcheck == nil or is_map(service.healthcheck)) then return end
+  local own = service.healthcheck or {}
+  service.healthcheck = own
+  if own.disable then return end
+  if own.test == nil then own.test = tables.list(tables.copy(wanted.test)) end
+  if own.retries == nil then own.retries = wanted.retries end
+  for key, field in pairs(DURATIONS) do
+    if own[key] == nil and wanted[field] then own[key] = wanted[field] .. "ms" end
+  end
+end
+
+local function target_of(volume)
+  if is_map(volume) then return volume.target end
+  return type(volume) == "string" and (volume:match("^[^:]*:(/[^:]*)") or volume) or nil
+end
+
+-- A list of the service's, which gets more; nil where it has something else there.
+local function list_of(state, service, key)
+  if service[key] == nil then
+    service[key] = tables.list {}
+    state.marks[service[key]] = {}
+  end
+  return schema.kind_of(service[key]) == "list" and service[key] or nil
+end
+
+local function fill_volumes(state, service, recipe)
+  local list, taken = #recipe.volumes > 0 and list_of(state, service, "volumes"), {}
+  if not list then return end
+  for _, volume in ipairs(list) do taken[path.normalize(target_of(volume) or "")] = true end
+  for _, target in ipairs(recipe.volumes) do
+    if not taken[target] then list[#list + 1] = target end
+  end
+end
+
+local function fill_ports(state, service, recipe)
+  local list, taken = #recipe.expose > 0 and list_of(state, service, "expose"), {}
+  if not list then return end
+  for _, port in ipairs(list) do taken[tostring(port):gsub("/tcp$", "")] = true end
+  for _, port in ipairs(recipe.expose) do
+    local text = port.port .. (port.to and "-" .. port.to or "") .. (port.protocol ~= "tcp" and "/" .. port.protocol or "")
+    if not taken[text] then list[#list + 1] = text end
+  end
+end
+
+local function fill(state, service, wanted, index)
+  local recipe = wanted.recipe
+  if service.image == nil then fill_image(state, service, wanted, index) end
+  fill_app(service, recipe)
+  fill_health(service, recipe)
+  fill_volumes(state, service, recipe)
+  fill_ports(state, service, recipe)
+end
+
+--- Reads what services are built from.
+---@param state holos.ComposeState
+function M.run(state)
+  state.builds = {}
+  for name, service in tables.sorted_pairs(state.tree.services) do
+    if is_map(service) and (service.build ~= nil or service.dockerfile ~= nil) then
+      local wanted = M.wanted(state, name, service)
+      local index = wanted and read_recipe(state, name, wanted, service.image ~= nil)
+      if index then
+        fill(state, service, wanted, index)
+        state.builds[name] = wanted
+      end
+    end
+  end
+end
+
+local function below(list, own)
+  local values = {}
+  for _, pair in ipairs(list) do values[pair.name] = pair.value end
+  return next(values) and tables.merge(values, own or {}) or own
+end
+
+--- Lays the builds into the services of the project; variables and labels of Dockerfiles go below those of services.
+function M.finish(state)
+  for name, wanted in pairs(state.builds) do
+    local service = state.project.services[name]
+    service.build = { context = wanted.context, dockerfile = wanted.dockerfile, shown = wanted.shown, recipe = wanted.recipe }
+    service.environment = below(wanted.recipe.env, service.environment)
+    service.labels = tables.merge(wanted.recipe.labels, service.labels)
+  end
+end
+
+return M

@@ -1,0 +1,136 @@
+-- Services that are built from a Dockerfile, from the file to the machine's disks and record.
+local files = require "tests.support.files"
+local fs = require "sys.fs"
+local json = require "sys.json"
+local stack_ = require "tests.support.stack"
+local tool = require "tests.support.tool"
+
+local YAML = [[
+name: shop
+services:
+  web:
+    image: ./image.qcow2
+    image_os: plain
+    ready: running
+    stop_grace_period: 2s
+    build: {context: ./app, args: {GREETING: hello}}
+]]
+
+local DOCKERFILE = [[
+FROM debian:12
+ARG GREETING
+ENV COLOUR=blue
+WORKDIR /srv/app
+COPY . .
+# a remark
+RUN echo "$GREETING" >greeting
+USER daemon
+EXPOSE 8080/udp
+LABEL tier=web
+HEALTHCHECK --interval=7s --retries=2 CMD test -e greeting
+STOPSIGNAL SIGINT
+CMD ["./serve", "--port", "8080"]
+]]
+
+local function stack_with(dockerfile, yaml)
+  local stack = stack_.on_fake(yaml or YAML)
+  files.write(stack.directory .. "/app/Dockerfile", dockerfile or DOCKERFILE)
+  files.write(stack.directory .. "/app/serve", "#!/bin/sh\n")
+  return stack
+end
+
+local function record_of(stack) return assert(json.decode(files.read(stack.state .. "/projects/shop.json"), {})) end
+local function spec_of(stack) return record_of(stack).instances["web-0"].spec end
+local function contexts(stack) return fs.list(stack.state .. "/projects/shop/secrets") or {} end
+local function is_settled(stack) return stack:run({ "plan", "--exit-code" }).status == 0 end
+
+test("what the Dockerfile says of the app is the service's where the file says nothing", function()
+  local stack <close> = stack_with()
+  stack:expect { "up" }
+  local spec = spec_of(stack)
+  equal({ spec.app.argv, spec.app.user, spec.app.working_dir, spec.app.stop_signal },
+    { { "./serve", "--port", "8080" }, "daemon", "/srv/app", "SIGINT" })
+  equal({ spec.healthcheck.test, spec.healthcheck.interval_ms, spec.healthcheck.retries, spec.healthcheck.timeout_ms },
+    { { "CMD-SHELL", "test -e greeting" }, 7000, 2, 5000 })
+  equal({ spec.environment, spec.labels }, { { COLOUR = "blue" }, { tier = "web" } })
+  equal(#spec.build.steps, 3)
+  ok(is_settled(stack))
+  stack:write(YAML .. "    command: [other]\n    environment: {COLOUR: red}\n    healthcheck: {interval: 9s}\n    user: root\n")
+  stack:expect { "up" }
+  spec = spec_of(stack)
+  equal({ spec.app.argv, spec.app.user, spec.environment.COLOUR, spec.healthcheck.interval_ms, spec.healthcheck.retries },
+    { { "other" }, "root", "red", 9000, 2 })
+  stack:write(YAML .. "    entrypoint: [mine]\n")
+  stack:expect { "up" }
+  equal(spec_of(stack).app.argv, { "mine" })
+end)
+
+test("a step that is another one, or takes other files along, is a question; remarks, times and lines are not", function()
+  local stack <close> = stack_with()
+  stack:expect { "up" }
+  local before = spec_of(stack)
+  files.write(stack.directory .. "/app/Dockerfile", "# one more line\n" .. DOCKERFILE:gsub("# a remark\n", ""))
+  assert(fs.write_atomic(stack.directory .. "/app/.dockerignore", "Dockerfile*\n.dockerignore\n", { mode = 420 }))
+  local asked = stack:expect({ "up" }, 3)
+  ok((asked.stdout .. asked.stderr):find("build what it copies", 1, true), asked.stdout .. asked.stderr) -- the Dockerfile is one
+  stack:expect { "up", "--reprovision" }
+  ok(is_settled(stack))
+  ok(spec_of(stack).instance_id ~= before.instance_id)
+  files.write(stack.directory .. "/app/Dockerfile", DOCKERFILE)
+  ok(is_settled(stack), "a remark and a line of its own")
+  files.write(stack.directory .. "/app/serve", "#!/bin/sh\nexec true\n")
+  local changed = stack:expect({ "up" }, 3)
+  ok((changed.stdout .. changed.stderr):find("build what it copies", 1, true), changed.stdout .. changed.stderr)
+  stack:expect { "up", "--keep" }
+  ok(is_settled(stack))
+  equal(#contexts(stack), 1)
+  files.write(stack.directory .. "/app/Dockerfile", DOCKERFILE .. "RUN true\n")
+  local more = stack:run { "plan" }
+  ok((more.stdout .. more.stderr):find("build 3 steps → step 4: RUN true", 1, true), more.stdout .. more.stderr)
+end)
+
+test("the context is a disk of the machine, kept once, and goes when nobody names it", function()
+  local stack <close> = stack_with(nil, YAML .. "    replicas: 2\n")
+  stack:expect { "up" }
+  local kept = contexts(stack)
+  equal({ #kept, kept[1].name }, { 1, spec_of(stack).build.context })
+  local iso = stack.state .. "/projects/shop/secrets/" .. kept[1].name
+  equal(fs.stat(iso).mode, 384)
+  ok(tool.run({ "xorriso", "-indev", iso, "-find", "/" }).stdout:find("'/context.tar'", 1, true))
+  ok(stack:expect({ "args", "web-0" }).stdout:find("virtio-blk-pci,id=context-disk,drive=context,serial=context", 1, true))
+  stack:expect { "stop" }
+  stack:expect { "start", "-p", "shop" }
+  assert(fs.remove_tree(stack.directory .. "/app"))
+  stack:expect { "restart", "-p", "shop" }
+  stack:expect { "down", "-p", "shop" }
+  equal(contexts(stack), {})
+  stack:expect { "trash", "restore", "shop" }
+  equal(contexts(stack)[1].name, kept[1].name)
+  stack:expect { "start", "-p", "shop" }
+end)
+
+test("what is wrong with a Dockerfile, or missing in its context, is said with its line before anything is done", function()
+  local stack <close> = stack_with "FROM debian:12\nCOPY nothing /x\nADD none.tar /y\n"
+  local said = stack:expect({ "up" }, 1).stderr
+  for _, wanted in ipairs { 'app/Dockerfile:2: "nothing" is not in the context', 'app/Dockerfile:3: "none.tar" is not in' } do
+    ok(said:find(wanted, 1, true), said)
+  end
+  files.write(stack.directory .. "/app/Dockerfile", "FROM debian:12\nRUM true\nFROM two\nRUN --mount=type=secret,id=x true\n")
+  said = stack:expect({ "up" }, 2).stderr
+  ok(said:find("app/Dockerfile:2:1: services.web.build: unknown instruction: RUM", 1, true), said)
+  stack:write((YAML:gsub("    image: [^\n]*\n", "")))
+  files.write(stack.directory .. "/app/Dockerfile", "FROM node:20\n")
+  said = stack:expect({ "validate" }, 2).stderr
+  ok(said:find("app/Dockerfile:1:1: services.web.build: \"node:20\" is a container image", 1, true), said)
+  equal(fs.lstat(stack.state .. "/projects/shop.json"), nil)
+end)
+
+test("FROM names the image where the service does not, seen from the context; a file alone is enough", function()
+  local stack <close> = stack_with("FROM ../image.qcow2\nRUN true\n", (YAML:gsub("    image: [^\n]*\n", "")))
+  stack:expect { "up" }
+  equal(spec_of(stack).image.path, stack.directory .. "/image.qcow2")
+  stack:write((YAML:gsub("    build: .*$", "    dockerfile: ./app/Dockerfile\n")))
+  ok(is_settled(stack))
+  stack:write((YAML:gsub("    build: .*$", '    build: {dockerfile_inline: "FROM ./image.qcow2\\nRUN true\\n"}\n')))
+  ok(is_settled(stack), "the same steps")
+end)
