@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 
-#define BLOCK_BYTES (64 * 1024) /* one read */
+#define BLOCK_BYTES 65536 /* one read */
 
 void hash_start(struct hash *hash, bool is_sha512)
 {

@@ -30,7 +30,7 @@ bool hash_has_sha_ni(void)
 }
 
 /* Four words of the schedule from the sixteen before them. */
-TARGET static inline __m128i next_words(const __m128i w[4], int i)
+TARGET static inline __m128i next_words(const __m128i w[4], size_t i)
 {
     __m128i last = w[(i + 3) & 3];
     __m128i sum = _mm_add_epi32(_mm_sha256msg1_epu32(w[i & 3], w[(i + 1) & 3]),
@@ -44,7 +44,7 @@ TARGET static void take_block(__m128i *abef, __m128i *cdgh, const unsigned char 
     const __m128i big_endian = _mm_set_epi64x(0x0c0d0e0f08090a0bll, 0x0405060700010203ll);
     __m128i abef_before = *abef, cdgh_before = *cdgh, w[4];
 #pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) {
+    for (size_t i = 0; i < 16; i++) {
         w[i & 3] = i < 4 ? _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(data + 16 * i)), big_endian)
                          : next_words(w, i);
         __m128i sum = _mm_add_epi32(w[i & 3], _mm_load_si128((const __m128i *)(constants + 4 * i)));
@@ -116,6 +116,6 @@ void hash_ni_finish(struct hash_ni *hash, unsigned char digest[32])
     size_t zeros = (119 - hash->total_bytes % 64) % 64; /* and the one: up to 56 behind a multiple of 64 */
     put_big_endian(padding + 1 + zeros, bits, 8);
     hash_ni_update(hash, padding, 1 + zeros + 8);
-    for (int i = 0; i < 8; i++)
+    for (size_t i = 0; i < 8; i++)
         put_big_endian(digest + 4 * i, hash->state[i], 4);
 }

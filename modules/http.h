@@ -6,6 +6,8 @@
 #ifndef HOLOS_HTTP_H
 #define HOLOS_HTTP_H
 
+/* Its checks of types make hundreds of statements of each option. */
+#define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
 #include <stdbool.h>
 

@@ -1,21 +1,58 @@
-/* What libcurl is told for each request, and why.
- *
- * No redirects: who asks decides about each hop. No cookies, netrc or proxies of the environment: they are compiled out or
- * given. No content decoding: bytes are kept as they are published, and nothing small can become large. Only HTTP/1.x is
- * compiled in. Certificates and names are always checked; TLS 1.2 is the least. Ranges go as fields of our own, because
- * libcurl's resume takes answers for errors that the caller can judge. */
+/* What libcurl is told for each request, and why. Only HTTP/1.x over TCP is compiled in; cookies, netrc, other protocols and
+ * authentication beyond Basic are not. */
 #include "http.h"
 
 #include <stdio.h>
 
-#define TRY(option, value) do { \
-        CURLcode got = curl_easy_setopt(easy, option, value); \
-        if (got) \
-            return got; \
-    } while (0)
+/* What is the same for all. */
+static const struct number {
+    CURLoption option;
+    long value;
+} numbers[] = {
+    { CURLOPT_NOSIGNAL, 1 },               /* signals are the scheduler's */
+    { CURLOPT_BUFFERSIZE, 64 << 10 },      /* ten of which are taken in one turn: about 3 ms with TLS and hashes */
+    { CURLOPT_FOLLOWLOCATION, 0 },         /* who asks decides about each redirect */
+    { CURLOPT_HTTP_CONTENT_DECODING, 0 },  /* bytes are kept as they are published; nothing small can become large */
+    { CURLOPT_HTTP09_ALLOWED, 0 },         /* what has no head is no answer */
+    { CURLOPT_SUPPRESS_CONNECT_HEADERS, 1 }, /* a proxy's answer to CONNECT is not the server's head */
+    { CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2 }, /* the least; TLS 1.3 where the server has it */
+    { CURLOPT_SSL_VERIFYPEER, 1 },
+    { CURLOPT_SSL_VERIFYHOST, 2 },
+    { CURLOPT_PROXY_SSLVERSION, CURL_SSLVERSION_TLSv1_2 }, /* a proxy by https: is checked as a server is */
+    { CURLOPT_PROXY_SSL_VERIFYPEER, 1 },
+    { CURLOPT_PROXY_SSL_VERIFYHOST, 2 },
+};
 
-/* 64 KiB, ten of which are taken in one turn: about 3 ms with TLS and hashes. */
-#define BUFFER_BYTES (64l << 10)
+static CURLcode set_numbers(CURL *easy)
+{
+    CURLcode got = CURLE_OK;
+    for (size_t i = 0; !got && i < sizeof numbers / sizeof numbers[0]; i++)
+        got = curl_easy_setopt(easy, numbers[i].option, numbers[i].value);
+    return got;
+}
+
+/* What the request says. A proxy is always told, and be it "": else libcurl looks into the environment by itself. */
+static CURLcode set_texts(CURL *easy, const struct http_request *request)
+{
+    const struct text {
+        CURLoption option;
+        const char *value;
+    } texts[] = {
+        { CURLOPT_URL, request->url },
+        { CURLOPT_PROTOCOLS_STR, request->is_plain_allowed ? "https,http" : "https" },
+        { CURLOPT_PROXY, request->proxy },
+        { CURLOPT_NOPROXY, request->no_proxy },
+        { CURLOPT_CAINFO, request->ca_file },
+        { CURLOPT_CAPATH, request->ca_directory },
+        { CURLOPT_PROXY_CAINFO, request->ca_file },
+        { CURLOPT_PROXY_CAPATH, request->ca_directory },
+        { CURLOPT_USERAGENT, request->user_agent },
+    };
+    CURLcode got = CURLE_OK;
+    for (size_t i = 0; !got && i < sizeof texts / sizeof texts[0]; i++)
+        got = curl_easy_setopt(easy, texts[i].option, texts[i].value);
+    return got;
+}
 
 static CURLcode add_field(struct curl_slist **list, const char *name, const char *value)
 {
@@ -31,58 +68,24 @@ static CURLcode add_field(struct curl_slist **list, const char *name, const char
     return CURLE_OK;
 }
 
+/* Ranges go as fields of our own: libcurl's resume takes answers for errors that the caller can judge. */
 static CURLcode set_fields(struct http_transfer *transfer, const struct http_request *request)
 {
-    CURL *easy = transfer->easy;
     CURLcode got = add_field(&transfer->fields, "Range", request->range);
     if (!got)
         got = add_field(&transfer->fields, "If-Range", request->if_range);
-    if (got)
-        return got;
-    TRY(CURLOPT_HTTPHEADER, transfer->fields);
-    TRY(CURLOPT_USERAGENT, request->user_agent);
-    TRY(CURLOPT_ACCEPT_ENCODING, NULL);
-    TRY(CURLOPT_HTTP_CONTENT_DECODING, 0l);
-    TRY(CURLOPT_HTTP09_ALLOWED, 0l);
-    return CURLE_OK;
-}
-
-/* A proxy by https: is checked as the server is. */
-static CURLcode set_tls(CURL *easy, const struct http_request *request)
-{
-    TRY(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    TRY(CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    TRY(CURLOPT_SSL_VERIFYPEER, 1l);
-    TRY(CURLOPT_SSL_VERIFYHOST, 2l);
-    TRY(CURLOPT_PROXY_SSL_VERIFYPEER, 1l);
-    TRY(CURLOPT_PROXY_SSL_VERIFYHOST, 2l);
-    TRY(CURLOPT_CAINFO, request->ca_file);
-    TRY(CURLOPT_CAPATH, request->ca_directory);
-    TRY(CURLOPT_PROXY_CAINFO, request->ca_file);
-    TRY(CURLOPT_PROXY_CAPATH, request->ca_directory);
-    return CURLE_OK;
-}
-
-static CURLcode set_route(CURL *easy, const struct http_request *request)
-{
-    TRY(CURLOPT_PROXY, request->proxy);
-    TRY(CURLOPT_NOPROXY, request->no_proxy);
-    TRY(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1l); /* a proxy's answer to CONNECT is not the server's head */
-    TRY(CURLOPT_FOLLOWLOCATION, 0l);
-    TRY(CURLOPT_PROTOCOLS_STR, request->is_plain_allowed ? "https,http" : "https");
-    TRY(CURLOPT_CONNECTTIMEOUT_MS, request->connect_timeout_ms);
-    return CURLE_OK;
+    return got ? got : curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->fields);
 }
 
 CURLcode http_set_options(struct http_transfer *transfer, const struct http_request *request)
 {
     CURL *easy = transfer->easy;
-    TRY(CURLOPT_URL, request->url);
-    TRY(CURLOPT_NOSIGNAL, 1l);
-    TRY(CURLOPT_BUFFERSIZE, BUFFER_BYTES);
-    TRY(CURLOPT_ERRORBUFFER, transfer->reason);
-    CURLcode got = set_fields(transfer, request);
+    CURLcode got = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->reason);
     if (!got)
-        got = set_tls(easy, request);
-    return got ? got : set_route(easy, request);
+        got = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, request->connect_timeout_ms);
+    if (!got)
+        got = set_numbers(easy);
+    if (!got)
+        got = set_texts(easy, request);
+    return got ? got : set_fields(transfer, request);
 }

@@ -90,7 +90,7 @@ end
 --- the disk and hashed; it and its sidecar are the caller's (`remove`). After a failure they are kept for the next call.
 ---@param request holos.Download
 ---@param progress fun(state: {done_bytes: integer, total_bytes: integer?, bytes_per_s: integer, eta_ms: integer?, host: string})?
----  at most ten times a second
+---  at most ten times a second; {phase = "checking", done_bytes, total_bytes} while what an earlier call left is hashed
 ---@return {size_bytes: integer, sha256: string?, sha512: string?, etag: string?, last_modified: string?, url: string}?
 ---@return string? message, string? code, integer? status
 function M.download(world, request, progress)

@@ -81,7 +81,9 @@ test("a server that always stops early is given up, what came is kept, and a lat
     ok(message:find("tried 3 times, 2.9 KiB are kept", 1, true), message)
     equal(fetching.kept(server) == BODY:sub(1, 3000), true)
     is_good = true
-    fetching.check_whole(server, BODY, fetching.download(server, "/f"))
+    local first
+    fetching.check_whole(server, BODY, fetching.download(server, "/f", {}, function(state) first = first or state end))
+    equal(first, { phase = "checking", done_bytes = 3000, total_bytes = 3000 })
     equal(ranges(server), { "all", "bytes=1000-", "bytes=2000-", "bytes=3000-" })
   end)
 end)

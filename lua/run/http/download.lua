@@ -90,10 +90,16 @@ end
 
 -- -- one try ------------------------------------------------------------------------------------------------------
 
-local function tell(job, meter, host, done_bytes, is_last)
+local function is_due(job)
   local now_ms = task.now_ms()
-  if not is_last and now_ms - (job.told_ms or -PROGRESS_MS) < PROGRESS_MS then return end
+  if now_ms - (job.told_ms or -PROGRESS_MS) < PROGRESS_MS then return false end
   job.told_ms = now_ms
+  return true
+end
+
+local function tell(job, meter, host, done_bytes, is_last)
+  if not is_due(job) and not is_last then return end
+  local now_ms = task.now_ms()
   local total = job.part.known.total or job.options.expected_bytes
   job.progress { done_bytes = done_bytes, total_bytes = total, bytes_per_s = meter:rate(now_ms),
     eta_ms = meter:eta_ms(now_ms, total), host = host }
@@ -198,10 +204,14 @@ end
 
 --- See http.download; `o` is its request with all defaults.
 function M.run(world, o, progress)
-  local part, message, code = parts.open(world, o.file, M.show(world, o.url), o.hashes)
+  local job = { world = world, options = o, progress = progress }
+  local part, message, code = parts.open(world, o.file, M.show(world, o.url), o.hashes, function(done_bytes, total_bytes)
+    if is_due(job) then progress { phase = "checking", done_bytes = done_bytes, total_bytes = total_bytes } end
+  end)
   if not part then return nil, message, code end
   local _part <close> = part
-  return run { world = world, options = o, progress = progress, part = part }
+  job.part = part
+  return run(job)
 end
 
 return M

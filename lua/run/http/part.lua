@@ -9,6 +9,7 @@ local M = {}
 
 local PRIVATE_MODE = tonumber("600", 8)
 local SIDECAR_BYTES = 64 * 1024
+local SLICE_BYTES = 1 << 20
 
 local Part = {}
 Part.__index = Part
@@ -52,18 +53,38 @@ function Part:start_hashes()
   for i, name in ipairs(self.hashes) do self.hashers[i] = self.world.hash.new(name) end
 end
 
--- What is there is hashed before anything is asked, so that no server waits for it.
-local function hash_kept(part, kept_bytes)
-  for _, hasher in ipairs(part.hashers) do
-    local reader <close> = part.world.fs.open(part.path, { read = true, nofollow = true })
-    local left = kept_bytes
-    while left > 0 do
-      local count, message, code = hasher:try_update_from(reader, math.min(left, 1 << 20))
-      if not count then return nil, message, code end
-      if count == 0 then return nil, part.path .. ": became shorter", "EIO" end
-      left = left - count
-      task.yield()
+local Readers = {}
+function Readers:__close()
+  for _, reader in ipairs(self) do reader:close() end
+end
+
+-- One for each hasher, which reads at its own pace.
+local function open_readers(part)
+  local readers = setmetatable({}, Readers)
+  for i in ipairs(part.hashers) do
+    local reader, message, code = part.world.fs.open(part.path, { read = true, nofollow = true })
+    if not reader then
+      Readers.__close(readers)
+      return nil, message, code
     end
+    readers[i] = reader
+  end
+  return readers
+end
+
+-- What is there is hashed before anything is asked, so that no server waits for it.
+local function hash_kept(part, kept_bytes, tell)
+  local readers <close>, message, code = open_readers(part)
+  if not readers then return nil, message, code end
+  for from = 0, kept_bytes - 1, SLICE_BYTES do
+    local slice = math.min(kept_bytes - from, SLICE_BYTES)
+    for i, hasher in ipairs(part.hashers) do
+      local count, problem, its_code = hasher:try_update_from(readers[i], slice)
+      if not count then return nil, ("%s: %s"):format(part.path, problem), its_code end
+      if count < slice then return nil, part.path .. ": it became shorter", "EIO" end
+    end
+    tell(from + slice, kept_bytes)
+    task.yield()
   end
   part.size_bytes = kept_bytes
   return true
@@ -71,8 +92,9 @@ end
 
 --- Opens or makes the part at `path` for `url`; `size_bytes` of it are kept.
 ---@param hashes string[]  "sha256", "sha512"
+---@param tell fun(done_bytes: integer, total_bytes: integer)  while what is kept is hashed
 ---@return holos.HttpPart? part, string? message, string? code
-function M.open(world, path, url, hashes)
+function M.open(world, path, url, hashes, tell)
   local file, message, code = world.fs.open(path, { read = true, write = true, create = true, nofollow = true,
     mode = PRIVATE_MODE })
   if not file then return nil, message, code end
@@ -80,9 +102,8 @@ function M.open(world, path, url, hashes)
   local guard <close> = setmetatable({}, { __close = function(self) if not self.done then part:close() end end })
   part.known = known_of(world, M.sidecar(path))
   part:start_hashes()
-  local size_bytes = world.fs.stat(path).size_bytes
-  local done
-  done, message, code = hash_kept(part, size_to_keep(part, size_bytes, url))
+  local facts, done = world.fs.stat(path)
+  done, message, code = hash_kept(part, size_to_keep(part, facts and facts.size_bytes or 0, url), tell)
   if not done then return nil, message, code end
   if part.size_bytes == 0 then part.known = {} end
   guard.done = true
