@@ -32,11 +32,13 @@ local function quoted(file) return QUOTED:format((file:gsub("'", "'\\''"))) end
 --- Why a file is no disk image although it is one of something: packed, or of another hypervisor; nil when nothing is known
 --- against it.
 ---@param bytes string  its first bytes
+---@param is_raw boolean?  somebody said that it is a raw disk: then it may hold anything that nobody packs
 ---@return string? message  without a subject
 ---@return string? hint     what to do
-function M.complaint(bytes, file)
+function M.complaint(bytes, file, is_raw)
   local packed = find(PACKED, bytes)
   if packed then return ("is packed with %s"):format(packed[2]), "unpack it: " .. packed[3]:format(quoted(file)) end
+  if is_raw then return nil end
   local foreign = find(FOREIGN, bytes)
   if foreign then
     return ("is a %s image"):format(foreign[2]), ("convert it: qemu-img convert -f %s -O qcow2 %s %s"):format(foreign[2],

@@ -206,7 +206,10 @@ end
 
 local function app_warnings(project)
   local warnings = {}
-  for _, name in ipairs(project.order) do table_.extend(warnings, seed.warnings(project.services[name])) end
+  for _, name in ipairs(project.order) do
+    table_.extend(warnings, seed.warnings(project.services[name]))
+    warnings[#warnings + 1] = machine.memory_warning(project.services[name])
+  end
   return warnings
 end
 

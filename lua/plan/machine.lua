@@ -1,6 +1,7 @@
 --- The machine of an instance: CPU, memory, disk, firmware, kernel, CD-ROMs, clock. Pure.
 local accel = require "holos.plan.accel"
 local table_ = require "holos.core.table"
+local units = require "holos.core.units"
 
 local M = {}
 
@@ -12,6 +13,15 @@ local READABLE_BY_OTHERS = 4
 --- The memory of a service: what the file says, else as much as most guests need, or its image is known to need.
 function M.memory_mib(service)
   return service.vm.memory_mib or math.max(DEFAULT_MEMORY_MIB, service.image and service.image.least_memory_mib or 0)
+end
+
+--- What is to be said of a memory that an image is not known to start with; nil when there is nothing.
+---@return string?
+function M.memory_warning(service)
+  local least, given = service.image and service.image.least_memory_mib, service.vm.memory_mib
+  if not least or not given or given >= least then return nil end
+  return ("%s: %s is said to want %s of memory, and gets %s"):format(service.name, service.image.shown or service.image.name,
+    units.format_bytes(least << 20), units.format_bytes(given << 20))
 end
 
 --- Root disks are at least as large as their base and sparse; whole sectors.

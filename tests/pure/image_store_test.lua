@@ -67,6 +67,8 @@ test("files that are packed, of other hypervisors, or no disk at all are told by
   end
   equal(magic.complaint(("\0"):rep(510) .. "\85\170", "x.img"), nil)
   equal(magic.complaint("", "x.img"), nil)
+  equal(magic.complaint("hsqs", "x.img", true), nil)
+  equal((magic.complaint("\31\139", "x.img", true)), "is packed with gzip")
   ok(select(2, magic.complaint("\31\139\8", "it's.gz")):find([['it'\''s.gz']], 1, true))
 end)
 
@@ -106,6 +108,9 @@ test("the least memory of an image, its user and its way of sharing count where 
     { 1024, "cloud-user", "9p" })
   service.vm.memory_mib, mount.driver = 256, "virtiofs"
   equal({ machine.memory_mib(service), volumes.driver(mount, service.image) }, { 256, "virtiofs" })
+  local small = { name = "web", vm = { memory_mib = 256 }, image = { name = "x", shown = "x:1", least_memory_mib = 512 } }
+  ok(machine.memory_warning(small):find("web: x:1 is said to want 512 MiB of memory, and gets 256 MiB", 1, true))
+  equal(machine.memory_warning { vm = { memory_mib = 512 }, image = { least_memory_mib = 512 } }, nil)
   equal({ machine.memory_mib { vm = {} }, instance.default_user { os = "plain" }, instance.default_user { os = "systemd" },
     volumes.driver({}, { os = "plain" }), volumes.driver({}, { os = "openrc" }), volumes.driver({}, nil) },
     { 512, "root", "ubuntu", "9p", "virtiofs", "9p" })

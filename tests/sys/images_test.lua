@@ -195,6 +195,21 @@ test("an image that is cut off is not there, and is told of", function()
   equal(names_below(state:images()), {})
 end)
 
+test("an image whose own words are damaged is one all the same, and the same file again mends them", function()
+  local world, state = new_store()
+  local file = image_file()
+  local image = store.add(world, state, file, {})
+  store.tag(world, state, "debian", "12", image.digest)
+  local meta = image.path:gsub("qcow2$", "json")
+  assert(fs.write_atomic(meta, '{"digest": 7'))
+  equal(store.find(world, state, DEBIAN).digest, image.digest)
+  local images, problems = store.list(world, state)
+  equal({ #images, #problems }, { 1, 1 })
+  ok(problems[1]:find(meta, 1, true), problems[1])
+  store.add(world, state, file, {})
+  equal({ #select(2, store.list(world, state)), json.decode(files.read(meta), {}).size_bytes }, { 0, fs.stat(file).size_bytes })
+end)
+
 -- -- layers -----------------------------------------------------------------------------------------------------------
 
 -- A store that another one sees as a layer.
@@ -221,6 +236,16 @@ test("a layer is read, first for contents, and never written", function()
   equal(failure(store.untag, world, state, "debian", "12").code, "EROFS")
   store.untag(world, state, "mine", "latest")
   equal(names_below(below:images()), before)
+end)
+
+test("our own store is ours, also where HOLOS_IMAGES names it by another path", function()
+  local world, state = new_store()
+  local image = store.add(world, state, image_file(), {})
+  assert(fs.symlink(state:images(), state.root .. "/other"))
+  for _, name in ipairs { state:images(), state:images() .. "/", state.root .. "/other" } do
+    local again = world_with { HOLOS_IMAGES = name }
+    ok(store.of_digest(again, state, image.digest).is_own, name)
+  end
 end)
 
 test("a tag of our own comes before one of a layer, and one whose image is gone does not count", function()

@@ -9,6 +9,7 @@ local err = require "holos.core.err"
 local hash = lazy "holos.run.images.hash"
 local layers = lazy "holos.run.images.layers"
 local magic = lazy "holos.image.magic"
+local manifest = lazy "holos.image.manifest"
 local text = lazy "holos.core.text"
 
 local M = {}
@@ -67,7 +68,7 @@ function M.look(world, file, shown, format)
   local info, reason, code = world.qcow2.info(file)
   if code and code ~= "ENOTQCOW2" and code ~= "EINVAL" then return reason end
   if code == "ENOTQCOW2" then
-    local complaint, hint = magic.complaint(M.first_bytes(world, file), shown)
+    local complaint, hint = magic.complaint(M.first_bytes(world, file), shown, format == "raw")
     if complaint then return ("%s: %s"):format(shown, complaint), hint end
   end
   local complaint = check.base(info, shown, format, code, without_name(reason, file))
@@ -139,9 +140,11 @@ function M.name(world, state, at, meta)
   local own = { root = state:images(), is_own = true }
   local file = layers.image_file(own, at.digest, at.format)
   local is_there = world.fs.lstat(file) ~= nil
-  if is_there and (hash.is_stamped(world, state, file, at.digest) or hash.file(world, file) == at.digest) then return file end
+  local is_sound = is_there and (hash.is_stamped(world, state, file, at.digest) or hash.file(world, file) == at.digest)
+  if is_sound and pcall(layers.read, world, layers.meta_file(own, at.digest), manifest.image) then return file end
   err.check("image store", world.fs.write_atomic(layers.meta_file(own, at.digest), world.json.encode(meta, { indent = 1 }),
     { mode = FILE_MODE, sync = true }))
+  if is_sound then return file end
   err.check("image store", world.fs.chmod(at.path, IMAGE_MODE))
   err.check("image store", world.fs.rename(at.path, file, { sync = true }))
   hash.stamp(world, state, file, at.digest)

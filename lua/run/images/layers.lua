@@ -8,14 +8,20 @@ local M = {}
 
 local MAX_BYTES = 1 << 20 -- of what a tag or an image says of itself
 
+-- Whether two directories are one, whatever they are called.
+local function is_same(a, b) return a and b and a.device == b.device and a.inode == b.inode end
+
 --- The directories with images, in the order in which they are looked through; all have the same layout. Only our own is
 --- ever written to.
 ---@return {root: string, is_own: boolean}[]
 function M.all(world, state)
   local layers, own, seen = {}, state:images(), {}
+  local here = world.fs.stat(own)
   for name in (world.host.env("HOLOS_IMAGES") or ""):gmatch("[^:]+") do
     local root = path.absolute(name, world.host.working_directory())
-    if root ~= own and not seen[root] then layers[#layers + 1] = { root = root, is_own = false } end
+    if root ~= own and not seen[root] and not is_same(world.fs.stat(root), here) then
+      layers[#layers + 1] = { root = root, is_own = false }
+    end
     seen[root] = true
   end
   layers[#layers + 1] = { root = own, is_own = true }

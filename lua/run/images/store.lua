@@ -40,7 +40,15 @@ function M.lock(world, state, options)
     no_wait = wanted.no_wait, on_wait = wanted.on_wait })
 end
 
--- Where the file of an image lies: {layer, path, format, size_bytes, meta, is_cut}, nil where it is nowhere.
+-- What an image says of itself; where that is damaged, it is an image all the same.
+local function meta_of(world, layer, digest)
+  local ok, meta = pcall(layers.read, world, layers.meta_file(layer, digest), manifest.image)
+  if not ok and not err.is_failure(meta) then error(meta, 0) end
+  if not ok then return {}, meta.message end
+  return meta or {}
+end
+
+-- Where the file of an image lies: {layer, path, format, size_bytes, meta, is_cut, problem}, nil where it is nowhere.
 local function places_of(world, state, digest)
   local places = {}
   for _, layer in ipairs(layers.all(world, state)) do
@@ -48,9 +56,9 @@ local function places_of(world, state, digest)
       local file = layers.image_file(layer, digest, format)
       local stat = world.fs.stat(file)
       if stat and stat.type == "file" then
-        local meta = layers.read(world, layers.meta_file(layer, digest), manifest.image) or {}
+        local meta, problem = meta_of(world, layer, digest)
         places[#places + 1] = { layer = layer, path = file, format = format, size_bytes = stat.size_bytes, meta = meta,
-          is_cut = meta.size_bytes and meta.size_bytes ~= stat.size_bytes }
+          problem = problem, is_cut = meta.size_bytes and meta.size_bytes ~= stat.size_bytes }
       end
     end
   end
@@ -157,13 +165,13 @@ function M.list(world, state)
   local problems, images = {}, {}
   local tags, digests = all_tags(world, state, problems), digests_of(world, state)
   for digest in table_.sorted_pairs(digests) do
-    local ok, place = pcall(place_of, world, state, digest)
-    if not ok and not err.is_failure(place) then error(place, 0) end
-    if ok and place then
+    local place = place_of(world, state, digest)
+    if place then
       local names, first = tags_of(tags, digest)
       images[#images + 1] = image_of(world, digest, place, first, names)
+      problems[#problems + 1] = place.problem
     else
-      problems[#problems + 1] = ok and digest .. ": its file is not as long as it was" or place.message
+      problems[#problems + 1] = digest .. ": its file is not as long as it was"
     end
   end
   for key, item in table_.sorted_pairs(tags) do
