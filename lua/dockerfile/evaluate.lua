@@ -4,6 +4,7 @@ local health = require "holos.dockerfile.instruction.health"
 local instructions = require "holos.dockerfile.instructions"
 local parse = require "holos.dockerfile.parse"
 local stage = require "holos.dockerfile.stage"
+local table_ = require "holos.core.table"
 local variables = require "holos.dockerfile.instruction.variables"
 
 local M = {}
@@ -60,6 +61,7 @@ local function recipe_of(state)
     entrypoint = state.entrypoint, shell = state.shell, expose = plain(state.expose), volumes = plain(state.volumes),
     labels = state.labels, healthcheck = health.finish(state), stop_signal = state.stop_signal,
     warnings = parse.sort(state.warnings), undefined = state.undefined,
+    arguments = table_.keys(state.known_args),
   }
 end
 
@@ -78,6 +80,7 @@ end
 ---@field healthcheck table?     {test, interval_ms, timeout_ms, start_period_ms, start_interval_ms, retries} or {disable = true}
 ---@field stop_signal string?    "SIGTERM" or "15"
 ---@field warnings {rule: string, line: integer, message: string}[]
+---@field arguments string[]    what ARG declares in the stage
 ---@field undefined {line: integer, name: string, is_from: boolean}[]  variables that are used and set nowhere
 
 --- What the instructions make, or all that is wrong with them.

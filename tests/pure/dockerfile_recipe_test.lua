@@ -20,7 +20,7 @@ local PATH = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 test("what the machine starts from", function()
   local from = recipe("").from
   equal(from, { text = "debian:12", line = 1 })
-  local made = evaluate.read("ARG V=12 N=debian\nFROM --platform=linux/$TARGETARCH ${N}:$V AS Base\n", {
+  local made = evaluate.read("ARG V=12 W=$V N=debian\nFROM --platform=linux/$TARGETARCH ${N}:$W AS Base\n", {
     args = { V = "13" }, architecture = "x86_64",
   })
   equal(made.from, { text = "debian:13", platform = "linux/amd64", line = 2, name = "base" })
@@ -36,14 +36,15 @@ end)
 test("variables: those of the machine, and arguments that only steps see", function()
   local made = recipe([[
 ARG A B=b C=$B HTTP_PROXY
+ARG D=$B E=1 F=$E
 RUN one
 ENV A=env X="x y" Y=$B
 RUN two
 ENV X=1 Y=$X
 RUN three]], { args = { C = "given", http_proxy = "p", HTTP_PROXY = "q" } })
-  equal(variables(made.steps[1].env), PATH .. " B=b C=given HTTP_PROXY=q http_proxy=p")
-  equal(variables(made.steps[2].env), PATH .. " A=env X=x y Y=b B=b C=given HTTP_PROXY=q http_proxy=p")
-  equal(variables(made.steps[3].env), PATH .. " A=env X=1 Y=x y B=b C=given HTTP_PROXY=q http_proxy=p")
+  equal(variables(made.steps[1].env), PATH .. " B=b C=given HTTP_PROXY=q D=b E=1 F= http_proxy=p")
+  equal(variables(made.steps[2].env), PATH .. " A=env X=x y Y=b B=b C=given HTTP_PROXY=q D=b E=1 F= http_proxy=p")
+  equal(variables(made.steps[3].env), PATH .. " A=env X=1 Y=x y B=b C=given HTTP_PROXY=q D=b E=1 F= http_proxy=p")
   equal(variables(made.env), "A=env X=1 Y=x y")
 end)
 

@@ -1,6 +1,7 @@
 -- What is wrong with Dockerfiles, and what to write instead: each is refused by name, none crashes, none costs much.
 
 local evaluate = require "holos.dockerfile.evaluate"
+local lint = require "holos.dockerfile.lint"
 local files = require "tests.support.files"
 local mutate = require "tests.support.mutate"
 
@@ -207,6 +208,7 @@ test("damaged copies of a good file", function()
   for _ = 1, IS_FULL and 2000 or 150 do
     local damaged = mutate.text(GOOD)
     local recipe, findings = evaluate.read(damaged)
+    if recipe then lint.lint(findings, recipe) end -- then the second is what was read
     if not recipe then
       ok(#findings > 0 and #findings < 300)
       for _, finding in ipairs(findings) do ok(math.type(finding.line) == "integer" and #finding.message > 0) end
@@ -228,6 +230,7 @@ test("texts of pieces in any order", function()
     local parts = { math.random(2) == 1 and "FROM a\n" or "" }
     for position = 2, math.random(40) do parts[position] = PIECES[math.random(#PIECES)] end
     local recipe, findings = evaluate.read(table.concat(parts))
+    if recipe then lint.lint(findings, recipe) end
     ok(recipe or #findings > 0)
   end
 end)

@@ -1,6 +1,5 @@
 --- CMD, ENTRYPOINT and SHELL: the machine's application, and what runs commands that are no lists. Pure.
 local flags = require "holos.dockerfile.flags"
-local stage = require "holos.dockerfile.stage"
 
 local M = {}
 
@@ -64,13 +63,6 @@ function M.application(recipe)
     for _, word in ipairs(argv_of(recipe.cmd)) do argv[#argv + 1] = word end
   end
   return #argv > 0 and argv or nil
-end
-
---- Warns of commands in shell form, whose shell gets the signals.
-function M.note_form(state, node)
-  if node.is_json or state.has_shell then return end
-  stage.warn(state, "JSONArgsRecommended",
-    ("JSON arguments recommended for %s to prevent unintended behavior related to OS signals"):format(node.name))
 end
 
 return M

@@ -63,15 +63,14 @@ function apply.LABEL(state, list)
 end
 
 function apply.ARG(state, list)
-  for _, pair in ipairs(list) do -- one sees those before it
-    pair = expanded(state, { pair })[1]
-    if pair and scope.check_name(state, pair.name) then scope.set_arg(state, pair.name, value_of(state, pair)) end
+  for _, pair in ipairs(expanded(state, list)) do
+    if scope.check_name(state, pair.name) then scope.set_arg(state, pair.name, value_of(state, pair)) end
   end
 end
 
 function M.apply(state, command, node) apply[node.name](state, command.pairs) end
 
---- An ARG before FROM: FROM sees it, and a stage that declares it again.
+--- An ARG before FROM: FROM sees it, and a stage that declares it again. Here one sees those before it on its line.
 function M.apply_global(state, command)
   for _, pair in ipairs(command.pairs) do
     pair = expanded(state, { pair }, state.globals)[1]
