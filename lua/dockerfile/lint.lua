@@ -9,7 +9,7 @@ local M = {}
 --- The names of all rules, those that are found while a file is read and evaluated too.
 function M.names()
   local names = {
-    "CopyIgnoredFile", "ExposeInvalidFormat", "ExposeProtoCasing", "JSONArgsInvalid", "MaintainerDeprecated",
+    "CarriageReturn", "CopyIgnoredFile", "ExposeInvalidFormat", "ExposeProtoCasing", "JSONArgsInvalid", "MaintainerDeprecated",
     "MultipleInstructionsDisallowed", "NoEmptyContinuation", "NoMeaning", "UnusedBuildArg", "WorkdirRelativePath",
   }
   for name in pairs(rules) do names[#names + 1] = name end

@@ -150,6 +150,16 @@ local function check_bytes(job, node)
   if not utf8.len(whole) then report(job, node.line, "it is not UTF-8", "save the file as UTF-8") end
 end
 
+-- A shell takes what Windows ends lines with for a part of the last word.
+local function check_line_ends(job, node)
+  for _, doc in ipairs(node.name == "RUN" and node.heredocs or {}) do
+    if (doc.body or ""):find("\r\n", 1, true) then
+      warn(job, "CarriageReturn", node.line,
+        ("the lines of %s end in CR LF: the shell takes the CR for part of them"):format(doc.name))
+    end
+  end
+end
+
 local function looks_like_list(node)
   local text = node.text
   return text and text:find('^%[%s*["\']') and text:find("%]$") and not text:find("^%[%s*[\"'].*[\"']%s+[-=!]")
@@ -171,6 +181,7 @@ local function take_instruction(job, first)
     warn(job, "JSONArgsInvalid", node.line, node.name .. " looks like a list in JSON and is none: the shell gets it as it stands")
   end
   check_bytes(job, node)
+  check_line_ends(job, node)
 end
 
 local function take_directive(job, line)

@@ -25,7 +25,9 @@ end
 
 local function missing(state, from, what)
   local piece = state.text:sub(from, from + 39):match("^[^\n]*")
-  return fail(state, ('"%s" has no %s that ends it'):format(piece, what))
+  local is_quote = what == "'" or what == '"'
+  return fail(state, ("there is no closing %s for %s"):format(what, piece),
+    is_quote and ("a quote that stands for itself, outside of quotes: %s%s"):format(state.escape, what) or M.ESCAPE)
 end
 
 -- -- variables --------------------------------------------------------------------------------------------------------
@@ -100,7 +102,7 @@ local function with_word(state, from, name, operator)
   if not choose[kind] or is_pattern and #operator == 2 then return unsupported(state, operator) end
   state.at = state.at + #operator
   local word = read_until(state, "}", is_pattern)
-  if not word then return not state.message and missing(state, from, '"}"') or nil end
+  if not word then return not state.message and missing(state, from, "}") or nil end
   local value = lookup(state, name, not is_pattern)
   if state.skip_unset and value == nil then return state.text:sub(from, state.at - 1) end
   local is_blank = value == nil or #operator == 2 and value == ""
@@ -112,9 +114,9 @@ local function with_replacement(state, from, name)
   local is_everywhere = state.text:sub(state.at + 1, state.at + 1) == "/"
   state.at = state.at + (is_everywhere and 2 or 1)
   local wanted = read_until(state, "/", true)
-  if not wanted then return not state.message and missing(state, from, 'second "/"') or nil end
+  if not wanted then return not state.message and missing(state, from, "/") or nil end
   local replacement = read_until(state, "}", true)
-  if not replacement then return not state.message and missing(state, from, '"}"') or nil end
+  if not replacement then return not state.message and missing(state, from, "}") or nil end
   local value = lookup(state, name)
   if state.skip_unset and value == nil then return state.text:sub(from, state.at - 1) end
   local blocks, message = pattern.parse(wanted)
@@ -129,7 +131,7 @@ local function braced(state, from)
   end
   local name = read_name(state)
   local operator = state.text:match("^:?.", state.at)
-  if not operator then return missing(state, from, '"}"') end
+  if not operator then return missing(state, from, "}") end
   if operator == "}" then
     state.at = state.at + 1
     local value = lookup(state, name)
@@ -157,7 +159,7 @@ end
 local function single_quoted(state)
   local from = state.at
   local stop = state.text:find("'", from + 1, true)
-  if not stop then return missing(state, from, "second \"'\"") end
+  if not stop then return missing(state, from, "'") end
   state.at = stop + 1
   return state.raw_quotes and state.text:sub(from, stop) or state.text:sub(from + 1, stop - 1)
 end
@@ -178,7 +180,7 @@ local function double_quoted(state)
   state.at = from + 1
   while true do
     local stop = text:find('["$%' .. state.escape .. "]", state.at)
-    if not stop then return missing(state, from, "second '\"'") end
+    if not stop then return missing(state, from, '"') end
     parts[#parts + 1] = text:sub(state.at, stop - 1)
     state.at = stop
     local char = text:sub(stop, stop)

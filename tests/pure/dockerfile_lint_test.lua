@@ -43,6 +43,7 @@ local CASES = {
     "2 ExposeInvalidFormat: EXPOSE 80:80: no address and no port of the host belong here; ports are published by ports:" },
   { "ONBUILD RUN a",
     "2 NoMeaning: ONBUILD RUN is not run: it is for images that start from this one, and machines do not" },
+  { "RUN <<EOF\r\na\r\nEOF\r\n", "2 CarriageReturn: the lines of EOF end in CR LF: the shell takes the CR for part of them" },
   { "RUN --network=host a", "2 NoMeaning: --network=host: a machine has a network of its own; the step has that" },
 }
 
