@@ -133,6 +133,19 @@ test("a file of nothing but mistakes has two hundred of them", function()
   equal(#findings_of("FROM a\n" .. ("EXPOSE" .. (" x"):rep(1000) .. "\n"):rep(100)), 200)
 end)
 
+test("scripts are as long as an argument may be, programs as long as they like", function()
+  local long = ("#" .. ("x"):rep(60000) .. "\n"):rep(3)
+  for _, start in ipairs { "RUN <<EOF\n", "RUN sh -s <<EOF\n" } do
+    local finding = findings_of("FROM a\n" .. start .. long .. "EOF\n")[1]
+    equal({ finding.line, finding.message }, { 2, "it is longer than 131071 bytes: no program can be given that" })
+  end
+  local text = ("x"):rep(60000) .. " \\\n"
+  for _, start in ipairs { "CMD ", "HEALTHCHECK CMD ", "ENTRYPOINT " } do
+    equal(#findings_of("FROM a\n" .. start .. text:rep(3) .. "\n"), 1)
+  end
+  ok(evaluate.read("FROM a\nRUN <<EOF\n#!/bin/sh\n" .. long .. "EOF\n"))
+end)
+
 test("variables may not grow without end", function()
   local double = { "FROM a", "ENV A0=xxxxxxxxxxxxxxxx" }
   for number = 1, 40 do double[#double + 1] = ("ENV A%d=$A%d$A%d"):format(number, number - 1, number - 1) end

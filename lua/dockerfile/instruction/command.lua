@@ -3,11 +3,19 @@ local flags = require "holos.dockerfile.flags"
 
 local M = {}
 
+--- What one argument of a program may hold, the script after "sh -c" too (MAX_ARG_STRLEN of Linux).
+M.most_bytes = 131071
+
 --- Why a list of arguments cannot be given to a program.
----@return string?
+---@return string? message
+---@return string? hint
 function M.check_words(words)
   for _, word in ipairs(words) do
     if word:find("\0", 1, true) then return "an argument has a NUL byte in it" end
+    if #word > M.most_bytes then
+      return ("it is longer than %d bytes: no program can be given that"):format(M.most_bytes),
+        "put it into a file, and COPY that; or begin a heredoc with #!/bin/sh"
+    end
   end
 end
 
@@ -21,8 +29,8 @@ function M.read(node)
   if not node.text and not node.is_json or node.name == "SHELL" and #node.words == 0 then
     return nil, node.name .. " requires at least one argument", node.name .. ' ["program", "argument"]'
   end
-  local problem = M.check_words(node.words or {})
-  if problem then return nil, problem end
+  message, hint = M.check_words(node.words or { node.text })
+  if message then return nil, message, hint end
   return { words = node.is_json and node.words or nil, text = node.text }
 end
 

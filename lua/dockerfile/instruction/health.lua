@@ -51,8 +51,8 @@ function M.read(node)
   if not node.text and #(node.words or {}) == 0 then
     return nil, "missing command after HEALTHCHECK CMD", "HEALTHCHECK CMD curl -f http://localhost/"
   end
-  local problem = command_.check_words(node.words or {})
-  if problem then return nil, problem end
+  message, hint = command_.check_words(node.words or { node.text })
+  if message then return nil, message, hint end
   local command
   command, message, hint = read_options(values)
   if not command then return nil, message, hint end

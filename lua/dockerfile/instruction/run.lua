@@ -41,8 +41,8 @@ function M.read(node)
   message, hint = check_flags(values)
   if message then return nil, message, hint end
   if not node.text and #(node.words or {}) == 0 then return nil, "RUN requires at least one argument", "RUN apt-get update" end
-  local problem = command_.check_words(node.words or {})
-  if problem then return nil, problem end
+  message, hint = command_.check_words(node.words or {})
+  if message then return nil, message, hint end
   local mounts
   mounts, message, hint = read_mounts(values.mount)
   if not mounts then return nil, message, hint end
@@ -74,6 +74,8 @@ end
 
 function M.apply(state, command, node)
   local step = M.form(state, command)
+  local message, hint = command_.check_words { step.script }
+  if message then return stage.report(state, message, hint) end
   step.kind, step.env, step.user, step.workdir = "run", scope.environment(state), state.user, state.workdir
   step.network, step.mounts = command.network, {}
   for _, read in ipairs(command.mounts) do step.mounts[#step.mounts + 1] = mount.make(state, read) end
