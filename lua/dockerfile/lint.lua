@@ -3,6 +3,7 @@ local directives = require "holos.dockerfile.directives"
 local parse = require "holos.dockerfile.parse"
 local rules = require "holos.dockerfile.lint.rules"
 local table_ = require "holos.core.table"
+local text_ = require "holos.core.text"
 
 local M = {}
 
@@ -26,7 +27,8 @@ end
 function M.lint(ast, recipe, more)
   local check, found = directives.check(ast.directives.check), {}
   local function add(rule, line, message)
-    if not check.skips_all and not check.skip[rule] then found[#found + 1] = { rule = rule, line = line, message = message } end
+    if check.skips_all or check.skip[rule] then return end
+    found[#found + 1] = { rule = rule, line = line, message = text_.escape_terminal(message) }
   end
   for name, rule in table_.sorted_pairs(rules) do
     rule(ast, recipe, function(line, message) add(name, line, message) end)

@@ -121,8 +121,13 @@ end
 
 -- -- the file ---------------------------------------------------------------------------------------------------------
 
+--- A finding: what it shows of the file is harmless on a terminal.
+function M.finding(line, message, hint)
+  return { line = line, message = text_.escape_terminal(message), hint = hint and text_.escape_terminal(hint) }
+end
+
 local function report(job, line, message, hint)
-  job.findings[#job.findings + 1] = { line = line, message = message, hint = hint }
+  job.findings[#job.findings + 1] = M.finding(line, message, hint)
 end
 
 --- Sorts findings or warnings by their lines; those of one line stay in their order.

@@ -1,4 +1,5 @@
 --- What is known while a Dockerfile is evaluated, from line to line: variables, user, directory, shell, steps. Pure.
+local parse = require "holos.dockerfile.parse"
 local path = require "holos.core.path"
 local shell = require "holos.dockerfile.shell"
 local text_ = require "holos.core.text"
@@ -12,6 +13,7 @@ M.default_path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 M.most_findings = 200
 
 local DEFAULT_SHELL = { "/bin/sh", "-c" }
+
 --- Docker's names of architectures.
 M.architectures = { x86_64 = "amd64", aarch64 = "arm64" }
 
@@ -67,13 +69,13 @@ end
 --- A finding at the current line.
 function M.report(state, message, hint)
   if #state.findings >= M.most_findings then return end
-  state.findings[#state.findings + 1] = { line = state.line, message = message, hint = hint }
+  state.findings[#state.findings + 1] = parse.finding(state.line, message, hint)
 end
 
 --- Something that works and should be known; `rule` is its name for `# check=skip=`.
 function M.warn(state, rule, message)
   if #state.warnings >= M.most_findings then return end
-  state.warnings[#state.warnings + 1] = { rule = rule, line = state.line, message = message }
+  state.warnings[#state.warnings + 1] = { rule = rule, line = state.line, message = text_.escape_terminal(message) }
 end
 
 -- -- steps ------------------------------------------------------------------------------------------------------------

@@ -115,6 +115,15 @@ test("FROM: what no machine starts from", function()
   equal(findings, { { line = 2, message = "node:20 is a container image", hint = "FROM debian:12" } })
 end)
 
+test("what a file holds does nothing to a terminal", function()
+  local findings = findings_of("FROM a\n\27[2J x\nUSER \27]0;x\7\nENV \27=\27\nCMD [1, \"\27\"]\n")
+  equal(#findings, 3)
+  for _, finding in ipairs(findings) do ok(not (finding.message .. (finding.hint or "")):find("[\27\7]")) end
+  local recipe, ast = evaluate.read("from a\nRUN echo \27[2J\nEXPOSE \27:80\n")
+  ok(not recipe.steps[1].title:find("\27"))
+  for _, item in ipairs(lint.lint(ast, recipe)) do ok(not item.message:find("\27")) end
+end)
+
 test("before FROM, and without it", function()
   equal(findings_of("RUN a\nRUN b"),
     { { line = 1, message = "RUN before FROM: only ARG may stand there", hint = "FROM debian:12" } })
