@@ -67,7 +67,8 @@ local function set_volume(mount, context)
     set_disk(mount, found)
   elseif not mount.anonymous then
     mount.volume = declared.name or mount.volume
-    mount.fs = fs_of(declared, context.record.volumes[mount.volume])
+    local known = context.record.volumes[mount.volume]
+    mount.fs, mount.is_copied = fs_of(declared, known), known and known.is_copied
   end
   mount.serial = identity.volume_serial(context.facts.sha256, mount.volume)
 end

@@ -76,7 +76,7 @@ local function mount_rule(choice)
   return record({ kind = choice { "volume", "bind", "tmpfs" }, target = path },
     { volume = volume_name, source = path, serial = serial, tag = word,
       driver = choice { "9p", "virtiofs" }, read_only = flag, anonymous = flag, nocopy = flag, subpath = line,
-      create_host_path = flag, size_bytes = count, mode = count, options = line, fs = choice { "ext4", "xfs" },
+      create_host_path = flag, size_bytes = count, mode = count, options = line, fs = choice { "ext4", "xfs" }, is_copied = flag,
       disk = record { path = path, kind = choice { "device", "file" }, format = choice { "raw", "qcow2" } } })
 end
 
@@ -151,9 +151,9 @@ local entry = record({ spec = M.spec, desired = word },
   { leased = map(port), disk_made = flag, kept = M.spec, provision_runs = count, replaced = replaced,
     previous = previous, anonymous = list(volume_name) })
 
--- is_growing: its disk has grown, and perhaps not the file system of the guest that has it.
+-- is_growing: its disk has grown, and perhaps not the file system of the guest that has it. is_copied: its content is not ours.
 local volume = record({}, { size_bytes = id, made = flag, desired = word, fs = word, is_growing = flag,
-  is_external = flag })
+  is_external = flag, is_copied = flag })
 
 local network = record({ subnet = schema.text { pattern = ADDRESS .. "/%d%d?", wanted = "a subnet" }, group = address,
   port = port }, { name = line, internal = flag })

@@ -9,7 +9,7 @@ local monitor = require "holos.run.monitor"
 local runtime = require "holos.run.runtime"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
-local volumes = require "holos.plan.seed.volumes"
+local live = require "holos.plan.seed.live"
 
 local M = {}
 
@@ -92,7 +92,7 @@ local function slot_of(world, at, serial)
 end
 
 local function mount(world, at, serial, seeded)
-  local done, reason = inside.as_root(world, at, volumes.attach(serial, attach.mounts_of(seeded, { serial })), GUEST_MS)
+  local done, reason = inside.as_root(world, at, live.attach(serial, attach.mounts_of(seeded, { serial })), GUEST_MS)
   if done then return end
   local _, volume = disks.node_of(at.spec, serial)
   err.raise { message = ("%s: volume %s is attached, and could not be mounted in the guest: %s"):format(at.spec.name, volume.volume,
@@ -123,7 +123,7 @@ local function leave(world, at, serial)
   local node, volume = disks.node_of(at.now.spec, serial)
   local places = attach.mounts_of(at.now.spec, { serial })
   local done, reason = inside.as_root(world, { state = at.state, spec = at.now.spec, now = at.now },
-    volumes.detach(serial, places), GUEST_MS)
+    live.detach(serial, places), GUEST_MS)
   if not done then
     err.raise { message = ("%s: volume %s cannot be taken out of the guest: %s"):format(at.spec.name, volume.volume, reason),
       code = "EBUSY", hint = ("end what uses it, or let it be restarted: holos stop %s, then up"):format(at.spec.service) }
@@ -154,7 +154,7 @@ function M.attach(world, at)
   local left, fresh = table_.copy(moves.attach), table_.filter(moves.attach, function(serial)
     return not (attach.attached(at.now)[serial] or {}).is_there
   end)
-  local seeded = foreign.prepare(world, at.spec, fresh)
+  local seeded = foreign.prepare(world, at.state, at.spec, fresh)
   for _, serial in ipairs(moves.attach) do
     take(world, at, serial, seeded)
     table.remove(left, 1)

@@ -95,7 +95,7 @@ end
 
 local function has_foreign_disk(spec)
   for _, mount in ipairs(spec.mounts) do
-    if mount.disk then return true end
+    if mount.disk or mount.is_copied then return true end
   end
   return false
 end
@@ -104,7 +104,7 @@ end
 --- Raises when a device is in use by this host. Not flushed: after a crash of the host it is written anew with the next launch.
 ---@param hosts holos.Host[]  all instances of the project
 function M.write_seed(world, state, spec, hosts)
-  local seeded = has_foreign_disk(spec) and foreign.prepare(world, spec) or spec
+  local seeded = has_foreign_disk(spec) and foreign.prepare(world, state, spec) or spec
   local files = seed.files(seeded, keys.for_seed(world, state, spec.project, spec.name), hosts,
     contents.paths(world, state, spec))
   local file = path.join(state:instance(spec.project, spec.name), "seed.iso")

@@ -1,5 +1,5 @@
---- Disks that volumes are and holos has not made for them: block devices and files of the host, volumes that other projects
---- keep. They are never made, grown or removed. Effects: reads.
+--- Disks that volumes are and whose content holos has not made: block devices and files of the host, volumes that other
+--- projects keep; and copies. Effects: reads.
 local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
 local record = require "holos.run.record"
@@ -161,12 +161,13 @@ end
 --- that is blank, and may be formatted therefore.
 ---@param serials string[]?  only those disks are about to be used
 ---@return table spec
-function M.prepare(world, spec, serials)
+function M.prepare(world, state, spec, serials)
   local function is_chosen(mount) return not serials or table_.index_of(serials, mount.serial) ~= nil end
   require_free(world, spec, is_chosen)
   local seeded
   for position, mount in ipairs(spec.mounts) do
-    if is_chosen(mount) and mount.disk and not mount.read_only and M.is_blank(world, mount.disk) then
+    local disk = mount.disk or mount.is_copied and { path = state:volume(spec.project, mount.volume), format = "qcow2" }
+    if disk and is_chosen(mount) and not mount.read_only and M.is_blank(world, disk) then
       seeded = seeded or table_.copy(spec)
       seeded.mounts[position].is_blank = true
     end

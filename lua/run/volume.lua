@@ -5,7 +5,7 @@ local err = require "holos.core.err"
 local inside = require "holos.run.inside"
 local monitor = require "holos.run.monitor"
 local runtime = require "holos.run.runtime"
-local volumes = require "holos.plan.seed.volumes"
+local live = require "holos.plan.seed.live"
 
 local M = {}
 
@@ -20,7 +20,7 @@ end
 -- The guest's file system; one that cannot be told now follows at its next start, and the next up tries again.
 local function let_follow(world, job, action, now, serial)
   local at = { state = job.state, spec = now.spec, now = now }
-  local told, reason = inside.as_root(world, at, volumes.grown(serial, action.size_bytes), FOLLOW_MS)
+  local told, reason = inside.as_root(world, at, live.grown(serial, action.size_bytes), FOLLOW_MS)
   if told then
     job.record.volumes[action.volume].is_growing = nil
     return "grown"

@@ -6,11 +6,11 @@ local host = require "sys.host"
 local stack_ = require "tests.support.stack"
 
 local MIB = 1 << 20
-local SERVICE = "{image: ./image.qcow2, image_os: plain, stop_grace_period: 1s, volumes: [%s]}"
+local SERVICE = "{image: ./image.qcow2, image_os: plain, stop_grace_period: 1s, volumes: [%s], vm: {memory_mb: %d}}"
 
-local function yaml(name, services, volumes)
+local function yaml(name, services, volumes, memory_mib)
   local lines = { "name: " .. name, "services:" }
-  for key, mounts in pairs(services) do lines[#lines + 1] = ("  %s: %s"):format(key, SERVICE:format(mounts)) end
+  for key, mounts in pairs(services) do lines[#lines + 1] = ("  %s: %s"):format(key, SERVICE:format(mounts, memory_mib or 512)) end
   return table.concat(lines, "\n") .. ("\nvolumes: {%s}\n"):format(volumes or "")
 end
 
@@ -131,7 +131,7 @@ end)
 test("a machine waits for the one that gives its volume up; one that keeps it is a refusal", function()
   local stack <close> = stack_.on_fake(yaml("pair", { old = '"data:/data"', new = "" }, "data: {size: 64M}"))
   stack:expect { "up" }
-  stack:write(yaml("pair", { old = "", new = '"data:/data"' }, "data: {size: 64M}"))
+  stack:write(yaml("pair", { old = "", new = '"data:/data"' }, "data: {size: 64M}", 600)) -- so that both are restarted
   stack:expect { "up" }
   stack:write(yaml("pair", { third = '"data:/data"' }, "data: {size: 64M}"))
   local refused = stack:expect({ "up" }, 3)

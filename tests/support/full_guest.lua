@@ -65,7 +65,7 @@ local ANSWERS = {
   early = "/srv/www: /var/lib/db: index.html", naughty = "it's 日本 $HOME `id`", owner = "debian 600", volume = "me too",
   share = "hello from the host", share_is_read_only = "yes", root_command = "a b", zone = "Europe/Berlin", grown = "yes",
   names = "10.10.0.2", host_keys = "1", seed_is_private = "yes", console = "active debian", cloud_init = "status: done",
-  leftovers = "/var/lib/cloud/scripts/per-boot: /var/lib/holos: provisioned", firmware = "bios",
+  leftovers = "/var/lib/cloud/scripts/per-boot: /var/lib/holos: provisioned volumes", firmware = "bios",
 }
 
 --- The compose text.

@@ -4,9 +4,9 @@ local fake_guest = require "tests.support.fake_guest"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local hash = require "sys.hash"
+local live = require "holos.plan.seed.live"
 local seed_spec = require "tests.support.seed_spec"
 local tool = require "tests.support.tool"
-local volumes = require "holos.plan.seed.volumes"
 
 local MIB = 1 << 20
 local SHELLS = files.environment("HOLOS_TESTS") == "all" and { "dash", "busybox", "bash" } or { "dash", "busybox" }
@@ -128,7 +128,7 @@ for _, shell in ipairs(SHELLS) do
     stand_in(guest, "resize2fs")
     local prelude = ("PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin\nsleep() { echo 32768 >%s/sys/block/vdc/size; }\n"):format(
       guest.root) -- while we wait the kernel hears of it
-    guest:write("grown.sh", guest:adapt(prelude .. volumes.grown("vol-data", 16 * MIB)))
+    guest:write("grown.sh", guest:adapt(prelude .. live.grown("vol-data", 16 * MIB)))
     local result = tool.run({ guest:path "bin/sh", guest:path "grown.sh" }, { timeout_ms = 60000 })
     equal({ result.status, calls(guest, "resize2fs") }, { 0, { "resize2fs ROOT/dev/vdc" } })
     equal(guest:read "var/lib/holos/volumes/vol-data", "32768\n")
@@ -144,17 +144,17 @@ for _, shell in ipairs(SHELLS) do
       return tool.run({ guest:path "bin/sh", guest:path "now.sh" }, { timeout_ms = 60000 })
     end
     local function mounted() return #calls(guest, ("mount -o rw %s/dev/vdd %s/srv/late dir"):format(guest.root, guest.root)) end
-    equal(run(volumes.attach("vol-late", { late })).status, 0)
+    equal(run(live.attach("vol-late", { late })).status, 0)
     equal(mounted(), 1)
     guest:run "boot.sh"
     equal(mounted(), 1)
     guest:write("proc/mounts", ("%s %s/srv/late\\040dir ext4 rw 0 0\n"):format(guest:path "dev/vdd", guest.root))
-    equal({ run(volumes.detach("vol-late", { late })).status, calls(guest, "umount") }, { 0, { "umount ROOT/srv/late dir" } })
+    equal({ run(live.detach("vol-late", { late })).status, calls(guest, "umount") }, { 0, { "umount ROOT/srv/late dir" } })
     guest:write("proc/mounts", "")
     guest:run "boot.sh"
     equal(mounted(), 0)
 
-    run(volumes.attach("vol-late", { late })) -- and now its disk goes with the launch, or the seed has it
+    run(live.attach("vol-late", { late })) -- and now its disk goes with the launch, or the seed has it
     fs.remove(guest:path "sys/block/vdd/serial")
     calls(guest)
     guest:run "boot.sh"
@@ -169,7 +169,7 @@ for _, shell in ipairs(SHELLS) do
     local place = guest:path "srv/data"
     guest:write("proc/mounts", ("%s %s ext4 rw 0 0\n"):format(guest:path "dev/vdc", place))
     guest:write("fails", ("umount %s\n"):format(place))
-    guest:write("now.sh", guest:adapt(guest:recorders() .. volumes.detach("vol-data", { { target = place } })))
+    guest:write("now.sh", guest:adapt(guest:recorders() .. live.detach("vol-data", { { target = place } })))
     local result = tool.run({ guest:path "bin/sh", guest:path "now.sh" }, { timeout_ms = 60000 })
     equal({ result.status, result.stdout }, { 1, place .. " is in use\n" })
   end)

@@ -1,8 +1,6 @@
 --- Volumes in a guest: found by serial number, formatted when they are blank, filled, mounted, grown. Pure.
 local library = require "holos.plan.seed.library"
-local places = require "holos.plan.seed.places"
 local table_ = require "holos.core.table"
-local text = require "holos.core.text"
 
 local M = {}
 
@@ -191,19 +189,23 @@ function M.disks(mounts)
 end
 
 -- What a blank one is formatted with.
-local function format_of(mount) return mount.disk and not mount.is_blank and "-" or mount.fs or "ext4" end
+local function format_of(mount)
+  return (mount.disk or mount.is_copied) and not mount.is_blank and "-" or mount.fs or "ext4"
+end
 
 local function whole(mount, disk, target)
   return { "holos_mount_volume", mount.serial, target, disk.mode, format_of(mount), disk.from }
 end
 
-local function place_of_whole(serial) return "/run/holos/volumes/" .. serial end
+--- Where a volume is mounted as a whole whose parts have places of their own.
+function M.place_of_whole(serial) return "/run/holos/volumes/" .. serial end
 
--- The commands that one mount of a volume takes.
-local function commands(mount, disk)
+--- The commands that one mount of a volume takes, each a list of words.
+---@param disk table  of M.disks
+function M.commands(mount, disk)
   if not disk.is_split then return { whole(mount, disk, mount.target) } end
   local list = {}
-  if not disk.is_mounted then list[1] = whole(mount, disk, place_of_whole(mount.serial)) end
+  if not disk.is_mounted then list[1] = whole(mount, disk, M.place_of_whole(mount.serial)) end
   disk.is_mounted = true
   list[#list + 1] = { "holos_mount_part", mount.serial, mount.target, mode_of(mount), mount.subpath or "." }
   return list
@@ -212,7 +214,7 @@ end
 --- The lines of boot.sh for one mount of a volume.
 ---@param disk table  of M.disks
 function M.lines(mount, disk, lines)
-  for _, words in ipairs(commands(mount, disk)) do
+  for _, words in ipairs(M.commands(mount, disk)) do
     lines[#lines + 1] = library.attempt("mount volume " .. mount.volume, table.unpack(words))
     if words[1] == "holos_mount_volume" and disk.mode == "rw" then
       lines[#lines + 1] = library.attempt_beside("grow volume " .. mount.volume, "holos_grow_volume", mount.serial)
@@ -225,76 +227,6 @@ function M.attached_line(spec)
   local words = { "holos_mount_attached" }
   for serial in table_.sorted_pairs(M.disks(spec.mounts)) do words[#words + 1] = serial end
   return library.attempt("mount what was attached", table.unpack(words))
-end
-
--- The kernel of a guest hears of another size a moment after QEMU has it.
-local GROWN = [[
-holos_await_size() {
-    holos_tries=50
-    while [ "$(holos_sectors_of "$holos_disk")" -lt "$1" ]; do
-        holos_tries=$((holos_tries - 1))
-        [ "$holos_tries" -gt 0 ] || return 1
-        sleep 0.1 2>/dev/null || sleep 1
-    done
-}
-holos_find_disk %s && holos_await_size %d && holos_follow_size %s "$holos_disk"
-]]
-
--- Scripts for a guest that runs bring along what they need.
-local function script(lines)
-  return "holos_books=/var/lib/holos\n" .. places.FUNCTIONS .. M.FUNCTIONS .. lines
-end
-
--- A disk shows up a moment after QEMU has it.
-local ATTACH = [[
-holos_tries=100
-until holos_find_disk %s >/dev/null; do
-    holos_tries=$((holos_tries - 1))
-    if [ "$holos_tries" -eq 0 ]; then
-        holos_find_disk %s
-        exit 1
-    fi
-    sleep 0.1 2>/dev/null || sleep 1
-done
-mkdir -p "$holos_books/attached"
-printf '%%s' %s >"$holos_books/attached/%s"
-. "$holos_books/attached/%s"
-]]
-
---- A script for root of a guest that runs, which has just got a disk: its mounts, now and at boots before the next launch.
----@param mounts table[]  of one volume
-function M.attach(serial, mounts)
-  local lines, disk = {}, M.disks(mounts)[serial]
-  for _, mount in ipairs(mounts) do
-    for _, words in ipairs(commands(mount, disk)) do lines[#lines + 1] = library.words(words) end
-  end
-  local quoted = text.shell_quote(serial)
-  return script(ATTACH:format(quoted, quoted, text.shell_quote(table.concat(lines, " &&\n") .. "\n"), serial, serial))
-end
-
--- What still uses a place is its owner's to end.
-local DETACH = [[
-holos_leave() {
-    if ! holos_is_mounted "$1" || umount "$1"; then return 0; fi
-    echo "$1 is in use"
-    exit 1
-}
-]]
-
---- A script for root of a guest that runs, which is to give up a volume: its places are left.
----@param mounts table[]  of one volume
-function M.detach(serial, mounts)
-  local lines = { "sync" }
-  for position = #mounts, 1, -1 do lines[#lines + 1] = library.words { "holos_leave", mounts[position].target } end
-  lines[#lines + 1] = library.words { "holos_leave", place_of_whole(serial) }
-  lines[#lines + 1] = ('rm -f "$holos_books/attached/%s"\n'):format(serial)
-  return script(DETACH .. table.concat(lines, "\n"))
-end
-
---- A script for root of a guest that runs, whose disk has just become larger.
-function M.grown(serial, size_bytes)
-  local quoted = text.shell_quote(serial)
-  return script(GROWN:format(quoted, size_bytes // 512, quoted))
 end
 
 return M

@@ -43,7 +43,8 @@ function M.add(context, name, source, more, what, tell)
   source_.copy(context, source, made, more, what, tell)
   if more.size_bytes then err.check("volume " .. name, world.qcow2.grow(made.path, more.size_bytes)) end
   made:commit(state:volume(context.name, name))
-  context.record.volumes[name] = { size_bytes = more.size_bytes or source.size_bytes, made = true, fs = source.fs }
+  context.record.volumes[name] = { size_bytes = more.size_bytes or source.size_bytes, made = true, fs = source.fs,
+    is_copied = true }
   record_.save(world, state, context.record)
   journal.append(world, state, context.name, { type = "volume.created", volume = name })
 end
