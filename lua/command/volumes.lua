@@ -84,7 +84,7 @@ function actions.inspect(world, options)
   if options.format == "json" then return out.result(world.json.encode(row, {})) end
   show { { "volume", row.name }, { "project", row.project }, { "state", row.problem or row.state }, { "disk", row.path },
     { "format", row.format }, { "file system", row.fs or "-" }, { "size", size(row.size_bytes) },
-    { "takes here", size(row.allocated_bytes) } }
+    { "takes here", size(row.allocated_bytes) }, { "in guests", row.guest_path } }
   local cells = { { "INSTANCE", "MOUNTED AT", "MODE", "STATE" } }
   for i, user in ipairs(row.users) do
     cells[i + 1] = { user.instance, table.concat(user.targets, " "), user.read_only and "ro" or "rw",

@@ -33,6 +33,15 @@ local function add_spec(users, volume, record, instance, spec, is_away)
   return user
 end
 
+--- The serial number of a volume's disk in a machine; nil when it has no such disk.
+---@param spec table  as it was launched
+---@param volume {project: string, name: string, path: string}
+function M.serial(spec, volume)
+  for _, mount in ipairs(spec.mounts) do
+    if is_of(mount, volume, spec.project) then return mount.serial end
+  end
+end
+
 --- The instances that have a volume, by project and name. What an instance was counts as long as it may be that again.
 ---@param records table<string, table>
 ---@param volume {project: string, name: string, path: string}

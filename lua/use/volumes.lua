@@ -1,6 +1,7 @@
 --- volumes: those of a project, or of all, without locks; and finding the one that is meant. Effects: reads only.
 local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
+local identity = require "holos.plan.identity"
 local observe = require "holos.run.observe"
 local project_ = require "holos.use.project"
 local record_ = require "holos.run.record"
@@ -21,6 +22,7 @@ local NAME_BYTES = 249
 ---@field path    string
 ---@field state   string    "ok", "gone" (it was made), "damaged", "unrecorded" (no record knows it)
 ---@field problem string?   of a damaged one
+---@field guest_path string  where guests of its project have it
 ---@field format  string
 ---@field fs      string?   nil when nobody knows
 ---@field size_bytes integer?       as guests see it
@@ -41,7 +43,8 @@ end
 ---@return holos.VolumeRow
 function M.row(world, state, records, project, name)
   local entry = records[project] and records[project].volumes[name]
-  local row = { project = project, name = name, path = state:volume(project, name), format = "qcow2", fs = entry and entry.fs }
+  local row = { project = project, name = name, path = state:volume(project, name), format = "qcow2", fs = entry and entry.fs,
+    guest_path = identity.volume_path(identity.volume_serial(world.hash.sha256, name)) }
   row.state, row.problem = state_of(world, row, entry)
   row.users = volumes.users(records, row)
   for _, user in ipairs(row.users) do user.running = observe.is_running(world, state, user.project, user.instance) end

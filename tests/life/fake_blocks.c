@@ -74,21 +74,37 @@ static const char *block_resize(struct fake *fake, struct channel *channel, stru
 }
 
 /* What a command returns when all went well. */
-static char returned[64];
+static char returned[4096];
+static char opaques[MAX_SETS][NAME_BYTES];
 
 static const char *add_fd(struct fake *fake, struct channel *channel, struct slice arguments)
 {
     int set = 0;
-    (void)arguments;
     if (channel->passed < 0)
         return "No file descriptor supplied via SCM_RIGHTS";
     while (set < MAX_SETS && fake->sets[set] >= 0)
         set++;
     if (set == MAX_SETS)
         return "No set is free";
+    text_of(member(arguments.at, "opaque"), opaques[set], NAME_BYTES);
     fake->sets[set] = channel->passed;
     channel->passed = -1;
     snprintf(returned, sizeof returned, "{\"fdset-id\": %d, \"fd\": %d}", set, fake->sets[set]);
+    return NULL;
+}
+
+/* Those that came over the monitor with a word of whoever gave them. */
+static const char *query_fdsets(struct fake *fake, struct channel *channel, struct slice arguments)
+{
+    size_t used = (size_t)snprintf(returned, sizeof returned, "[");
+    (void)channel;
+    (void)arguments;
+    for (int set = 0; set < MAX_SETS && used < sizeof returned - 128; set++)
+        if (fake->sets[set] >= 0 && opaques[set][0])
+            used += (size_t)snprintf(returned + used, sizeof returned - used,
+                                     "%s{\"fdset-id\": %d, \"fds\": [{\"fd\": %d, \"opaque\": \"%s\"}]}", used > 1 ? ", " : "",
+                                     set, fake->sets[set], opaques[set]);
+    snprintf(returned + used, sizeof returned - used, "]");
     return NULL;
 }
 
@@ -188,7 +204,7 @@ const char *act_on_blocks(struct fake *fake, struct channel *channel, const char
     } commands[] = {
         { "block_resize", block_resize }, { "add-fd", add_fd },         { "remove-fd", remove_fd },
         { "blockdev-add", blockdev_add }, { "blockdev-del", blockdev_del }, { "device_add", device_add },
-        { "device_del", device_del },
+        { "device_del", device_del },     { "query-fdsets", query_fdsets },
     };
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (!strcmp(commands[i].command, command)) {

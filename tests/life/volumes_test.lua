@@ -56,7 +56,9 @@ test("volumes ls and inspect: who has them, what they take, and what is wrong wi
   equal({ found["shop/data"].state, found["shop/data"].users[1].instance, found["shop/data"].users[1].running },
     { "ok", "db-0", true })
   equal({ found["shop/logs"].users[1].targets[1], found["shop/logs"].users[1].read_only }, { "/var/log/db", true })
-  has(stack:expect({ "volumes", "inspect", "data" }).stdout, "/var/lib/db")
+  local shown = stack:expect({ "volumes", "inspect", "data" }).stdout
+  has(shown, "/var/lib/db")
+  has(shown, "/dev/disk/by-id/virtio-vol-data")
   equal(stack:expect({ "volumes", "ls", "-q" }).stdout, "data\nlogs\n")
   files.write(disk(stack, "odd"), "no disk")
   found = rows(stack, "--all")
@@ -125,7 +127,8 @@ test("volumes clone: a volume of its own, whole, and nothing is overwritten", fu
   fill(disk(stack, "data"))
   has(stack:expect({ "volumes", "clone", "data", "data-2" }).stderr, "data-2: a copy of data, 64 MiB")
   same(disk(stack, "data"), disk(stack, "data-2"))
-  equal(record(stack).volumes["data-2"], { fs = "ext4", made = true, size_bytes = 64 << 20 })
+  equal(record(stack).volumes["data-2"], { fs = "ext4", is_copied = true, made = true,
+    size_bytes = 64 << 20 })
   refused(stack, { "volumes", "clone", "data", "logs" }, 3, { "exists; it is not overwritten" })
   refused(stack, { "volumes", "clone", "data", "a/../b" }, 1, { 'no project "a"' })
   refused(stack, { "volumes", "clone", "data", "shop/../b" }, 64, { "no name for a volume" })
@@ -149,6 +152,7 @@ test("volumes export and import: there and back, raw and compressed; a file that
   same(disk(stack, "logs"), out)
   refused(stack, { "volumes", "export", "data", "x.raw", "--compress" }, 64, { "cannot be compressed" })
   refused(stack, { "volumes", "export", "data", "state" }, 3, { "is a directory" })
+  refused(stack, { "volumes", "export", "data", "state/volumes/shop/x.qcow2" }, 3, { "in the state directory" })
   stack:expect { "volumes", "export", "data", "data.qcow2" }
   has(stack:expect({ "volumes", "import", "data.qcow2", "again", "--size", "+64M" }).stderr, "again: 128 MiB, volume of shop")
   equal(qcow2.info(disk(stack, "again")).virtual_bytes, 128 << 20)
@@ -242,4 +246,24 @@ volumes: {data: {size: 64M}}
   stack:expect { "stop", "--timeout", "1s" }
   same(disk(stack, "data"), stack.directory .. "/out.qcow2")
   equal(run_tool({ "qemu-img", "check", "-q", stack.directory .. "/out.qcow2" }).status, 0)
+end)
+
+test("a volume that another project's machine has is shown with it, and stays as long as that", function()
+  local stack <close> = stack_of()
+  stack:expect { "up", "--no-start" }
+  files.write(stack.directory .. "/other/holos.yaml", [[
+name: lab
+services: {reader: {image: ../image.qcow2, image_os: plain, stop_grace_period: 2s, volumes: ["all:/mnt:ro"]}}
+volumes: {all: {external: true, name: shop_data}}
+]])
+  stack:expect { "-f", "other/holos.yaml", "up" }
+  local user = rows(stack)["shop/data"].users[1]
+  equal({ user.project, user.instance, user.running }, { "lab", "reader-0", true })
+  has(stack:expect({ "volumes", "ls" }).stdout, "lab/reader-0")
+  stack:expect { "down" }
+  refused(stack, { "volumes", "rm", "data" }, 3, { "reader-0 of project lab has it and runs", "holos stop -p lab reader" })
+  has(stack:expect({ "volumes", "export", "data", "out.qcow2" }).stderr, "reader-0 ran on")
+  same(disk(stack, "data"), stack.directory .. "/out.qcow2")
+  stack:expect { "down", "-p", "lab" }
+  stack:expect { "volumes", "rm", "data" }
 end)

@@ -12,8 +12,8 @@ M.CONNECT_MS = 10000
 M.CLOSE_MS = 60000
 --- How long a cancelled copy is cleared up after.
 local CLEAR_MS = 15000
--- The copy's own names in that QEMU; the number is above those of run/launch.
-local JOB, NODE, FILE, SET = "holos-copy", "holos-copy", "holos-copy-file", 250
+-- The copy's own names in that QEMU.
+local JOB, NODE, FILE, OPAQUE = "holos-copy", "holos-copy", "holos-copy-file", "holos-copy"
 local LOG_BYTES = 65536
 
 ---@class holos.LiveWork
@@ -37,6 +37,15 @@ local function attempt(session, command, arguments)
   return ok
 end
 
+-- Those that copies have given to QEMU, which would hold the room of files that are gone.
+local function remove_descriptors(session)
+  for _, set in ipairs(session:execute("query-fdsets")) do
+    for _, fd in ipairs(set.fds) do
+      if fd.opaque == OPAQUE then attempt(session, "remove-fd", { ["fdset-id"] = set["fdset-id"] }) end
+    end
+  end
+end
+
 -- What a copy has left in QEMU, this one or one whose command was killed. QEMU needs a moment to end a job.
 local function clear(world, work)
   with_session(world, work, function(session)
@@ -50,7 +59,7 @@ local function clear(world, work)
       end
     end)
     for _, node in ipairs { NODE, FILE } do attempt(session, "blockdev-del", { ["node-name"] = node }) end
-    attempt(session, "remove-fd", { ["fdset-id"] = SET })
+    remove_descriptors(session)
   end)
 end
 
@@ -70,8 +79,8 @@ end
 local function begin(world, work)
   local target <close> = err.check(nil, world.fs.open(work.target.path, { read = true, write = true, nofollow = true }))
   with_session(world, work, function(session)
-    session:execute("add-fd", { ["fdset-id"] = SET }, { fd = target })
-    session:execute("blockdev-add", { driver = "file", ["node-name"] = FILE, filename = "/dev/fdset/" .. SET,
+    local set = session:execute("add-fd", { opaque = OPAQUE }, { fd = target })["fdset-id"]
+    session:execute("blockdev-add", { driver = "file", ["node-name"] = FILE, filename = "/dev/fdset/" .. set,
       ["auto-read-only"] = false, discard = "unmap" })
     session:execute("blockdev-add", { driver = work.target.format, ["node-name"] = NODE, file = FILE, discard = "unmap" })
     session:execute("blockdev-backup", { ["job-id"] = JOB, device = work.node, target = NODE, sync = "top",
@@ -118,7 +127,7 @@ local function copy(world, work, what, tell)
     for _, node in ipairs { NODE, FILE } do
       session:execute("blockdev-del", { ["node-name"] = node }, { timeout_ms = M.CLOSE_MS })
     end
-    session:execute("remove-fd", { ["fdset-id"] = SET })
+    remove_descriptors(session)
   end)
 end
 

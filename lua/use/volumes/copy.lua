@@ -67,17 +67,22 @@ end
 
 -- -- export -----------------------------------------------------------------------------------------------------------
 
+local function refuse(message, hint)
+  err.raise { message = message, code = "EEXIST", exit = 3, hint = hint }
+end
+
 --- Where a volume is exported to, and as what: by the option, else the name, else qcow2.
-function M.target(world, options, file)
+function M.target(world, state, options, file)
   local full = path.absolute(file, world.host.working_directory())
   local stat = world.fs.lstat(full)
   if stat and stat.type ~= "file" then
-    err.raise { message = ("%s is a %s, not a file"):format(file, stat.type), code = "EEXIST", exit = 3,
-      hint = "name the file that is to be written" }
+    refuse(("%s is a %s, not a file"):format(file, stat.type), "name the file that is to be written")
   end
   if stat and not options.force then
-    err.raise { message = file .. " exists; nothing was written", code = "EEXIST", exit = 3,
-      hint = "name another file, or --force to replace it once the new one is whole" }
+    refuse(file .. " exists; nothing was written", "name another file, or --force to replace it once the new one is whole")
+  end
+  if path.is_beneath(full, state.root) then
+    refuse(file .. " is in the state directory", "export it to another place, or holos volumes clone")
   end
   return { path = full, directory = path.parent(full), format = options.disk_format or check.format_of_name(full) or "qcow2" }
 end
@@ -90,7 +95,7 @@ end
 ---@return {path: string, format: string, size_bytes: integer, file_bytes: integer, live: table?}
 function M.export(context, name, file, talk, tell)
   local world, options = context.world, context.options
-  local target = M.target(world, options, file)
+  local target = M.target(world, context.state, options, file)
   if options.compress and target.format == "raw" then refuse_compressed_raw() end
   local _held <close> = change.begin(context, talk)
   recorded.reload(context, talk)

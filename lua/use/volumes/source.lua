@@ -7,6 +7,7 @@ local probe = require "holos.run.probe"
 local runtime = require "holos.run.runtime"
 local volume_change = require "holos.use.volumes.change"
 local volumes = require "holos.use.volumes"
+local volumes_ = require "holos.plan.volumes"
 
 local M = {}
 
@@ -38,7 +39,8 @@ local function live_of(context, row)
   local state = context.state
   local now = runtime.load(context.world, state, chosen.project, chosen.instance)
   local spec = runtime.applied(state, chosen.project, chosen.instance, now)
-  local node = spec and disks.node_of(spec, row.name)
+  local serial = spec and volumes_.serial(spec, row)
+  local node = serial and disks.node_of(spec, serial)
   if not node then volume_change.refuse_running(context, row, "be copied") end
   return { project = chosen.project, name = chosen.instance, node = node,
     directory = state:instance(chosen.project, chosen.instance) }
