@@ -22,7 +22,7 @@ local M = {
   },
   options = { shared.FORMAT,
     { "--image-format", value = "FORMAT", kind = "choice", choices = { "qcow2", "raw" },
-      help = "import: what the file is (default: by its name, or its first bytes)" },
+      help = "what the file is, or is to be (default: by its name; import: or by its first bytes)" },
     { "--user", value = "NAME", help = "import: the user that the image's own cloud-init makes" },
     { "--os", value = "KIND", kind = "choice", choices = { "systemd", "openrc", "plain" }, help = "import: what runs in it" },
     { "--family", value = "NAME", help = "import: whose packages it has: debian, alpine, fedora, …" },
@@ -100,8 +100,11 @@ end
 
 function actions.export(world, state, options, name, file)
   require_word(name and file, "export", "NAME FILE")
-  local image = store.export(world, state, name, file, options)
-  out.talk(("%s: %s of %s, %s"):format(file, units.format_bytes(image.size_bytes), image.format, image.digest))
+  local transfer = transfers.new(world)
+  local image, format = store.export(world, state, name, file, { force = options.force, format = options.image_format,
+    on_progress = function(at) transfer.progress(name, at) end })
+  transfer:erase()
+  out.talk(("%s: %s of %s, as %s"):format(file, units.format_bytes(image.virtual_bytes), name, format))
 end
 
 function actions.build(world, state, options, name) image_build.run(world, state, options, name) end

@@ -1,6 +1,8 @@
 --- images, verify, rmi, prune: what the image store holds, and what goes. Effects through run/images; prints nothing.
 local err = require "holos.core.err"
 local hash = require "holos.run.images.hash"
+local lazy = require "holos.core.lazy"
+local image_export = lazy "holos.use.image_export"
 local intake = require "holos.run.images.intake"
 local directory_ = require "holos.run.directory"
 local manifest = require "holos.image.manifest"
@@ -96,18 +98,13 @@ function M.import(world, state, file, name, options)
   return store.of_digest(world, state, image.digest), manifest.shown(kept, tag)
 end
 
---- Copies an image out of the store.
----@param options {force: boolean?}  whether a file that is there is replaced
+--- Writes an image of the store to a file.
+---@param options {format: string?, force: boolean?, on_progress: function?}  as of use/image_export
 ---@return holos.Image
+---@return string format  of the file
 function M.export(world, state, name, file, options)
-  local full = path.absolute(file, world.host.working_directory())
   local image = find(world, state, name)
-  if world.fs.lstat(full) and not options.force then
-    err.raise { message = full .. " is there; it is not overwritten", code = "EEXIST", exit = 3, hint = "--force replaces it" }
-  end
-  if path.is_beneath(full, state.root) then usage(full .. " is in the state directory", "export to another place") end
-  err.check("exporting", world.fs.copy(image.path, full, { mode = tonumber("644", 8) }))
-  return image
+  return image, image_export.run(world, state, image, file, options)
 end
 
 --- Hashes images, and remembers those that are right.
@@ -130,8 +127,8 @@ function M.verify(world, state, names, talk)
 end
 
 --- Takes names away, and images that have no other name and no user.
----@param on_removed fun(text: string)
-function M.remove(world, state, words, on_removed)
+---@param talk {on_removed: fun(text: string), on_wait: fun(owner: string)?}
+function M.remove(world, state, words, talk)
   local found = {}
   for i, word in ipairs(words) do found[i] = table.pack(find(world, state, word)) end -- all of them, or none
   for _, pair in ipairs(found) do
@@ -139,11 +136,11 @@ function M.remove(world, state, words, on_removed)
     local name, tag = M.tag_of(world, image, named)
     if name and #image.tags > 1 then
       store.untag(world, state, name, tag)
-      on_removed(("%s; %s stays as %s"):format(manifest.shown(name, tag), manifest.short(image.digest),
+      talk.on_removed(("%s; %s stays as %s"):format(manifest.shown(name, tag), manifest.short(image.digest),
         table.concat(image.tags, " ", 1, #image.tags)))
     else
-      store.remove(world, state, image.digest)
-      on_removed(("%s (%s)"):format(image.tags[1] or named.url or image.digest, manifest.short(image.digest)))
+      store.remove(world, state, image.digest, { on_wait = talk.on_wait })
+      talk.on_removed(("%s (%s)"):format(image.tags[1] or named.url or image.digest, manifest.short(image.digest)))
     end
   end
 end

@@ -255,6 +255,25 @@ test("B13: what is called .img is read as what it is, and as raw only when someb
   says(stack:expect({ "up" }, 2), "if it is a raw disk, say image_format: raw")
 end)
 
+test("an image is exported as it is, or in the format that is asked for or named", function()
+  disk_images.need_tools()
+  if not tool.find "qemu-system-x86_64" then skip "no qemu-system-x86_64 here" end
+  local stack <close> = new_stack()
+  disk_images.io(stack.directory .. "/second.qcow2", "qcow2", "write -P 7 64k 128k")
+  move_tag(stack)
+  local at, base = stack.directory .. "/", images(stack)[1].path
+  stack.qemu = nil -- the stand-in copies nothing
+  stack:expect { "images", "export", "debian", "same.qcow2" }
+  equal(files.read(at .. "same.qcow2"), files.read(base))
+  stack:expect { "images", "export", "debian:12", "disk.raw" }
+  equal({ fs.stat(at .. "disk.raw").size_bytes, fs.stat(at .. "disk.raw").mode }, { 2 << 20, tonumber("644", 8) })
+  disk_images.img("compare", "-f", "raw", "-F", "qcow2", at .. "disk.raw", base)
+  says(stack:expect({ "images", "export", "debian", "disk.raw" }, 3), "is there; it is not overwritten")
+  stack:expect { "images", "export", "debian", "disk.raw", "--force", "--image-format", "qcow2" }
+  equal(files.read(at .. "disk.raw"), files.read(base))
+  says(stack:expect({ "images", "export", "debian", "state/x.qcow2" }, 64), "is in the state directory")
+end)
+
 test("what is wrong with the store is told by state check", function()
   local stack <close> = new_stack()
   says(stack:expect { "state", "check" }, "all is well")

@@ -6,10 +6,12 @@ local fs = require "sys.fs"
 local hash = require "sys.hash"
 local intake = require "holos.run.images.intake"
 local json = require "sys.json"
+local lock = require "holos.run.lock"
 local qcow2 = require "sys.qcow2"
 local state_ = require "holos.run.state"
 local store = require "holos.run.images.store"
 local task = require "holos.core.task"
+local use = require "holos.use.images"
 
 local host = require "sys.host"
 local DEBIAN = { kind = "name", name = "debian", tag = "12" }
@@ -308,6 +310,44 @@ test("where a record cannot be read nothing is removed", function()
   assert(fs.mkdir_all(state:record("lab"))) -- a directory: EISDIR
   failure(store.remove, world, state, image.digest)
   ok(fs.stat(image.path))
+end)
+
+test("who removes waits for who writes a record, and sees what that one came to use", function()
+  local world, state = new_store()
+  local image = store.add(world, state, image_file(), {})
+  local held, waits, problem = store.lock(world, state), task.event(), nil
+  task.scope(function(scope)
+    scope:spawn("remove", function()
+      problem = failure(store.remove, world, state, image.digest, { on_wait = function() waits:fire() end })
+    end)
+    waits:wait()
+    files.write(state:record("lab"), ('{"x": "%s"}'):format(image.digest))
+    held:release()
+  end)
+  equal({ problem.code, fs.stat(image.path) ~= nil }, { "EINUSE", true })
+end)
+
+test("up holds the store while it writes a record that names images, and sees what was removed before", function()
+  local world, state = new_store()
+  local image = store.add(world, state, image_file(), {})
+  local context = { world = world, state = state }
+  local function hold(digest, is_new)
+    local intent = { spec = { image = { digest = digest, name = "debian:12" } } }
+    return use.hold(context, { ["web-0"] = intent }, function() return is_new end)
+  end
+  local function is_free()
+    local taken <close> = lock.try(world, state:images_lock())
+    return taken ~= nil
+  end
+  local held = hold(image.digest, true)
+  equal(is_free(), false)
+  held:release()
+  equal(use.hold(context, { ["web-0"] = { spec = { image = { path = "/a" } } } }, function() return true end), nil)
+  store.remove(world, state, image.digest)
+  local problem = failure(hold, image.digest, true)
+  equal({ problem.code, is_free() }, { "ENOIMAGE", true })
+  ok(problem.message:find("was removed by another command", 1, true), problem.message)
+  hold(image.digest, false):release() -- a disk that is there is no reason: its machine tells when it starts
 end)
 
 -- -- many at once -----------------------------------------------------------------------------------------------------

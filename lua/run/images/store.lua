@@ -268,8 +268,9 @@ local function remove_orphans(world, layer)
 end
 
 --- Removes an image and its tags; refuses while anything rests on it.
-function M.remove(world, state, digest)
-  local _held <close> = M.lock(world, state)
+---@param options table?  as of `lock`
+function M.remove(world, state, digest, options)
+  local _held <close> = M.lock(world, state, options)
   local places = places_of(world, state, digest)
   local place = places[#places] -- our own comes last
   if not place then err.raise { message = ("%s is not in the image store"):format(digest), code = "ENOIMAGE" } end
