@@ -205,11 +205,12 @@ local function rename_warnings(project, instances, warnings)
   end
 end
 
-local function app_warnings(project)
+local function app_warnings(project, context)
   local warnings = {}
   for _, name in ipairs(project.order) do
-    table_.extend(warnings, seed.warnings(project.services[name]))
-    warnings[#warnings + 1] = machine.memory_warning(project.services[name])
+    local service = project.services[name]
+    table_.extend(warnings, seed.warnings(service))
+    table_.extend(warnings, machine.image_warnings(service, context.accel[service.vm.accel], context.facts.cpu_flags))
   end
   return warnings
 end
@@ -238,7 +239,7 @@ function M.specs(project, record, facts, renewed)
   local specs = all_specs(context)
   mac_findings(specs, findings)
   if #findings > 0 then return nil, findings end
-  table_.extend(table_.extend(warnings, notices), app_warnings(project))
+  table_.extend(table_.extend(warnings, notices), app_warnings(project, context))
   return { specs = specs, leases = leases, hosts = context.hosts, warnings = warnings }
 end
 

@@ -1,5 +1,7 @@
 --- The machine of an instance: CPU, memory, disk, firmware, kernel, CD-ROMs, clock. Pure.
 local accel = require "holos.plan.accel"
+local lazy = require "holos.core.lazy"
+local quirks_ = lazy "holos.plan.quirks"
 local table_ = require "holos.core.table"
 local units = require "holos.core.units"
 
@@ -22,6 +24,15 @@ function M.memory_warning(service)
   if not least or not given or given >= least then return nil end
   return ("%s: %s is said to want %s of memory, and gets %s"):format(service.name, service.image.shown or service.image.name,
     units.format_bytes(least << 20), units.format_bytes(given << 20))
+end
+
+--- What is to be said of a machine and what its image is known to want.
+---@param cpu_flags table<string, boolean>?  of the host's processor
+---@return string[]
+function M.image_warnings(service, picked, cpu_flags)
+  local list = { M.memory_warning(service) }
+  if service.is_enabled == false or not (service.image and service.image.quirks) then return list end
+  return table_.extend(list, quirks_.warnings(service, picked, cpu_flags))
 end
 
 --- Root disks are at least as large as their base and sparse; whole sectors.

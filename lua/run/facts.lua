@@ -9,6 +9,7 @@ local foreign = lazy "holos.run.foreign"
 local machine = require "holos.plan.machine"
 local memory = require "holos.run.memory"
 local probe = require "holos.run.probe"
+local quirks = lazy "holos.plan.quirks"
 local record = require "holos.run.record"
 local table_ = require "holos.core.table"
 
@@ -79,6 +80,18 @@ function M.foreign_users(state, records, is_running)
   end
 end
 
+local CPUINFO_BYTES = 8 << 20 -- of hosts with very many processors
+
+-- The flags of this host's processor, where an image of the project is known to want some.
+local function cpu_flags(world, project)
+  for _, name in ipairs(project.order) do
+    local image = project.services[name].image
+    if image and image.quirks and quirks.wants_flags(project) then
+      return quirks.flags(world.fs.read("/proc/cpuinfo", { max_bytes = CPUINFO_BYTES }) or "")
+    end
+  end
+end
+
 -- What services are built from, where any is.
 local function builds_of(world, project)
   for _, name in ipairs(project.order) do
@@ -110,7 +123,7 @@ function M.gather(world, state, project, lookup)
   contents.builds = builds
   return { sha256 = world.hash.sha256, uid = world.host.uid(), records = records, qemu = qemu,
     images = base.of_project(world, project), files = M.files(world, project), disks = disks, digests = contents.digests,
-    builds = builds,
+    builds = builds, cpu_flags = cpu_flags(world, project),
     kvm = world.qemu.kvm_status(), routes = world.net.routes() or {}, firmware = M.firmware(world),
     virtiofsd = M.virtiofsd(world), memory = memory.look(world), architecture = world.host.architecture() }, findings, contents
 end
