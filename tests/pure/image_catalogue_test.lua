@@ -193,3 +193,15 @@ test("what cannot be checked is not taken", function()
   data = own { versions = { { tag = "1", urls = { aarch64 = "https://example.org/a.qcow2" } } } }
   ok(catalogue.extend(catalogue.new(), data, "x")[1].message:find("no url for x86_64", 1, true))
 end)
+
+test("the example of docs/images.md is a catalogue, and says what it seems to say", function()
+  local example = source.file("docs/images.md").text:match("\n```lua\n(.-)\n```\n")
+  local known = catalogue.new()
+  equal(catalogue.extend(known, assert(load(example, "=images.lua", "t", {}))(), "images.lua"), {})
+  local entry = catalogue.find(known, "ourlinux", "seven", "aarch64")
+  equal({ entry.tag, entry.url, entry.checksum.url, entry.latest.url, entry.signature.suffix },
+    { "7", "https://images.example.org/7/20260901/ourlinux-7-arm64-20260901.qcow2",
+      "https://images.example.org/7/20260901/SHA256SUMS", "https://images.example.org/7/latest/ourlinux-7-arm64.qcow2", ".gpg" })
+  equal(#catalogue.find(known, "ourlinux", "6", "x86_64").checksum.sha256, 64)
+  equal((catalogue.find(known, "ourlinux", "6", "aarch64")), nil)
+end)
