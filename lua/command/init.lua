@@ -7,7 +7,7 @@ local M = {
   summary = "write a holos.yaml to start from, with its keys explained",
   arguments = {},
   options = {
-    { "--image", value = "PATH", help = "the disk image to start from (default: the only one that is here)" },
+    { "--image", value = "IMAGE", help = "a file or a name to start from (default: the only file that is one, else debian:12)" },
     { "-o", "--output", value = "FILE", help = "where to write, - for standard output (default: holos.yaml)" },
     { "--force", help = "write also where a file is, which is kept under another name" },
   },

@@ -11,9 +11,9 @@ name: $NAME
 
 services:
   web:                          # a kind of machine; its instances are called web-0, web-1, ...
-    # The disk that root disks start from: a local qcow2 or raw image with cloud-init, or one of the image store, such as
-    # debian:12. It is never written to.
-$ADVICE    image: $IMAGE
+    # The disk that root disks start from: an image by its name (`holos images known` lists them), or a qcow2 or raw file
+    # of this host. It is never written to.
+    image: $IMAGE
 $KIND    # replicas: 2               # so many machines of this kind
     vm:
       vcpu: 1
@@ -34,26 +34,16 @@ $KIND    # replicas: 2               # so many machines of this kind
 #   data: {size: 10G}
 ]]
 
-local ADVICE = [[
-    # It is not here so far; this fetches it:
-    #   curl -LO https://cloud.debian.org/images/cloud/bookworm/latest/$FILE
-]]
+--- The image of files that name no other.
+M.IMAGE = "debian:12"
 
 local USER_COLUMNS = 19
 
 -- A directory may be called 2024 or true.
 local function written_name(name) return (yaml.encode(name):gsub("\n$", "")) end
 
--- The machine's name as Debian's image files have it.
-local ARCHITECTURES = { x86_64 = "amd64", aarch64 = "arm64" }
-
 -- Users by what the names of images begin with; any other guest gets one of this name too.
 local USERS = { "alpine", "arch", "debian", "fedora", "rocky", "ubuntu" }
-
---- The name of the image that a file asks for when none is there.
-function M.image_for(architecture)
-  return ("debian-12-generic-%s.qcow2"):format(ARCHITECTURES[architecture] or "amd64")
-end
 
 local function base_of(image) return image:match("[^/]*$"):lower() end
 
@@ -76,19 +66,16 @@ end
 local function kind_lines(options)
   local lines = options.format and ("    image_format: %s\n"):format(options.format) or ""
   if options.is_name then return lines end
-  if base_of(options.image or ""):find("^alpine") then return lines .. "    image_os: openrc\n" end
+  if base_of(options.image):find("^alpine") then return lines .. "    image_os: openrc\n" end
   return lines .. "    # image_os: plain           # for a guest without cloud-init\n"
 end
 
 --- The file's text.
----@param options {name: string, image: string?, format: string?, is_name: boolean?, architecture: string}  `image` as the
----  user would write it; absent: one that has to be fetched first. `format` where the name does not tell it; is_name: of the
----  image store
+---@param options {name: string, image: string, format: string?, is_name: boolean?}  `image` as the user would write it;
+---  `format` where the name does not tell it; is_name: an image by name, no file
 function M.text(options)
-  local file = M.image_for(options.architecture)
-  local values = { NAME = written_name(options.name), IMAGE = written_path(options.image or file, options.is_name),
-    KIND = kind_lines(options), USER = ("%-" .. USER_COLUMNS .. "s"):format(user_for(options.image or file)),
-    ADVICE = options.image and "" or ADVICE:gsub("%$FILE", file) }
+  local values = { NAME = written_name(options.name), IMAGE = written_path(options.image, options.is_name),
+    KIND = kind_lines(options), USER = ("%-" .. USER_COLUMNS .. "s"):format(user_for(options.image)) }
   return (TEXT:gsub("%$(%u+)", values))
 end
 

@@ -39,14 +39,13 @@ end
 --- Where an image is, as the loader will look for it.
 function M.file_of(world, name) return paths.resolve(name, world.host.working_directory(), world.host.environ()) or name end
 
---- The image that the file is to name: what was asked for, else the only one that is here.
----@return {image: string?, format: string?, is_name: boolean?}  `format` where the name does not tell it; is_name: of an
----  image of the store, no file
+--- The image that the file is to name: what was asked for, else the only one that is here, else one that `up` fetches.
+---@return {image: string, format: string?, is_name: boolean?}  `format` where the name does not tell it; is_name: no file
 function M.image(world, asked)
   local here = world.host.working_directory()
   local found = images_in(world, here)
   local name = asked or #found == 1 and found[1] or nil
-  if not name then return {} end
+  if not name then return { image = starter.IMAGE, is_name = true } end
   local file = M.file_of(world, name)
   local is_here = world.fs.stat(file) ~= nil
   if asked then require_usable(name, is_here) end
@@ -101,11 +100,10 @@ end
 function M.text(world, options)
   local chosen, directory, here = M.image(world, options.image), directory_of(world, options), world.host.working_directory()
   local image_path = chosen.image
-  local is_seen_from_here = image_path and not chosen.is_name and not image_path:find("^~/")
+  local is_seen_from_here = not chosen.is_name and not image_path:find("^~/")
   if is_seen_from_here and directory ~= here then image_path = path.absolute(image_path, here) end
   chosen.text = starter.text { name = name_for(options, directory), image = image_path, format = chosen.format,
-    is_name = chosen.is_name, architecture = world.host.architecture() }
-  chosen.image = chosen.image or starter.image_for(world.host.architecture())
+    is_name = chosen.is_name }
   return chosen
 end
 

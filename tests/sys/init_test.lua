@@ -18,20 +18,24 @@ end
 
 local function image(path) ok(qcow2.create(path, { size_bytes = 1 << 20 })) end
 
-test("init: a file that validates once its image is there, and says how to get it", function()
+test("init: a file that validates, with an image by name where none is here", function()
   local directory = place "My Shop"
   local result = holos(directory, "init")
   equal({ result.status, result.stdout }, { 0, "" })
-  local name = result.stderr:match("^wrote holos.yaml %(one service, (debian%-12%-generic%-%w+%.qcow2), %d+ lines%)\n")
-  ok(name and result.stderr:find(name .. " is not here yet", 1, true), result.stderr)
-  ok(files.read(directory .. "/holos.yaml"):find("curl %-LO https://%S+/" .. name:gsub("%p", "%%%0")))
-  local before = holos(directory, "validate")
-  equal(before.status, 2)
-  ok(before.stderr:find("^holos.yaml:11:5: services.web.image: .* does not exist\n"), before.stderr)
-  image(directory .. "/" .. name)
-  local after = holos(directory, "validate")
-  equal({ after.status, after.stderr }, { 0, "" })
-  ok(after.stdout:find("^project myshop\n"), after.stdout)
+  ok(result.stderr:find("^wrote holos.yaml %(one service, debian:12, %d+ lines%)\nnext: holos plan · holos up\n$"), result.stderr)
+  ok(files.read(directory .. "/holos.yaml"):find("\n    image: debian:12\n", 1, true))
+  local checked = holos(directory, "validate")
+  equal({ checked.status, checked.stderr }, { 0, "" })
+  ok(checked.stdout:find("^project myshop\n"), checked.stdout)
+end)
+
+test("init: a file that is asked for and is not there", function()
+  local directory = place "shop"
+  local result = holos(directory, "init", "--image", "none.qcow2")
+  ok(result.status == 0 and result.stderr:find("none.qcow2 is not here yet", 1, true), result.stderr)
+  local checked = holos(directory, "validate")
+  equal(checked.status, 2)
+  ok(checked.stderr:find("^holos.yaml:%d+:5: services.web.image: .* does not exist\n"), checked.stderr)
 end)
 
 -- A line that is commented out as the file's reader would let it in.
