@@ -101,7 +101,7 @@ local function volumes_of(project, services)
   local volumes, users = table_.list {}, uses(project, services, "volume", "volume")
   for key, volume in table_.sorted_pairs(project.volumes) do
     volumes[#volumes + 1] = { key = key, users = users[key] or table_.list {},
-      text = volume.size_bytes and units.format_bytes(volume.size_bytes) or "" }
+      text = volume.device or volume.external and "external" or volume.size_bytes and units.format_bytes(volume.size_bytes) or "" }
   end
   return volumes
 end

@@ -13,7 +13,7 @@ local live = require "holos.plan.seed.live"
 
 local M = {}
 
-local CONNECT_MS, GUEST_MS, GONE_MS = 5000, 120000, 30000
+local CONNECT_MS, REACH_MS, GUEST_MS, GONE_MS = 5000, 20000, 120000, 30000
 
 local function connect(world, at)
   return err.check(at.spec.name, monitor.try_connect(world, at.state:instance(at.spec.project, at.spec.name), CONNECT_MS))
@@ -146,7 +146,7 @@ end
 function M.attach(world, at)
   local moves = attach.moves(at.now.spec, at.spec)
   if not moves or #moves.attach == 0 then return end
-  local reached, reason = inside.as_root(world, at, ":", GUEST_MS)
+  local reached, reason = inside.as_root(world, at, ":", REACH_MS)
   if not reached then
     err.raise { message = ("%s: nothing was attached, as its guest cannot be told: %s"):format(at.spec.name, reason),
       hint = "try again, or let it be restarted: holos stop, then up" }

@@ -35,8 +35,9 @@ local function record_volumes(project, prepared)
     if action.kind == "volume.grow" and action.holder then grown[action.volume] = true end
   end
   for name, volume in pairs(volume_.kept(project)) do
-    local entry = record.volumes[name] or {}
-    entry.size_bytes, entry.made = volume.size_bytes, prepared.observed.volumes[name] ~= nil or entry.made or nil
+    local entry, known = record.volumes[name] or {}, prepared.observed.volumes[name]
+    entry.size_bytes = known and not volume.is_sized and known.size_bytes or volume.size_bytes
+    entry.made = known ~= nil or entry.made or nil
     entry.is_growing = grown[name] or entry.is_growing
     record.volumes[name], entry.desired, entry.is_external = entry, nil, nil
   end

@@ -127,3 +127,25 @@ test("QEMU keeps four slots: the fifth volume is a restart, and so is whatever e
   equal(applied(stack), "a:/a b:/b c:/c d:/d")
   equal(planned(5), "restart")
 end)
+
+test("QEMU itself takes a volume, a file and makes a disk larger as it is asked to", function()
+  local stack <close> = stack_.new { yaml = (yaml(""):gsub("image_os: plain", "image_os: plain, ready: running")) }
+  assert(world.qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
+  assert(world.fs.write_atomic(stack.directory .. "/disk.raw", ("\0"):rep(1 << 20), {}))
+  stack:expect { "up" }
+  local at = at_of(stack)
+  at.spec.mounts = { { kind = "volume", volume = "data", serial = "vol-data", target = "/data", read_only = false },
+    { kind = "volume", volume = "disk", serial = "vol-disk", target = "/disk", read_only = true,
+      disk = { path = stack.directory .. "/disk.raw", kind = "file", format = "raw" } } }
+  with_guest(nil, function() attach.attach(world, at) end)
+  local now = at_of(stack).now
+  equal({ #now.attached, now.attached[2].port }, { 2, 2 })
+  local monitor <close> = assert(require("holos.run.monitor").try_connect(world, stack.state .. "/instances/pair/db-0", 5000))
+  monitor:execute("block_resize", { ["node-name"] = "vol-data", size = 96 << 20 })
+  local seen = {}
+  for _, block in ipairs(monitor:execute("query-block", {})) do
+    local device = (block.qdev or ""):match("/peripheral/(vol%-%w+%-disk)")
+    if device then seen[device] = { block.inserted.ro, block.inserted.image["virtual-size"] >> 20 } end
+  end
+  equal(seen, { ["vol-data-disk"] = { false, 96 }, ["vol-disk-disk"] = { true, 1 } })
+end)
