@@ -45,7 +45,13 @@ end
 local function write_lock(world, project, results)
   pull.require_all(results)
   local images = {}
-  for _, result in ipairs(results) do images[result.wanted.key] = result.image end
+  for _, result in ipairs(results) do
+    images[result.wanted.key] = result.image
+    if pull.is_moving(result.wanted, result.image) then
+      out.talk(("%s: the publisher replaces what is at %s; --pinned locks a build whose address stays"):format(result.wanted.key,
+        result.image.source.url))
+    end
+  end
   out.talk("wrote " .. locked.write(world, project.directory, images))
 end
 

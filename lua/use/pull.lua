@@ -82,6 +82,12 @@ function M.all(world, state, list, options, talk)
   end)
 end
 
+--- Whether an image came from an address where something else will be one day.
+function M.is_moving(wanted, image)
+  local latest = wanted.entry and wanted.entry.latest
+  return latest ~= nil and latest.url == image.source.url and latest.url ~= wanted.entry.url
+end
+
 --- Raises what kept any of them from coming.
 function M.require_all(results)
   local problems = {}
