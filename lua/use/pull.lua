@@ -8,6 +8,7 @@ local resolve = require "holos.use.resolve"
 local store = require "holos.run.images.store"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
+local text_ = require "holos.core.text"
 
 local M = {}
 
@@ -88,6 +89,9 @@ function M.is_moving(wanted, image)
   return latest ~= nil and latest.url == image.source.url and latest.url ~= wanted.entry.url
 end
 
+-- What servers say may be in it, also what names their lists have.
+local function harmless(message) return (text_.escape_terminal(message):gsub("\n", " ")) end
+
 --- Raises what kept any of them from coming.
 function M.require_all(results)
   local problems = {}
@@ -95,11 +99,11 @@ function M.require_all(results)
     if result.problem then problems[#problems + 1] = result end
   end
   if #problems == 0 then return end
-  local first = problems[1]
-  err.raise { code = first.problem.code, hint = first.problem.hint, exit = first.problem.exit,
-    message = #problems == 1 and ("%s: %s"):format(first.wanted.shown, first.problem.message)
-      or ("%d of %d images could not be fetched; the first: %s: %s"):format(#problems, #results, first.wanted.shown,
-        first.problem.message) }
+  local problem, shown = problems[1].problem, problems[1].wanted.shown
+  local said = ("%s: %s"):format(shown, harmless(problem.message))
+  local count = #problems > 1 and ("%d of %d images could not be fetched; the first: "):format(#problems, #results) or ""
+  err.raise { code = problem.code, exit = problem.exit, message = count .. said,
+    hint = problem.hint and text_.escape_terminal(problem.hint) }
 end
 
 --- The names of `words`, of a project's services where a word is one, or of all of them.

@@ -177,6 +177,17 @@ test("what cannot be fetched is told, each by itself, and the others come", func
   end)
 end)
 
+test("what a server says writes nothing to the terminal but text", function()
+  local published = { ["/own/latest/1.qcow2"] = publishers.image(),
+    ["/own/latest/SHA256SUMS"] = ("a"):rep(64) .. " *1.qcow2\27[2J\27]0;title\7.x\n" }
+  tls_server.run({}, tls_server.publish(published), function(server)
+    local result = new_user(server).run { "pull", "own:1" }
+    equal(result.status, 1)
+    ok(result.stderr:find("it has others: 1.qcow2\\x1b[2J\\x1b]0;title\\x07.x", 1, true), result.stderr)
+    ok(not result.stderr:find("[\27\7]"), result.stderr)
+  end)
+end)
+
 test("a file of images that others may write, or that is wrong, is not used", function()
   tls_server.run({}, tls_server.publish {}, function(server)
     local user = new_user(server)
