@@ -15,6 +15,8 @@ local M = {
   },
   options = {
     { "--signed", help = "take it only with a good signature of its publisher; needs gpgv and the publisher's keys" },
+    { "--policy", value = "POLICY", kind = "choice", choices = { "missing", "always" },
+      help = "missing: fetch only what is not here (default: always)" },
     { "--pinned", help = "the build that holos names, instead of the newest one" },
     { "--lock", help = "write the digests of the project's images to holos.lock, which `up` then goes by" },
     { "--ignore-pull-failures", help = "fetch what can be fetched, and succeed" },
@@ -63,6 +65,7 @@ function M.run(world, options)
   local talk = transfers.new(world)
   if options.quiet then talk.progress, talk.done, talk.say = function() end, function() end, function() end end
   local results = pull.all(world, where, list, { newest = not options.pinned, signed = options.signed,
+    only_missing = options.policy == "missing",
     parallel = options.parallel }, talk)
   for _, result in ipairs(results) do
     if result.image then out.result(result.image.digest) end

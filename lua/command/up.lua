@@ -16,6 +16,7 @@ local M = {
   options = planning.options({
     planning.DRY_RUN, planning.DETACH, planning.WAIT, { "--no-start", help = "make what is missing, and start nothing" },
     planning.NO_DEPS, planning.SCALE, planning.ORPHANS, planning.PULL, planning.LOCKED,
+    { "--quiet-pull", help = "say nothing of downloads, unless they fail" },
   }, planning.CONSENT, {
     { "-y", "--yes", help = "ask nothing; what may cost a disk is refused, unless an option says what to do" },
     planning.PARALLEL, shared.WAIT_TIMEOUT, shared.LOCK_TIMEOUT, shared.NO_WAIT,

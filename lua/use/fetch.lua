@@ -7,7 +7,6 @@ local pull = lazy "holos.use.pull"
 local pull_policy = lazy "holos.image.pull_policy"
 local reference = lazy "holos.image.reference"
 local resolve = lazy "holos.use.resolve"
-local store = lazy "holos.run.images.store"
 
 local M = {}
 
@@ -55,9 +54,7 @@ end
 
 -- When the store was told what the name means.
 local function pulled_at(context, wanted)
-  local entry = wanted.entry
-  local image = store.find(context.world, context.state, entry.name and { kind = "name", name = entry.name, tag = entry.tag }
-    or { kind = "url", url = entry.url })
+  local image = pull.here(context.world, context.state, wanted)
   return image and image.source.pulled_at
 end
 

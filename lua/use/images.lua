@@ -92,7 +92,7 @@ end
 function M.ensure(context, words, talk)
   local list = to_fetch(context, select_.services(context.project, words, context.options))
   if #list == 0 then return end
-  fetch.run(context, list, talk.transfers and talk.transfers() or SILENT)
+  fetch.run(context, list, talk.transfers and not context.options.quiet_pull and talk.transfers() or SILENT)
   M.look_again(context)
 end
 

@@ -59,8 +59,16 @@ local function fetch(world, state, wanted, options, talk)
   return image
 end
 
+--- The image that what is wanted means here, nil where there is none.
+function M.here(world, state, wanted)
+  local entry = wanted.entry
+  return store.find(world, state, { kind = entry.name and "name" or "url", name = entry.name, tag = entry.tag, url = entry.url,
+    digest = wanted.digest })
+end
+
 -- One failure does not keep the others from coming.
 local function attempt(world, state, wanted, options, talk)
+  wanted.image = wanted.image or options.only_missing and M.here(world, state, wanted) or nil
   if wanted.image then
     talk.done(wanted.shown, wanted.image, "present")
     return { wanted = wanted, image = wanted.image }
@@ -74,7 +82,7 @@ end
 
 --- Fetches all that is wanted, and gives what came of each in its place. Raises nothing that one of them alone has met.
 ---@param list table[]  of M.wanted
----@param options {newest: boolean?, signed: boolean?, parallel: integer?}
+---@param options {newest: boolean?, signed: boolean?, parallel: integer?, only_missing: boolean?}
 ---@param talk {say: fun(text), progress: fun(name, state), done: fun(name, image, how), failed: fun(name, problem)}
 ---@return {wanted: table, image: holos.Image?, problem: holos.Error?}[]
 function M.all(world, state, list, options, talk)

@@ -87,6 +87,18 @@ test("up fetches what is not here, says so before, and needs no network the next
   equal(#stack:pids(), 1)
 end)
 
+test("--quiet-pull says nothing of a download that goes well", function()
+  with_publisher(function(server, published)
+    local stack <close> = new_stack(server)
+    ok(not stack:expect({ "up", "--quiet-pull" }).stderr:find("image own", 1, true))
+    stack:expect { "down" }
+    stack:expect { "trash", "empty", "--yes" }
+    stack:expect { "rmi", "own:1" }
+    published["/dated/1.qcow2"], published["/latest/1.qcow2"] = nil, nil
+    says(stack:expect({ "up", "--quiet-pull" }, 1), "own:1", "status 404")
+  end)
+end)
+
 test("a newer build is fetched when it is asked for, and the machine keeps its base until that is decided", function()
   with_publisher(function(server, published, digests)
     local stack <close> = new_stack(server)
@@ -172,6 +184,9 @@ test("images of a project: pull without words, and of a service by its name", fu
   with_publisher(function(server, _, digests)
     local stack <close> = new_stack(server)
     equal(stack:expect({ "pull", "-q" }).stdout, digests.newest .. "\n")
+    local before = requests(server)
+    equal(stack:expect({ "pull", "-q", "--policy", "missing", "--pinned" }).stdout, digests.newest .. "\n")
+    equal(requests(server), before)
     equal(stack:expect({ "pull", "-q", "--pinned", "web" }).stdout, digests.dated .. "\n")
     stack:write "name: lab\nservices:\n  web: {image: ./image.qcow2}\n"
     equal(stack:expect({ "pull" }).stdout, "")

@@ -152,6 +152,23 @@ test("the newest build moves the name; what it pointed at before stays", functio
   end)
 end)
 
+test("B30: a pull that fails, for whatever reason, takes nothing away", function()
+  with_server(function(server, published)
+    local state = new_state()
+    local here, entry = publishers.here(server, "debian")
+    publishers.put(published, "debian", entry, publishers.image())
+    local first = fetch(server, state, here)
+    local list, image = "/" .. entry.latest.checksum.url:gsub("^https://", ""), "/" .. entry.latest.url:gsub("^https://", "")
+    for _, case in ipairs { { nil, nil }, { "<html>", "x" }, { ("0"):rep(128) .. "  " .. image:match("[^/]*$"), "x" } } do
+      published[list], published[image] = case[1], case[2]
+      for _, url in ipairs { entry.url, entry.checksum.url } do published["/" .. url:gsub("^https://", "")] = nil end
+      failure(fetch, server, state, here, { newest = true })
+      local now = store.find(world, state, { kind = "name", name = "debian", tag = "12" })
+      equal({ now.digest, files.read(now.path) ~= nil, images_in(state) }, { first.digest, true, 1 })
+    end
+  end)
+end)
+
 test("a publisher that replaces image and list at two moments is asked once more", function()
   with_server(function(server, published)
     local state = new_state()
