@@ -102,7 +102,8 @@ function M.open(world, path, url, hashes, tell)
   local guard <close> = setmetatable({}, { __close = function(self) if not self.done then part:close() end end })
   part.known = known_of(world, M.sidecar(path))
   part:start_hashes()
-  local facts, done = world.fs.stat(path)
+  local facts = world.fs.stat(path)
+  local done
   done, message, code = hash_kept(part, size_to_keep(part, facts and facts.size_bytes or 0, url), tell)
   if not done then return nil, message, code end
   if part.size_bytes == 0 then part.known = {} end
