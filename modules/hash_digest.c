@@ -1,5 +1,5 @@
-/* SHA-256 and SHA-512: by the processor where we know how, else by Mbed TLS, which fails only where hardware does the
- * hashing for it: its configuration here excludes that. */
+/* SHA-256 and SHA-512 by Mbed TLS, which fails only where hardware does the hashing for it: its configuration here excludes
+ * that. */
 #include "hash.h"
 
 #include <errno.h>
@@ -9,10 +9,8 @@
 
 void hash_start(struct hash *hash, bool is_sha512)
 {
-    *hash = (struct hash){ .length = is_sha512 ? 64 : 32, .is_ni = !is_sha512 && hash_has_sha_ni() };
-    if (hash->is_ni) {
-        hash_ni_start(&hash->state.ni);
-    } else if (is_sha512) {
+    *hash = (struct hash){ .length = is_sha512 ? 64 : 32 };
+    if (is_sha512) {
         mbedtls_sha512_init(&hash->state.sha512);
         mbedtls_sha512_starts(&hash->state.sha512, 0);
     } else {
@@ -23,9 +21,7 @@ void hash_start(struct hash *hash, bool is_sha512)
 
 void hash_update(struct hash *hash, const void *data, size_t length)
 {
-    if (hash->is_ni)
-        hash_ni_update(&hash->state.ni, data, length);
-    else if (hash->length == 64)
+    if (hash->length == 64)
         mbedtls_sha512_update(&hash->state.sha512, data, length);
     else
         mbedtls_sha256_update(&hash->state.sha256, data, length);
@@ -35,9 +31,7 @@ void hash_finish(struct hash *hash)
 {
     if (hash->is_finished)
         return;
-    if (hash->is_ni)
-        hash_ni_finish(&hash->state.ni, hash->digest);
-    else if (hash->length == 64)
+    if (hash->length == 64)
         mbedtls_sha512_finish(&hash->state.sha512, hash->digest);
     else
         mbedtls_sha256_finish(&hash->state.sha256, hash->digest);
