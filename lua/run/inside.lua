@@ -5,10 +5,12 @@ local task = require "holos.core.task"
 
 local M = {}
 
--- Runs its first argument as root, whoever we are in the guest.
-local AS_ROOT = [[if [ "$(id -u)" = 0 ]; then exec sh -c "$1"; fi
-if command -v sudo >/dev/null; then exec sudo -n sh -c "$1"; fi
-exec doas -n sh -c "$1"]]
+-- Runs what comes on its standard input as root, whoever we are in the guest. Servers take command lines of a few kilobytes
+-- only (dropbear: 9000 bytes). All of it is read before any of it runs, so that no command reads it as its own input.
+local AS_ROOT = [[holos_all='eval "$(cat)" </dev/null'
+if [ "$(id -u)" = 0 ]; then exec sh -c "$holos_all"; fi
+if command -v sudo >/dev/null; then exec sudo -n sh -c "$holos_all"; fi
+exec doas -n sh -c "$holos_all"]]
 
 local SAID_BYTES = 400
 
@@ -24,7 +26,7 @@ end
 function M.as_root(world, at, script, timeout_ms)
   local fine, result = pcall(task.within, timeout_ms, function()
     local session <close> = remote.connect(world, at.state, at.spec, at.now, { timeout_ms = timeout_ms })
-    return session:exec(remote.command_line(at.spec, { "sh", "-c", AS_ROOT, "sh", script }), { timeout_ms = timeout_ms })
+    return session:exec(remote.command_line(at.spec, { "sh", "-c", AS_ROOT }), { timeout_ms = timeout_ms, stdin = script })
   end)
   if not fine and not err.is_failure(result) then error(result, 0) end
   if fine and result.status == 0 then return true end
