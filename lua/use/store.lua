@@ -4,8 +4,8 @@ local hash = require "holos.run.images.hash"
 local lazy = require "holos.core.lazy"
 local image_export = lazy "holos.use.image_export"
 local intake = require "holos.run.images.intake"
-local directory_ = require "holos.run.directory"
 local manifest = require "holos.image.manifest"
+local parts = require "holos.run.images.parts"
 local path = require "holos.core.path"
 local reference = require "holos.image.reference"
 local resolve = require "holos.use.resolve"
@@ -164,17 +164,6 @@ local function reason_of(image, options)
   if #image.tags > 0 and not options.all then return "it has a name: --all takes it too" end
 end
 
--- Downloads that were cut off, and copies.
-local function left_over(world, state)
-  local files = intake.left_over(world, state)
-  local directory = state:cache(world) .. "/downloads"
-  for _, entry in ipairs(directory_.entries(world, directory)) do
-    local file = directory .. "/" .. entry.name
-    if intake.is_left_over(world, file) then files[#files + 1] = file end
-  end
-  return files
-end
-
 --- What `prune` would remove.
 ---@param options {all: boolean?}
 ---@return holos.Image[] images
@@ -186,13 +175,14 @@ function M.prunable(world, state, options)
     local reason = reason_of(image, options)
     if reason then kept[#kept + 1] = { image = image, reason = reason } else images[#images + 1] = image end
   end
-  return images, left_over(world, state), kept
+  -- Downloads that were cut off, and copies.
+  return images, table_.extend(intake.left_over(world, state), parts.left_over(world, state)), kept
 end
 
 --- Removes what `prunable` gave. Whatever somebody has come to use meanwhile is refused by the store itself.
 function M.prune(world, state, images, files)
   for _, image in ipairs(images) do store.remove(world, state, image.digest) end
-  for _, file in ipairs(files) do world.fs.remove(file) end
+  for _, file in ipairs(files) do parts.remove(world, file) end
 end
 
 return M

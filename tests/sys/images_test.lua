@@ -372,3 +372,26 @@ test("copies that killed commands have left go when they are old", function()
   store.add(world, state, image_file(), {})
   equal(names_below(state:images() .. "/incoming"), { "young" })
 end)
+
+test("a file on the same device that cannot be renamed into the store is copied, and can be written to when that fails", function()
+  local world, state = new_store()
+  local file = image_file()
+  local digest = digest_of(file)
+  local is_full = true
+  world.fs = setmetatable({
+    rename = function(from, to, options)
+      if from == file then return nil, "EXDEV", "EXDEV" end
+      return fs.rename(from, to, options)
+    end,
+    copy = function(from, to, options)
+      if is_full then return nil, "ENOSPC", "ENOSPC" end
+      return fs.copy(from, to, options)
+    end,
+  }, { __index = fs })
+  failure(store.add, world, state, file, { move = true })
+  equal({ fs.stat(file).mode, #store.list(world, state) }, { tonumber("600", 8), 0 })
+  is_full = false
+  local image = store.add(world, state, file, { move = true })
+  equal({ digest_of(image.path), fs.stat(image.path).mode, fs.lstat(file) == nil }, { digest, tonumber("400", 8), true })
+  equal(names_below(state:images() .. "/incoming"), {})
+end)

@@ -244,3 +244,42 @@ test("many pulls of one image in one process are one download", function()
     equal(#fs.list(state:images() .. "/incoming"), 0)
   end)
 end)
+
+-- The first request is answered by half, until somebody else asks too or waits; who asks later gets other bytes.
+local function answer_slowly(body, evil, others)
+  return function(request, connection)
+    others.asked = others.asked + 1
+    if others.asked > 1 then return tls_server.send(request, connection, { body = evil, etag = '"x"' }) end
+    connection:write(("HTTP/1.1 200 OK\r\nContent-Length: %d\r\nETag: \"x\"\r\n\r\n"):format(#body))
+    connection:write(body:sub(1, #body // 2))
+    while others.asked == 1 and not others.waits do task.wait { at_ms = task.now_ms() + 5 } end
+    connection:write(body:sub(#body // 2 + 1))
+  end
+end
+
+-- Both at once, of one address, as two names.
+local function fetch_both(server, states, others)
+  task.map({ "one", "two" }, 2, function(name)
+    local entry = { url = server.url .. "/a.qcow2", name = name, tag = "1", format = "qcow2", checksum = {} }
+    fetch(server, states[name], entry, { say = function() others.waits = true end })
+  end)
+end
+
+test("two names of one address, and two stores with one cache: nobody writes to what another one renames", function()
+  for _, is_shared_store in ipairs { true, false } do
+    with_server(function(server, published)
+      local body, cache, others = publishers.image(), tmpdir(), { asked = 0 }
+      local states = { one = new_state() }
+      states.two = is_shared_store and states.one or new_state()
+      for _, state in pairs(states) do state.cache = function() return cache end end
+      published["/a.qcow2"] = answer_slowly(body, body:sub(1, -5) .. "EVIL", others)
+      fetch_both(server, states, others)
+      for name, state in pairs(states) do
+        local image = store.find(world, state, { kind = "name", name = name, tag = "1" })
+        equal("sha256:" .. hash.sha256(files.read(image.path)), image.digest)
+      end
+      ok(others.waits, "the second one did not wait")
+      equal(files.below(cache, "."), {})
+    end)
+  end
+end)

@@ -131,6 +131,23 @@ function M.take(world, state, file, options)
   return at
 end
 
+local function rename(world, at, file)
+  err.check("image store", world.fs.chmod(at.path, IMAGE_MODE))
+  local done, message, code = world.fs.rename(at.path, file, { sync = true })
+  if not done then world.fs.chmod(at.path, FILE_MODE) end -- somebody goes on with it
+  return done, message, code
+end
+
+-- One device that is mounted twice is two to rename: then it is a copy that gets the name.
+local function rename_in(world, state, at, file)
+  local done, message, code = rename(world, at, file)
+  if not done and code == "EXDEV" and not at.is_copy then
+    local copy <close> = new_copy(world, state, at.path)
+    done, message, code = rename(world, copy, file)
+  end
+  err.check("image store", done, message, code)
+end
+
 --- Gives what was taken in its name, under the store's lock. An image that is there already stays, unless it is damaged:
 --- then what rests on it has what it was made from again.
 ---@param at table        of `take`
@@ -145,8 +162,7 @@ function M.name(world, state, at, meta)
   err.check("image store", world.fs.write_atomic(layers.meta_file(own, at.digest), world.json.encode(meta, { indent = 1 }),
     { mode = FILE_MODE, sync = true }))
   if is_sound then return file end
-  err.check("image store", world.fs.chmod(at.path, IMAGE_MODE))
-  err.check("image store", world.fs.rename(at.path, file, { sync = true }))
+  rename_in(world, state, at, file)
   hash.stamp(world, state, file, at.digest)
   return file
 end

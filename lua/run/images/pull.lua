@@ -6,6 +6,7 @@ local err = require "holos.core.err"
 local expected_ = require "holos.run.images.expected"
 local http = require "holos.run.http"
 local lock = require "holos.run.lock"
+local parts = require "holos.run.images.parts"
 local reference = require "holos.image.reference"
 local store = require "holos.run.images.store"
 
@@ -93,12 +94,6 @@ local function name_it(world, state, entry, image, source)
   return stored(world, state, entry)
 end
 
-local function part_of(world, state, url)
-  local directory = state:cache(world) .. "/downloads"
-  err.check("cache", world.fs.mkdir_all(directory, DIRECTORY_MODE))
-  return ("%s/%s.part"):format(directory, key_of(world, url))
-end
-
 local function download(world, part, source, o)
   local got, message, code, status = http.download(world, { url = source.url, file = part, ca_file = o.ca_file,
     allow_http = reference.is_loopback(reference.host(source.url)) }, o.progress)
@@ -130,8 +125,7 @@ local function checking(o)
   end
 end
 
-local function fetch(world, state, entry, source, expected, o)
-  local part = part_of(world, state, source.url)
+local function fetch(world, state, entry, source, expected, part, o)
   local got = download(world, part, source, o)
   expected = require_expected(world, state, part, source, expected, got, o)
   local is_signed = expected_.judge_image(world, state, source, part, o) or expected.is_signed
@@ -143,14 +137,29 @@ local function fetch(world, state, entry, source, expected, o)
   return name_it(world, state, entry, image, from)
 end
 
+local function lock_options(shown_, o, on_wait)
+  return { name = "the pull of " .. shown_, timeout_ms = o.lock_timeout_ms or LOCK_TIMEOUT_MS, on_wait = function(owner)
+    if on_wait then on_wait() end
+    if o.say then o.say(("%s: %s fetches it"):format(shown_, owner)) end
+  end }
+end
+
+-- The name, at an image that needs no download.
+local function name_present(world, state, entry, source, expected, image)
+  local from = source_of(world, entry, source, { sha512 = image.source.sha512,
+    is_signed = expected.is_signed or image.source.is_signed })
+  return name_it(world, state, entry, image, from), "present"
+end
+
 local function from_source(world, state, entry, source, o)
   local wanted = with_digest(source, o.digest)
   local expected = expected_.of(world, state, wanted, o)
   local image = present(world, state, expected)
-  if not image then return fetch(world, state, entry, wanted, expected, o), "pulled" end
-  local from = source_of(world, entry, source, { sha512 = image.source.sha512,
-    is_signed = expected.is_signed or image.source.is_signed })
-  return name_it(world, state, entry, image, from), "present"
+  if image then return name_present(world, state, entry, wanted, expected, image) end
+  local part <close> = parts.hold(world, state, wanted.url, lock_options(shown(entry), o))
+  image = part.has_waited and present(world, state, expected) -- brought under another name
+  if image then return name_present(world, state, entry, wanted, expected, image) end
+  return fetch(world, state, entry, wanted, expected, part.file, o), "pulled"
 end
 
 -- What another process brought while we waited for it.
@@ -183,12 +192,8 @@ function M.pull(world, state, entry, o)
   local before, has_waited = stored(world, state, entry), false
   if before and before.source.is_signed then o.is_signed = true end -- what was signed once is not taken without
   err.check("state directory", world.fs.mkdir_all(state:locks(), DIRECTORY_MODE))
-  local _held <close> = lock.take(world, ("%s/+pull-%s.lock"):format(state:locks(), key_of(world, shown(entry))), {
-    name = "the pull of " .. shown(entry), timeout_ms = o.lock_timeout_ms or LOCK_TIMEOUT_MS,
-    on_wait = function(owner)
-      has_waited = true
-      if o.say then o.say(("%s: %s fetches it"):format(shown(entry), owner)) end
-    end })
+  local _held <close> = lock.take(world, ("%s/+pull-%s.lock"):format(state:locks(), key_of(world, shown(entry))),
+    lock_options(shown(entry), o, function() has_waited = true end))
   local theirs = has_waited and brought(world, state, entry, before, o)
   if theirs then return theirs, "present" end
   return try_sources(world, state, entry, o)
