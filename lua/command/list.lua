@@ -6,7 +6,7 @@ M.TAGLINE = "docker compose for KVM virtual machines"
 --- Groups of command names; `holos.command.<name>` is the module.
 M.GROUPS = {
   { title = "a project's life", names = {
-    "init", "edit", "validate", "config", "plan", "up", "scale", "start", "stop", "restart", "rm", "down" } },
+    "init", "edit", "validate", "config", "build", "plan", "up", "scale", "start", "stop", "restart", "rm", "down" } },
   { title = "looking and going in", names = { "ps", "ls", "graph", "args", "networks", "logs", "events", "exec", "console" } },
   { title = "images", names = { "images", "pull", "verify", "rmi", "prune" } },
   { title = "keeping order", names = { "volumes", "trash", "state", "upgrade-hardware", "supervise", "doctor" } },

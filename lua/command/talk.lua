@@ -140,12 +140,23 @@ function Talk:on_start(action)
   if self.live then self:draw() end
 end
 
+-- The step that a guest is at, and how long the one before took.
+local function step_text(row, told)
+  if row.step ~= told.step then
+    local took = row.step and told.step == row.step + 1
+      and ("  (step %d: %s)"):format(row.step, seconds(task.now_ms() - row.step_ms))
+    row.step, row.step_ms = told.step, task.now_ms()
+    row.step_text = ("step %d/%d %s%s"):format(told.step or 0, told.steps or 0, one_line(told.title or ""), took or "")
+  end
+  return row.step_text
+end
+
 --- What a guest reports while it is waited for.
 function Talk:on_change(instance, told)
   local row = self:row { instance = instance }
   local said = told.state
   if told.state == "provisioning" then
-    said = ("step %d/%d %s"):format(told.step or 0, told.steps or 0, one_line(told.title or ""))
+    said = step_text(row, told)
   elseif told.state == "checking" or told.state == "post_start" or told.state == "pre_stop" then
     said = told.state .. ": " .. one_line(told.text or "")
   end

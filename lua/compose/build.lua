@@ -29,6 +29,7 @@ local TOLD = { NoMeaning = true, UnusedBuildArg = true }
 ---@field args table<string, string>
 ---@field target string?
 ---@field recipe holos.dockerfile.Recipe?
+---@field ast holos.dockerfile.Ast?
 
 local function is_map(value) return type(value) == "table" and schema.kind_of(value) == "map" end
 
@@ -39,6 +40,14 @@ local function absolute(state, name, base)
   return path.absolute(name, base)
 end
 
+-- A copy in which json.null is itself.
+local function copy_of(value)
+  if type(value) ~= "table" or value == json.null then return value end
+  local result = {}
+  for key, item in pairs(value) do result[key] = copy_of(item) end
+  return setmetatable(result, getmetatable(value))
+end
+
 -- What a service says of its build, in final form; nil where that is wrong, which the check of the tree will tell.
 local function said_of(service)
   if service.build == nil then
@@ -47,7 +56,7 @@ local function said_of(service)
   end
   if service.build == json.null then return nil end
   local at = check.new()
-  local said = check.value(rule, tables.copy(service.build), at)
+  local said = check.value(rule, copy_of(service.build), at)
   return #at.findings == 0 and said or nil
 end
 
@@ -128,15 +137,15 @@ end
 -- Reads the recipe of a build; all that is wrong goes to the findings.
 local function read_recipe(state, name, wanted, has_image)
   local index = index_of(state, wanted)
-  local recipe, findings = evaluate.read(wanted.text, { args = wanted.args, target = wanted.target,
+  local recipe, read = evaluate.read(wanted.text, { args = wanted.args, target = wanted.target,
     architecture = architecture(state), image = not has_image and check_image or nil })
   if not recipe then
-    for _, finding in ipairs(findings) do
+    for _, finding in ipairs(read) do
       report(state, name, finding.message, finding.hint, document.pack(index, finding.line, 1))
     end
     return nil
   end
-  wanted.recipe = recipe
+  wanted.recipe, wanted.ast = recipe, read
   refuse_secrets(state, name, wanted, index)
   for _, warning in ipairs(recipe.warnings) do
     if TOLD[warning.rule] then
@@ -257,7 +266,8 @@ end
 function M.finish(state)
   for name, wanted in pairs(state.builds) do
     local service = state.project.services[name]
-    service.build = { context = wanted.context, dockerfile = wanted.dockerfile, shown = wanted.shown, recipe = wanted.recipe }
+    service.build = { context = wanted.context, dockerfile = wanted.dockerfile, shown = wanted.shown, recipe = wanted.recipe,
+      ast = wanted.ast }
     service.environment = below(wanted.recipe.env, service.environment)
     service.labels = tables.merge(wanted.recipe.labels, service.labels)
   end

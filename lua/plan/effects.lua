@@ -78,6 +78,9 @@ local function add_reads(list, project, facts)
   for _, name in ipairs(project.order) do
     local service = project.services[name]
     add_image(list, project, service)
+    if service.build then
+      list:add("reads", service.build.context, "what the Dockerfile copies, for", where_of(project, service, "build"), name)
+    end
     for _, file in ipairs(machine.host_files(service)) do
       list:add("reads", file.path, file.what .. " of", where_of(project, service, "%s", key_of(service, file)), name)
     end

@@ -1,5 +1,7 @@
 --- A copy of what the state directory holds besides disks: records, SSH keys, configs and secrets. It has the layout of
---- the state directory, so that putting it back is a copy, too. Effects: reads state files; writes a directory or an archive.
+--- the state directory, so that putting it back is a copy, too. What Dockerfiles copy is left out: `up` reads that again.
+--- Effects: reads state files; writes a directory or an archive.
+local contents = require "holos.run.contents"
 local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
 local tar = require "holos.core.tar"
@@ -15,7 +17,8 @@ end
 
 local function take_files(world, from, name, files)
   for _, entry in ipairs(directory_.entries(world, from)) do
-    if entry.type == "file" and entry.name:sub(1, 1) ~= "." then -- hidden ones are still being written
+    local is_context = entry.name:sub(-#contents.CONTEXT) == contents.CONTEXT
+    if entry.type == "file" and entry.name:sub(1, 1) ~= "." and not is_context then -- hidden ones are still being written
       files[#files + 1] = { name = name .. "/" .. entry.name, text = read(world, from .. "/" .. entry.name) }
     end
   end

@@ -1,6 +1,7 @@
 --- What services are built from: the steps of their Dockerfiles, and the files that these take along. Effects: reads contexts;
 --- writes their images where copies of configs lie, named by digest.
 local build_ = require "holos.plan.build"
+local contents = require "holos.run.contents"
 local err = require "holos.core.err"
 local lazy = require "holos.core.lazy"
 local pack = lazy "holos.run.context.pack"
@@ -101,7 +102,7 @@ end
 function M.keep(world, state, project, builds)
   for _, name in ipairs(table_.keys(builds or {})) do
     local build = builds[name]
-    local file = build.context and ("%s/%s"):format(state:contents(project), build.context)
+    local file = build.context and ("%s/%s%s"):format(state:contents(project), build.context, contents.CONTEXT)
     if file and not world.fs.lstat(file) then
       err.check("context", world.fs.mkdir_all(state:contents(project), DIRECTORY_MODE))
       pack.write(world, build, file)

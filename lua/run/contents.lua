@@ -8,6 +8,8 @@ local err = require "holos.core.err"
 local M = {}
 
 M.MAX_BYTES = 8 << 20
+--- How the names of what Dockerfiles copy end.
+M.CONTEXT = ".iso"
 local KEY_BYTES = 32
 local KEY_NAME = "key"
 local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
@@ -106,7 +108,7 @@ function M.paths(world, state, spec)
     end
   end
   local context = spec.build and spec.build.context
-  if context and not world.fs.stat(file_of(state, spec.project, context)) then
+  if context and not world.fs.stat(file_of(state, spec.project, context .. M.CONTEXT)) then
     err.raise { message = ("%s: what its Dockerfile copies is gone"):format(spec.name), code = "ENOENT",
       hint = "run `holos up` with the file: it reads the context again" }
   end
@@ -114,7 +116,7 @@ function M.paths(world, state, spec)
 end
 
 local function names_of(spec, names)
-  if spec.build and spec.build.context then names[spec.build.context] = true end
+  if spec.build and spec.build.context then names[spec.build.context .. M.CONTEXT] = true end
   for _, kind in ipairs { "configs", "secrets" } do
     for _, grant in ipairs(spec[kind] or {}) do names[grant.digest] = true end
   end
@@ -133,6 +135,12 @@ function M.sweep(world, state, record)
   end
 end
 
+-- A context may be large, and nobody ever writes to it: a second name does.
+local function copy(world, from, to)
+  if from:sub(-#M.CONTEXT) == M.CONTEXT and world.fs.link(from, to) then return true end
+  return world.fs.copy(from, to, { mode = FILE_MODE })
+end
+
 --- Copies what a spec needs into a batch of the trash, so that its instance can be started when it comes back.
 function M.copy_to_trash(world, state, spec, batch)
   local names = {}
@@ -142,9 +150,7 @@ function M.copy_to_trash(world, state, spec, batch)
   err.check("trash", world.fs.mkdir_all(batch .. "/secrets", DIRECTORY_MODE))
   for name in pairs(names) do
     local from = file_of(state, spec.project, name)
-    if world.fs.lstat(from) then
-      err.check("trash", world.fs.copy(from, ("%s/secrets/%s"):format(batch, name), { mode = FILE_MODE }))
-    end
+    if world.fs.lstat(from) then err.check("trash", copy(world, from, ("%s/secrets/%s"):format(batch, name))) end
   end
 end
 
@@ -155,9 +161,7 @@ function M.restore(world, state, project, batch)
   err.check("secrets", world.fs.mkdir_all(state:contents(project), DIRECTORY_MODE))
   for _, entry in ipairs(entries) do
     local file = file_of(state, project, entry.name)
-    if not world.fs.lstat(file) then
-      err.check("secrets", world.fs.copy(("%s/secrets/%s"):format(batch, entry.name), file, { mode = FILE_MODE }))
-    end
+    if not world.fs.lstat(file) then err.check("secrets", copy(world, ("%s/secrets/%s"):format(batch, entry.name), file)) end
   end
 end
 

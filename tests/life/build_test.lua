@@ -93,13 +93,15 @@ test("the context is a disk of the machine, kept once, and goes when nobody name
   local stack <close> = stack_with(nil, YAML .. "    replicas: 2\n")
   stack:expect { "up" }
   local kept = contexts(stack)
-  equal({ #kept, kept[1].name }, { 1, spec_of(stack).build.context })
+  equal({ #kept, kept[1].name }, { 1, spec_of(stack).build.context .. ".iso" })
   local iso = stack.state .. "/projects/shop/secrets/" .. kept[1].name
   equal(fs.stat(iso).mode, 384)
   ok(tool.run({ "xorriso", "-indev", iso, "-find", "/" }).stdout:find("'/context.tar'", 1, true))
   ok(stack:expect({ "args", "web-0" }).stdout:find("virtio-blk-pci,id=context-disk,drive=context,serial=context", 1, true))
   stack:expect { "stop" }
   stack:expect { "start", "-p", "shop" }
+  stack:expect { "state", "backup", stack.directory .. "/copy" }
+  equal((fs.lstat(stack.directory .. "/copy/projects/shop/secrets/" .. kept[1].name)), nil)
   assert(fs.remove_tree(stack.directory .. "/app"))
   stack:expect { "restart", "-p", "shop" }
   stack:expect { "down", "-p", "shop" }
@@ -133,4 +135,34 @@ test("FROM names the image where the service does not, seen from the context; a 
   ok(is_settled(stack))
   stack:write((YAML:gsub("    build: .*$", '    build: {dockerfile_inline: "FROM ./image.qcow2\\nRUN true\\n"}\n')))
   ok(is_settled(stack), "the same steps")
+end)
+
+test("arguments without a value take it from the project's environment, or keep their default", function()
+  local stack <close> = stack_with("FROM x\nARG NAMED=a OTHER=b\nRUN true\n", (YAML:gsub("{GREETING: hello}", "{NAMED, OTHER}")))
+  stack.env = { "NAMED=from the shell" }
+  local data = assert(json.decode(stack:expect({ "build", "--print", "--format", "json" }).stdout, {}))
+  equal({ data.steps[1].env[2], data.steps[1].env[3] }, { { name = "NAMED", value = "from the shell" },
+    { name = "OTHER", value = "b" } })
+end)
+
+test("build --print shows the steps and what they take along; --check what could be better", function()
+  local stack <close> = stack_with(DOCKERFILE .. "MAINTAINER anna\n")
+  local shown = stack:expect({ "build", "--print" }).stdout
+  for _, wanted in ipairs { "web  app/Dockerfile, from debian:12, " .. stack.directory .. "/app", "  1  WORKDIR /srv/app",
+    "  2  COPY . .  ", "2 files, ", " to /srv/app/", "  3  RUN echo \"$GREETING\" >greeting  as root in /srv/app\n",
+    "  app  ./serve --port 8080  as daemon in /srv/app\n" } do
+    ok(shown:find(wanted, 1, true), wanted .. "\n" .. shown)
+  end
+  local data = assert(json.decode(stack:expect({ "build", "--print", "--format", "json", "web" }).stdout, {}))
+  equal({ data.service, #data.steps, data.files[1][2].name, #data.files[1][2].sha256 }, { "web", 3, "d/serve", 64 })
+  local said = stack:expect({ "build", "--check" }).stdout
+  ok(said:find("app/Dockerfile:14: MaintainerDeprecated: ", 1, true), said)
+  files.write(stack.directory .. "/app/Dockerfile", "# check=error=true\n" .. DOCKERFILE .. "MAINTAINER anna\n")
+  stack:expect({ "build", "--check" }, 1)
+  files.write(stack.directory .. "/app/Dockerfile", "# check=skip=all\n" .. DOCKERFILE .. "MAINTAINER anna\n")
+  equal(stack:expect({ "build", "--check" }).stdout, "")
+  files.write(stack.directory .. "/app/Dockerfile", DOCKERFILE .. "COPY none /x\n")
+  ok(stack:expect({ "build", "--check" }, 2).stderr:find('app/Dockerfile:14: "none" is not in the context', 1, true))
+  ok(stack:expect({ "build" }, 64).stderr:find("holos build --check", 1, true))
+  ok(stack:expect({ "build", "--print", "wob" }, 64).stderr:find('did you mean "web"', 1, true))
 end)

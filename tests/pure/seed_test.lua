@@ -26,6 +26,31 @@ for _, os in ipairs { "systemd", "openrc", "plain" } do
   end)
 end
 
+test("the steps of a Dockerfile, each in a script of its own", function()
+  local spec = seed_spec.new("plain", { build = { digest = "d", context = "c", steps = {
+    { kind = "workdir", title = "WORKDIR /srv/app", path = "/srv/app", user = "app:www" },
+    { kind = "run", title = "RUN it's \n done", shell = { "/bin/bash", "-ec" }, script = "it's \n done", user = "app",
+      workdir = "/srv/app",
+      env = { { name = "PATH", value = "/opt:/bin" }, { name = "KEY", value = "it's $1" }, { name = "UID", value = "odd" } },
+      network = "none", mounts = { { type = "cache", target = "/var/cache/a b", id = "x", mode = 493 },
+        { type = "tmpfs", target = "/t", size_bytes = 4096 }, { type = "bind", target = "/b", number = 2, rw = true } } },
+    { kind = "run", title = "RUN <<EOF", program = "#!/bin/sh\necho it\n", env = {}, workdir = "/" },
+    { kind = "run", title = "RUN [...]", argv = { "touch", "/a b" }, env = {}, workdir = "/" },
+    { kind = "copy", title = "COPY a b", number = 1, target = "/it's/", is_directory = true, chown = "app:app",
+      chmod = "u=rwX" },
+    { kind = "add", title = "ADD x", number = 3, target = "/", is_directory = true,
+      archives = { { name = "x.tgz", kind = "gzip" } },
+      remotes = { { kind = "url", url = "https://e.org/f", name = "f" },
+        { kind = "git", url = "https://e.org/g.git", ref = "v1" } },
+      checksum = "sha256:00" } } } })
+  local files = {}
+  for _, file in ipairs(seed.files(spec, seed_spec.KEYS, seed_spec.HOSTS)) do
+    local number = file.name:match("^holos/steps/(%d+)%.sh$")
+    if number or file.name:find("^holos/build") then files[#files + 1] = file end
+  end
+  golden("seed/build.txt", as_text(files))
+end)
+
 -- What is done in a guest, without the functions that do it; and the files that they work with.
 local function deeds(spec, all, paths)
   local parts = { "=== boot.sh does ===\n", table.concat(boot.lines(spec), "\n"), "\n=== late.sh does ===\n",

@@ -43,7 +43,10 @@ local function whole_life(talk, poller)
   talk.on_change("db-0", { state = "ready" })
   talk.on_change("db-0", { state = "ready" })
   talk.on_change("db-0", { state = "provisioning", step = 1, steps = 2, title = "apt-get\27[31m\ninstall" })
-  poller:spend(34900)
+  poller:spend(30000)
+  talk.on_change("db-0", { state = "provisioning", step = 2, steps = 2, title = "true" })
+  poller:spend(4900)
+  talk.on_change("db-0", { state = "provisioning", step = 2, steps = 2, title = "true" })
   talk.on_change("db-0", { state = "provisioned" })
   talk.on_end(AWAIT, true, "provisioned", 40900)
 end
@@ -53,6 +56,7 @@ test("elsewhere than on a terminal each change is one line", function()
     "✔ db-0  running  0.1s",
     "· db-0  ready",
     "· db-0  step 1/2 apt-get\\x1b[31m install",
+    "· db-0  step 2/2 true  (step 1: 30.0s)",
     "· db-0  provisioned",
     "✔ db-0  provisioned  40.9s",
   })

@@ -160,7 +160,7 @@ test("tar(1) reads the archive: long names, links, modes, nobody's time but the 
   local state = require "holos.run.state".locate(world, { state_dir = tmpdir() })
   local made = assert(look(directory, { step { sources = { "." } }, step { sources = { "a.txt" }, target = "/b" } }))
   build.keep(world, state, "shop", { web = made })
-  local file = ("%s/%s"):format(state:contents "shop", made.context)
+  local file = ("%s/%s.iso"):format(state:contents "shop", made.context)
   local out = tmpdir()
   equal(tool.run({ "xorriso", "-osirrox", "on", "-indev", file, "-extract", "/", out .. "/iso" }).status, 0)
   local shown = tool.run({ "tar", "-tvf", out .. "/iso/context.tar", "--utc" }).stdout

@@ -14,7 +14,7 @@ local world = require "holos.run.world"
 
 if host.uid() ~= 0 then return test("the steps of a Dockerfile", function() skip "owners and users take root" end) end
 
-local SHELLS = { "dash", "busybox" }
+local SHELLS = files.environment "HOLOS_TESTS" == "all" and { "dash", "busybox", "bash" } or { "dash", "busybox" }
 
 --- A guest where `text` is the Dockerfile, "ROOT" in it the guest's directory, and these files are the context.
 local function guest_with(shell, text, context)
@@ -208,6 +208,54 @@ EOF
     equal({ looks(guest, "mine"), looks(guest, "mine/his") }, { "755 0:0 directory", "755 1:1 directory" })
   end)
 end
+
+test("ADD fetches by what the guest has, holds the file against its checksum, and says what is missing", function()
+  local guest = guest_with("dash", "ADD https://example.org/a/file.bin?x ROOT/t/\nADD https://example.org/b ROOT/u/name")
+  guest:write("bin/curl", "#!/bin/sh\nfor word; do url=$word; done\nwhile [ \"$1\" != -o ]; do shift; done\n"
+    .. "printf '%s' \"$url\" >\"$2\"\n")
+  provisioned(guest)
+  equal({ looks(guest, "t/file.bin"), looks(guest, "u/name") },
+    { "600 0:0 file https://example.org/a/file.bin?x", "600 0:0 file https://example.org/b" })
+  local sum = require "sys.hash".sha256 "https://example.org/c"
+  for position, wanted in ipairs { sum, ("0"):rep(64) } do
+    local status = position - 1
+    guest:take(("ADD --checksum=sha256:%s https://example.org/c ROOT/%s"):format(wanted, wanted))
+    guest.spec.instance_id = "i-" .. wanted:sub(1, 16)
+    guest:insert(guest.spec)
+    local said = provisioned(guest, status)
+    equal(fs.lstat(guest:path(wanted)) ~= nil, status == 0)
+    if status == 1 then ok(said:find("the checksum is sha256:" .. sum .. ", and not sha256:000", 1, true), said) end
+  end
+  guest:write("bin/curl", "#!/bin/sh\necho no such host >&2\nexit 6\n")
+  ok(provisioned(guest, 1):find("no such host", 1, true))
+end)
+
+test("ADD takes the files of a git repository, of a branch and of a directory in it", function()
+  if not tool.find "git" then skip "there is no git here" end
+  local work = tmpdir()
+  files.write(work .. "/sub/file", "of main")
+  local function git(...) equal(tool.run({ "git", "-C", work, "-c", "user.name=a", "-c", "user.email=a@b", ... }).status, 0) end
+  git("init", "-q", "-b", "main")
+  git("add", "-A")
+  git("commit", "-qm", "one")
+  git("checkout", "-qb", "other")
+  files.write(work .. "/sub/file", "of other")
+  git("commit", "-qam", "two")
+  local guest = guest_with("dash", "WORKDIR ROOT/all")
+  local function step(target, fields)
+    return { kind = "add", title = "ADD", target = guest:path(target), is_directory = true, keep_git_dir = fields.keep,
+      remotes = { { kind = "git", url = "file://" .. work, ref = fields.ref, subdir = fields.subdir } } }
+  end
+  guest.spec.build.steps = { step("all", { ref = "main" }), step("part", { ref = "other", subdir = "sub" }),
+    step("kept", { keep = true }) }
+  guest:insert(guest.spec)
+  provisioned(guest)
+  equal({ guest:read "all/sub/file", guest:read "part/file" }, { "of main", "of other" })
+  equal({ fs.lstat(guest:path "all/.git") ~= nil, fs.lstat(guest:path "kept/.git") ~= nil }, { false, true })
+  guest.spec.build.steps[1].checksum, guest.spec.instance_id = ("0"):rep(40), "i-2"
+  guest:insert(guest.spec)
+  ok(provisioned(guest, 1):find("and not 0000", 1, true))
+end)
 
 test("names and contents that break careless quoting come through", function()
   local context, lines = {}, {}

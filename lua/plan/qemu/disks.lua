@@ -75,7 +75,7 @@ function M.context(b)
   local build = b.spec.build
   if not build or not build.context then return end
   local why = cause.key "build"
-  b:file_node("context-file", { role = "read", path = path.join(b.host.contents_directory, build.context) }, why)
+  b:file_node("context-file", { role = "read", path = path.join(b.host.contents_directory, build.context .. ".iso") }, why)
   b:option(why, "-blockdev", "driver=raw,node-name=context,file=context-file,read-only=on")
   b:option(why, "-device", "virtio-blk-pci,id=context-disk,drive=context,serial=context")
 end

@@ -97,13 +97,12 @@ local function mount_lines(step, lines)
   lines[#lines + 1] = MOUNTING
   local undo, done = {}, {}
   for place, mount in ipairs(mounts) do
-    local target, variable = library.words { mount.target }, "holos_made_" .. place
-    table_.extend(done, { ("%s=; [ -e %s ] || %s=yes"):format(variable, target, variable),
-      ("[ -e %s ] || holos_make_directory %s 0:0 0:0 || exit 1"):format(target, target),
-      library.words(mounters[mount.type](mount, place)) .. " || exit 1" })
-    table.insert(undo, 1, ("    umount %s 2>/dev/null; [ -z \"${%s-}\" ] || rmdir %s 2>/dev/null || rm -f %s"):format(target,
-      variable, target, target))
-    undo[#undo + 1] = "    rm -rf /var/lib/holos/bound." .. place
+    local target = library.words { mount.target }
+    table_.extend(done, { ("[ -e %s ] || { holos_made_%d=yes; holos_make_directory %s 0:0 0:0 || exit 1; }"):format(target, place,
+      target), library.words(mounters[mount.type](mount, place)) .. " || exit 1", ("holos_mounted_%d=yes"):format(place) })
+    table.insert(undo, 1, ('    [ -z "${holos_mounted_%d-}" ] || umount %s'):format(place, target))
+    table_.extend(undo, { ('    [ -z "${holos_made_%d-}" ] || rmdir %s 2>/dev/null || rm -f %s'):format(place, target, target),
+      "    rm -rf /var/lib/holos/bound." .. place })
   end
   return table_.extend(table_.extend(lines, { "holos_undo() {", table.concat(undo, "\n"), "}", "trap holos_undo EXIT" }), done)
 end
@@ -126,6 +125,7 @@ function writers.run(step, number)
   lines[#lines + 1] = ('set -- env %s "PATH=$PATH" %s'):format(library.words(odd), library.words(command_of(step)))
   table_.extend(lines, { "unset holos_books holos_here holos_instance_id holos_log holos_trouble holos_context holos_stage",
     "PATH=$holos_tools", 'become "$@"', ")" })
+  if step.program then table_.extend(lines, { "holos_status=$?", "rm -rf " .. PROGRAM, "exit $holos_status" }) end
   return lines
 end
 
@@ -138,7 +138,8 @@ local function bare(target) return (target:gsub("/+$", "")) end
 
 local function fetch_line(step, remote)
   if remote.kind == "git" then
-    return attempt("holos_clone", remote.url, remote.ref or "", remote.subdir or ".", step.keep_git_dir and "keep" or "drop")
+    return attempt("holos_clone", remote.url, remote.ref or "", remote.subdir or "", step.keep_git_dir and "keep" or "drop",
+      step.checksum or "")
   end
   return attempt("holos_fetch", remote.url, remote.name or "file", step.checksum or "")
 end

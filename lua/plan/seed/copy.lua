@@ -180,7 +180,7 @@ holos_fetch() {
     chmod 600 "$holos_stage/f/$2"
 }
 
-# holos_clone URL REF DIRECTORY keep|drop: a repository's files are staged; a directory of it, where one is named.
+# holos_clone URL REF DIRECTORY keep|drop COMMIT: a repository's files are staged; a directory of it, where one is named.
 holos_clone() {
     if ! command -v git >/dev/null; then
         echo "fetching $1 takes git, which is not in the guest: install it before"
@@ -189,12 +189,20 @@ holos_clone() {
     holos_clone_of=$holos_stage/git
     git init -q "$holos_clone_of" && git -C "$holos_clone_of" fetch -q --depth 1 "$1" "${2:-HEAD}" &&
         git -C "$holos_clone_of" -c advice.detachedHead=false checkout -q FETCH_HEAD || return 1
+    holos_commit=$(git -C "$holos_clone_of" rev-parse HEAD) || return 1
+    case $holos_commit in
+        "$5"*) ;;
+        *)
+            echo "the commit is $holos_commit, and not $5"
+            return 1
+            ;;
+    esac
     if [ "$4" = drop ]; then rm -rf "$holos_clone_of/.git"; fi
-    if [ ! -d "$holos_clone_of/$3" ]; then
+    if [ ! -d "$holos_clone_of${3:+/$3}" ]; then
         echo "there is no directory $3 in $1"
         return 1
     fi
-    mv "$holos_clone_of/$3" "$holos_stage/d"
+    mv "$holos_clone_of${3:+/$3}" "$holos_stage/d"
 }
 ]]
 

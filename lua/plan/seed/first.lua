@@ -32,13 +32,16 @@ holos_step() {
     [ "$1" -gt "$holos_done" ] || return 0
     holos_report "step $1 $holos_total $2"
     printf 'holos: step %s of %s: %s\n' "$1" "$holos_total" "$2" | tee -a "$holos_log"
+    holos_begun=$(date +%s)
     holos_logged "$holos_log" sh "$holos_here/step.sh" "$1"
+    holos_took=$(($(date +%s) - holos_begun))
     tail -c "+$holos_from" "$holos_log" | tail -n 100
     if [ "$holos_status" -ne 0 ]; then
-        echo "holos: step $1 failed with status $holos_status"
+        echo "holos: step $1 failed with status $holos_status after $holos_took s"
         tail -c "+$holos_from" "$holos_log" | holos_report_failure "$1" "$holos_status" "$2"
         exit 1
     fi
+    echo "holos: step $1 done in $holos_took s"
     sync
     echo "$holos_instance_id $1" >"$holos_books/steps.new" && mv "$holos_books/steps.new" "$holos_books/steps"
 }
