@@ -17,8 +17,9 @@ local M = {
 
 local function name_of(image) return image.tags[1] or image.digest:sub(1, 19) end
 
-local function list(images, files, kept)
+local function list(images, files, kept, gone)
   local bytes = 0
+  for _, item in ipairs(gone) do out.result(("%s:%s  its image is gone"):format(item.name, item.tag)) end
   for _, image in ipairs(images) do
     out.result(("%s  %s"):format(name_of(image), units.format_bytes(image.size_bytes)))
     bytes = bytes + image.size_bytes
@@ -30,15 +31,16 @@ end
 
 function M.run(world, options)
   local state = state_.locate(world, options)
-  local images, files, kept = store.prunable(world, state, options)
-  local bytes = list(images, files, kept)
-  if #images + #files == 0 then
+  local images, files, kept, gone = store.prunable(world, state, options)
+  local bytes = list(images, files, kept, gone)
+  if #images + #files + #gone == 0 then
     out.talk("nothing to remove")
   elseif not options.dry_run and not options.yes then
-    err.raise { message = ("this removes %d images and %d other files"):format(#images, #files), code = "ECONSENT", exit = 3,
-      hint = "say so: holos prune --yes" .. (options.all and " --all" or "") }
+    err.raise { message = ("this removes %d images and %d other files"):format(#images, #files + #gone), code = "ECONSENT",
+      exit = 3, hint = "say so: holos prune --yes" .. (options.all and " --all" or "") }
   elseif not options.dry_run then
-    store.prune(world, state, images, files)
+    store.prune(world, state, images, files, gone, {
+      on_wait = function(owner) out.talk(("waiting for the image store (held by %s)"):format(owner)) end })
     out.talk(("%s freed"):format(units.format_bytes(bytes)))
   end
   return 0

@@ -10,9 +10,9 @@ local M = {
 }
 
 function M.run(world, options)
-  store.remove(world, state_.locate(world, options), options.arguments, {
-    on_removed = function(text) out.talk("removed " .. text) end,
+  local removed = store.remove(world, state_.locate(world, options), options.arguments, {
     on_wait = function(owner) out.talk(("waiting for the image store (held by %s)"):format(owner)) end })
+  for _, text in ipairs(removed) do out.talk("removed " .. text) end
   return 0
 end
 

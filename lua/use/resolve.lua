@@ -23,12 +23,18 @@ function M.entry(world, named)
   return catalogue.find(catalogue_.load(world), named.name, named.tag, world.host.architecture())
 end
 
--- In the store; by its name as it is written first, then as the catalogue writes it.
+-- In the store; by its name as it is written first, then as the catalogue writes it. Also what is wrong with such a name.
 local function stored(world, state, named, entry)
-  local found = store.find(world, state, named)
-  if found or not entry then return found end
-  return store.find(world, state, { kind = "name", name = entry.name, tag = entry.tag, digest = named.digest })
+  local found, problem = store.find(world, state, named)
+  if not entry or found and found.is_named then return found, problem end
+  local by_entry, its_problem = store.find(world, state, { kind = "name", name = entry.name, tag = entry.tag,
+    digest = named.digest })
+  return by_entry or found, problem or its_problem
 end
+
+-- What is known of an image: what the name that was asked for says of it, then what the catalogue says, then the image itself;
+-- never what another name says.
+local function facts_of(image, entry) return (image.is_named or not entry) and image.facts or entry end
 
 local function fill(known, facts)
   for _, key in ipairs(FACTS) do known[key] = facts[key] end
@@ -67,29 +73,32 @@ end
 
 --- What is known of the image that a text names. It is in the store when there is a path.
 ---@param lock table?  the project's, as of use/locked
+---@param warn fun(text: string)?  told of what is damaged and was passed over
 ---@return table? known  {path, digest, format, virtual_bytes, shown, host, user, family, os, share_driver, least_memory_mib,
 ---  quirks}
 ---@return string? message  why nothing is known of it
 ---@return string? hint
-function M.known(world, state, text, lock)
+function M.known(world, state, text, lock, warn)
   local named = reference.parse(text)
   if not named or named.kind == "path" then return nil end
   local entry, message, hint = M.entry(world, named)
   local exact = with_lock(world, named, entry, lock)
-  local image = stored(world, state, exact, entry)
+  local image, problem = stored(world, state, exact, entry)
+  if problem and warn then warn(problem .. "; such a name means nothing, until it is pulled or removed (holos rmi)") end
   if not image then return missing(named, entry, message, hint) end
   local shown = exact ~= named and M.key(named, entry) or image.tags[1]
   return fill({ path = image.path, digest = image.digest, format = image.format, virtual_bytes = image.virtual_bytes,
-    shown = shown or shown_without_tag(exact) }, image.facts)
+    shown = shown or shown_without_tag(exact) }, facts_of(image, entry))
 end
 
 --- function(text) → the same, for the texts of one project. Many services share one, so each is looked at once.
 ---@param directory string  of the project's file, where its lock is
-function M.finder(world, state, directory)
+---@param warn fun(text: string)?  as of `known`
+function M.finder(world, state, directory, warn)
   local known, lock = {}, nil
   return function(text)
     if lock == nil then lock = locked.read(world, directory) or false end
-    known[text] = known[text] or table.pack(M.known(world, state, text, lock))
+    known[text] = known[text] or table.pack(M.known(world, state, text, lock, warn))
     return table.unpack(known[text], 1, known[text].n)
   end
 end

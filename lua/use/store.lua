@@ -8,6 +8,7 @@ local manifest = require "holos.image.manifest"
 local parts = require "holos.run.images.parts"
 local path = require "holos.core.path"
 local reference = require "holos.image.reference"
+local removal = require "holos.run.images.removal"
 local resolve = require "holos.use.resolve"
 local store = require "holos.run.images.store"
 local table_ = require "holos.core.table"
@@ -126,23 +127,65 @@ function M.verify(world, state, names, talk)
   return wrong, problems
 end
 
---- Takes names away, and images that have no other name and no user.
----@param talk {on_removed: fun(text: string), on_wait: fun(owner: string)?}
-function M.remove(world, state, words, talk)
-  local found = {}
-  for i, word in ipairs(words) do found[i] = table.pack(find(world, state, word)) end -- all of them, or none
-  for _, pair in ipairs(found) do
-    local image, named = store.of_digest(world, state, pair[1].digest), pair[2]
-    local name, tag = M.tag_of(world, image, named)
-    if name and #image.tags > 1 then
-      store.untag(world, state, name, tag)
-      talk.on_removed(("%s; %s stays as %s"):format(manifest.shown(name, tag), manifest.short(image.digest),
-        table.concat(image.tags, " ", 1, #image.tags)))
-    else
-      store.remove(world, state, image.digest, { on_wait = talk.on_wait })
-      talk.on_removed(("%s (%s)"):format(image.tags[1] or named.url or image.digest, manifest.short(image.digest)))
+-- How a tag goes that leads to no whole image.
+local function step_for_broken(item, shown)
+  if item.is_cut then
+    return { digest = item.digest, text = ("%s (%s, which was cut off)"):format(shown, manifest.short(item.digest)) }
+  end
+  local why = item.is_damaged and "its words were damaged" or "its image is gone"
+  return { name = item.name, tag = item.tag, text = ("%s (%s)"):format(shown, why) }
+end
+
+-- The same for a word, where it names such a tag of our own.
+local function broken(world, state, word)
+  local named = reference.parse(word)
+  local name, tag = manifest.pointer(named or {}, world.hash.sha256)
+  if not name or named.digest then return nil end
+  local entry = resolve.entry(world, named) or {}
+  for _, item in ipairs(store.own_tags(world, state)) do
+    local is_meant = item.name == name and item.tag == tag or item.name == entry.name and item.tag == entry.tag
+    if is_meant and (item.is_damaged or item.is_gone or item.is_cut) then
+      return step_for_broken(item, manifest.shown(item.name, item.tag) or word)
     end
   end
+end
+
+-- What goes for a word; nil when words before it have said so. `left`: the names of each image that are left by then; false:
+-- it goes itself.
+local function step_for(world, left, image, named)
+  local digest = image.digest
+  if left[digest] == nil then left[digest] = table_.copy(image.tags) end
+  local name, tag = M.tag_of(world, image, named)
+  local shown = name and manifest.shown(name, tag)
+  if not left[digest] or shown and not table_.index_of(left[digest], shown) then return nil end
+  if not name or #left[digest] == 1 then
+    left[digest] = false
+    return { digest = digest, text = ("%s (%s)"):format(image.tags[1] or named.url or digest, manifest.short(digest)) }
+  end
+  table.remove(left[digest], table_.index_of(left[digest], shown))
+  return { name = name, tag = tag, text = ("%s; %s stays as %s"):format(shown, manifest.short(digest),
+    table.concat(left[digest], " ")) }
+end
+
+local function steps_of(world, state, words)
+  local steps, left = {}, {}
+  for _, word in ipairs(words) do
+    local step = broken(world, state, word)
+    if not step then
+      local found, named = find(world, state, word)
+      step = step_for(world, left, store.of_digest(world, state, found.digest), named)
+    end
+    steps[#steps + 1] = step
+  end
+  return steps
+end
+
+--- Takes names away, and images that have no other name and no user: all of the words, or none.
+---@param options {timeout_ms: integer?, no_wait: boolean?, on_wait: fun(owner: string)?}  as of store.lock
+---@return string[] removed  what is to be said of each
+function M.remove(world, state, words, options)
+  local steps = removal.run(world, state, function() return steps_of(world, state, words) end, options)
+  return table_.map(steps, function(step) return step.text end)
 end
 
 --- The name and tag of an image that a reference means; nil where it means the image itself.
@@ -169,6 +212,7 @@ end
 ---@return holos.Image[] images
 ---@return string[] files      left over of downloads and imports
 ---@return {image: holos.Image, reason: string}[] kept
+---@return {name: string, tag: string}[] gone  names whose image is gone
 function M.prunable(world, state, options)
   local images, kept = {}, {}
   for _, image in ipairs((M.list(world, state))) do
@@ -176,12 +220,23 @@ function M.prunable(world, state, options)
     if reason then kept[#kept + 1] = { image = image, reason = reason } else images[#images + 1] = image end
   end
   -- Downloads that were cut off, and copies.
-  return images, table_.extend(intake.left_over(world, state), parts.left_over(world, state)), kept
+  return images, table_.extend(intake.left_over(world, state), parts.left_over(world, state)), kept, M.gone(world, state)
+end
+
+--- The tags of our own store whose image no store has.
+---@return {name: string, tag: string}[]
+function M.gone(world, state)
+  local gone = table_.filter(store.own_tags(world, state), function(item) return item.is_gone end)
+  return table_.map(gone, function(item) return { name = item.name, tag = item.tag } end)
 end
 
 --- Removes what `prunable` gave. Whatever somebody has come to use meanwhile is refused by the store itself.
-function M.prune(world, state, images, files)
-  for _, image in ipairs(images) do store.remove(world, state, image.digest) end
+---@param options table?  as of store.lock
+function M.prune(world, state, images, files, gone, options)
+  if #gone > 0 then -- those that still are
+    removal.run(world, state, function() return M.gone(world, state) end, options)
+  end
+  for _, image in ipairs(images) do removal.image(world, state, image.digest, options) end
   for _, file in ipairs(files) do parts.remove(world, file) end
 end
 

@@ -166,8 +166,52 @@ test("rmi takes a name away as long as there is another, all of its words or non
   stack:expect { "images", "import", "first.qcow2", "mine" }
   says(stack:expect({ "rmi", "mine", "nothing:here" }, 1), "nothing:here is not in the image store")
   equal(images(stack)[1].tags, { "debian:12", "mine:latest" })
-  says(stack:expect { "rmi", "mine" }, "mine:latest", "stays as debian:12")
+  local said = stack:expect({ "rmi", "mine" }).stderr
+  ok(said:find("^removed mine:latest; sha256:%x+ stays as debian:12\n$"), said)
   equal(images(stack)[1].tags, { "debian:12" })
+  stack:expect { "images", "import", "first.qcow2", "mine" }
+  stack:expect { "rmi", "mine", "debian", "mine:latest" }
+  equal(images(stack), {})
+end)
+
+test("rmi removes nothing when any of its words has to stay", function()
+  local stack <close> = new_stack()
+  stack:expect { "images", "import", "second.qcow2", "mine" }
+  stack:expect { "up" }
+  says(stack:expect({ "rmi", "mine", "debian" }, 3), "debian:12 is in use: lab/web-0", "nothing was removed")
+  equal(#images(stack), 2)
+end)
+
+test("a tag that is damaged counts as not here, and keeps nobody from ending what runs", function()
+  local stack <close> = new_stack()
+  local tag = stack.state .. "/images/tags/debian/12.json"
+  stack:expect { "up" }
+  files.write(tag, "{")
+  says(stack:expect { "plan" }, "12.json is damaged", "debian:12", "is to be fetched")
+  says(stack:expect { "validate" }, "12.json is damaged")
+  ok(stack:ps()["web-0"].pid, "ps tells of it")
+  stack:expect { "restart" }
+  stack:expect { "down" }
+  says(stack:expect { "rmi", "debian" }, "debian:12 (its words were damaged)")
+  equal({ fs.lstat(tag), #images(stack) }, { nil, 1 })
+  files.write(tag, "{")
+  stack:expect { "images", "import", "first.qcow2", "debian:12" }
+  equal(images(stack)[1].tags, { "debian:12" })
+end)
+
+test("a tag whose image is gone goes, with rmi and with prune", function()
+  local stack <close> = new_stack()
+  assert(fs.remove(file_of(stack, stack.first)))
+  says(stack:expect({ "prune" }, 3), "debian:12  its image is gone", "this removes 0 images and 1 other files")
+  stack:expect { "prune", "--yes" }
+  equal(files.below(stack.state .. "/images/tags", "."), {})
+  stack:expect { "images", "import", "first.qcow2", "debian:12" }
+  assert(fs.remove(file_of(stack, stack.first)))
+  says(stack:expect { "rmi", "debian" }, "debian:12 (its image is gone)")
+  stack:expect { "images", "import", "first.qcow2", "debian:12" }
+  files.write(file_of(stack, stack.first), "cut")
+  says(stack:expect { "rmi", "debian" }, "which was cut off")
+  equal(files.below(stack.state .. "/images", "%.qcow2$"), {})
 end)
 
 test("prune takes only what can be fetched again and nobody uses", function()

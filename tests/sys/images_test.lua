@@ -9,6 +9,7 @@ local json = require "sys.json"
 local lock = require "holos.run.lock"
 local qcow2 = require "sys.qcow2"
 local state_ = require "holos.run.state"
+local removal = require "holos.run.images.removal"
 local store = require "holos.run.images.store"
 local task = require "holos.core.task"
 local use = require "holos.use.images"
@@ -193,7 +194,7 @@ test("an image that is cut off is not there, and is told of", function()
   local images, problems = store.list(world, state)
   equal({ #images, #problems }, { 0, 1 })
   ok(problems[1]:find("not as long as it was", 1, true), problems[1])
-  store.remove(world, state, image.digest)
+  removal.image(world, state, image.digest)
   equal(names_below(state:images()), {})
 end)
 
@@ -233,10 +234,10 @@ test("a layer is read, first for contents, and never written", function()
   equal(names_below(state:images() .. "/sha256"), {})
   store.tag(world, state, "mine", "latest", image.digest)
   equal(store.find(world, state, { kind = "name", name = "mine" }).path, image.path)
-  local refused = failure(store.remove, world, state, image.digest)
+  local refused = failure(removal.image, world, state, image.digest)
   equal({ refused.code, refused.exit }, { "EROFS", 3 })
-  equal(failure(store.untag, world, state, "debian", "12").code, "EROFS")
-  store.untag(world, state, "mine", "latest")
+  equal(failure(removal.tag, world, state, "debian", "12").code, "EROFS")
+  removal.tag(world, state, "mine", "latest")
   equal(names_below(below:images()), before)
 end)
 
@@ -268,10 +269,32 @@ test("damaged words of one image spoil no other", function()
   store.tag(world, state, "good", "1", image.digest)
   for name, text in pairs { torn = '{"digest": "sha', wrong = '{"digest": "md5:1"}', list = "[]", empty = "" } do
     files.write(("%s/tags/%s/1.json"):format(state:images(), name), text)
-    equal(failure(store.find, world, state, { kind = "name", name = name, tag = "1" }).code, "EDAMAGED")
+    local found, problem = store.find(world, state, { kind = "name", name = name, tag = "1" })
+    equal(found, nil)
+    ok(problem:find("1.json is damaged", 1, true), problem)
   end
   local images, problems = store.list(world, state)
   equal({ #images, images[1].tags, #problems }, { 1, { "good:1" }, 4 })
+  store.tag(world, state, "torn", "1", image.digest)
+  equal({ store.find(world, state, { kind = "name", name = "torn", tag = "1" }).digest, #select(2, store.list(world, state)) },
+    { image.digest, 3 })
+end)
+
+test("an image with two names is known as the one says that was asked for, and as no other one does", function()
+  local world, state = new_store()
+  local image = store.add(world, state, image_file(), { facts = { user = "own" } })
+  store.tag(world, state, "a", "1", image.digest, { user = "a" })
+  store.tag(world, state, "b", "1", image.digest, { user = "b" })
+  local function user(reference) return store.find(world, state, reference).facts.user end
+  for _, name in ipairs { "a", "b" } do
+    equal(user { kind = "name", name = name, tag = "1", digest = image.digest }, name)
+    equal(user { kind = "name", name = name, tag = "1" }, name)
+  end
+  equal(user { kind = "name", name = "c", tag = "1", digest = image.digest }, "own")
+  equal(user { kind = "digest", digest = image.digest }, "own")
+  local other = store.add(world, state, image_file(2 << 20), {})
+  store.tag(world, state, "a", "1", other.digest, { user = "moved" })
+  equal(user { kind = "name", name = "a", tag = "1", digest = image.digest }, "own")
 end)
 
 -- -- users ------------------------------------------------------------------------------------------------------------
@@ -280,7 +303,7 @@ test("an image stays while a record, a disk, or the trash names it", function()
   local world, state = new_store()
   local image = store.add(world, state, image_file(), {})
   local function refused(what)
-    local problem = failure(store.remove, world, state, image.digest)
+    local problem = failure(removal.image, world, state, image.digest)
     equal({ problem.code, problem.exit }, { "EINUSE", 3 })
     ok(problem.message:find(what, 1, true), problem.message)
     ok(fs.stat(image.path))
@@ -300,7 +323,7 @@ test("an image stays while a record, a disk, or the trash names it", function()
   files.write(state:record("other"), ('{"schema": {"major": 9}, "x": "%s"}'):format(image.digest))
   refused "other"
   assert(fs.remove(state:record("other")))
-  store.remove(world, state, image.digest)
+  removal.image(world, state, image.digest)
   equal({ fs.lstat(image.path) == nil, #store.list(world, state) }, { true, 0 })
 end)
 
@@ -308,7 +331,7 @@ test("where a record cannot be read nothing is removed", function()
   local world, state = new_store()
   local image = store.add(world, state, image_file(), {})
   assert(fs.mkdir_all(state:record("lab"))) -- a directory: EISDIR
-  failure(store.remove, world, state, image.digest)
+  failure(removal.image, world, state, image.digest)
   ok(fs.stat(image.path))
 end)
 
@@ -318,7 +341,7 @@ test("who removes waits for who writes a record, and sees what that one came to 
   local held, waits, problem = store.lock(world, state), task.event(), nil
   task.scope(function(scope)
     scope:spawn("remove", function()
-      problem = failure(store.remove, world, state, image.digest, { on_wait = function() waits:fire() end })
+      problem = failure(removal.image, world, state, image.digest, { on_wait = function() waits:fire() end })
     end)
     waits:wait()
     files.write(state:record("lab"), ('{"x": "%s"}'):format(image.digest))
@@ -343,7 +366,7 @@ test("up holds the store while it writes a record that names images, and sees wh
   equal(is_free(), false)
   held:release()
   equal(use.hold(context, { ["web-0"] = { spec = { image = { path = "/a" } } } }, function() return true end), nil)
-  store.remove(world, state, image.digest)
+  removal.image(world, state, image.digest)
   local problem = failure(hold, image.digest, true)
   equal({ problem.code, is_free() }, { "ENOIMAGE", true })
   ok(problem.message:find("was removed by another command", 1, true), problem.message)

@@ -9,6 +9,7 @@ local publishers = require "tests.support.publishers"
 local pull = require "holos.run.images.pull"
 local reference = require "holos.image.reference"
 local state_ = require "holos.run.state"
+local removal = require "holos.run.images.removal"
 local store = require "holos.run.images.store"
 local task = require "holos.core.task"
 local tls_server = require "tests.support.tls_server"
@@ -113,7 +114,7 @@ test("what is here already is not downloaded again", function()
     local first = fetch(server, state, here)
     local second, how = fetch(server, state, here)
     equal({ second.digest, how, publishers.requests(server, ".qcow2") }, { first.digest, "present", 1 })
-    store.untag(world, state, "fedora", entry.tag)
+    removal.tag(world, state, "fedora", entry.tag)
     equal({ select(2, fetch(server, state, here)), publishers.requests(server, ".qcow2") }, { "present", 1 })
     ok(store.find(world, state, { kind = "name", name = "fedora", tag = entry.tag }), "named again")
   end)

@@ -4,7 +4,6 @@
 -- <state>/images and the read-only layers of HOLOS_IMAGES have one layout (run/images/layers). Contents are looked for in the
 -- layers first, so that nothing is there twice. A tag of our own comes before one of a layer: somebody has asked for it here.
 local err = require "holos.core.err"
-local hash = require "holos.run.images.hash"
 local intake = require "holos.run.images.intake"
 local layers = require "holos.run.images.layers"
 local lock = require "holos.run.lock"
@@ -78,24 +77,40 @@ local function virtual_bytes(world, place)
   return info and info.virtual_bytes or place.size_bytes
 end
 
----@param pointer table?  the tag that led here
+-- What an image is known to be when no tag of it was asked for: two tags may say different things of it.
+local function facts_of(place, pointer, tags)
+  local facts = place.meta.facts
+  return facts and next(facts) and facts or #tags == 1 and pointer and pointer.facts or {}
+end
+
+---@param pointer table?  the tag that led here, or the first of them
 ---@param tags string[]
 local function image_of(world, digest, place, pointer, tags)
   return { digest = digest, path = place.path, format = place.format, size_bytes = place.size_bytes,
     virtual_bytes = virtual_bytes(world, place), layer = place.layer.root, is_own = place.layer.is_own,
-    tags = table_.list(tags), facts = pointer and pointer.facts or place.meta.facts or {},
+    tags = table_.list(tags), facts = facts_of(place, pointer, tags),
     source = pointer and pointer.source or place.meta.source or {} }
 end
 
--- What a name and a tag point at; our own first.
+-- What a tag says; nil and what is wrong with it when it is damaged: such a name means nothing here, and spoils no other.
+local function read_tag(world, layer, name, tag)
+  local ok, pointer = pcall(layers.read, world, layers.tag_file(layer, name, tag), manifest.tag)
+  if not ok and not err.is_failure(pointer) then error(pointer, 0) end
+  if not ok then return nil, pointer.message end
+  return pointer
+end
+
+-- What a name and a tag point at, our own first; and what is wrong with those that were passed over.
 local function pointer_of(world, state, name, tag)
-  local all = layers.all(world, state)
+  local all, problem = layers.all(world, state), nil
   table.insert(all, 1, table.remove(all))
   for _, layer in ipairs(all) do
-    local pointer = layers.read(world, layers.tag_file(layer, name, tag), manifest.tag)
+    local pointer, message = read_tag(world, layer, name, tag)
     local place = pointer and place_of(world, state, pointer.digest)
-    if place then return pointer, place end
+    problem = problem or message
+    if place then return pointer, place, problem end
   end
+  return nil, nil, problem
 end
 
 -- Every tag that counts, by what it is shown as: {name, tag, layer, pointer}; what is wrong with others goes to `problems`.
@@ -103,11 +118,10 @@ local function all_tags(world, state, problems)
   local tags, all = {}, layers.all(world, state)
   for _, layer in ipairs(all) do
     for _, item in ipairs(layers.tags(world, layer)) do
-      local ok, pointer = pcall(layers.read, world, layers.tag_file(layer, item.name, item.tag), manifest.tag)
-      if not ok and not err.is_failure(pointer) then error(pointer, 0) end
+      local pointer, problem = read_tag(world, layer, item.name, item.tag)
       local key = item.name .. ":" .. item.tag
-      if not ok then problems[#problems + 1] = pointer.message
-      elseif pointer and (not tags[key] or layer.is_own) then
+      problems[#problems + 1] = problem
+      if pointer and (not tags[key] or layer.is_own) then
         tags[key] = { name = item.name, tag = item.tag, layer = layer, pointer = pointer }
       end
     end
@@ -144,18 +158,57 @@ function M.of_digest(world, state, digest)
   return image_of(world, digest, place, first, names)
 end
 
+-- The image of a digest under a name: what is known of it is what that name says, if it means this one, else what the image
+-- says of itself.
+local function of_pinned(world, state, digest, name, tag)
+  local image = M.of_digest(world, state, digest)
+  local pointer = image and manifest.is_name(name, tag) and pointer_of(world, state, name, tag)
+  if pointer and pointer.digest == digest then image.facts, image.is_named = pointer.facts or {}, true end
+  return image
+end
+
+--- The image with this digest as it lies in our own store, else in a layer, also where its file is cut off.
+---@return holos.Image?
+function M.lowest(world, state, digest)
+  local places = places_of(world, state, digest)
+  local place = places[#places] -- our own comes last
+  if not place then return nil end
+  local names, first = tags_of(all_tags(world, state, {}), digest)
+  return image_of(world, digest, place, first, names)
+end
+
+--- The tags of our own store, each with what is wrong with it: its words, or that no store has its image.
+---@return {name: string, tag: string, digest: string?, is_damaged: boolean, is_gone: boolean, is_cut: boolean}[]
+function M.own_tags(world, state)
+  local found = layers.tags(world, own(state))
+  for _, item in ipairs(found) do
+    local pointer, problem = read_tag(world, own(state), item.name, item.tag)
+    item.digest, item.is_damaged = pointer and pointer.digest, problem ~= nil
+    item.is_gone = pointer ~= nil and #places_of(world, state, pointer.digest) == 0
+    item.is_cut = pointer ~= nil and not item.is_gone and not place_of(world, state, pointer.digest)
+  end
+  return found
+end
+
 --- The image that a reference means, nil when it is not in the store.
 ---@param reference table  of image/reference: {kind = "name"|"url"|"digest", name, tag, url, digest}
 ---@return holos.Image?
+---@return string? problem  a damaged tag that was passed over
 function M.find(world, state, reference)
   local wanted = reference.digest
-  if wanted and manifest.hex(wanted) then return M.of_digest(world, state, wanted) end
   local name, tag = manifest.pointer(reference, world.hash.sha256)
+  if wanted and manifest.hex(wanted) then
+    if not name then return M.of_digest(world, state, wanted) end
+    return of_pinned(world, state, wanted, name, tag)
+  end
   if not name or not manifest.is_name(name, tag) then return nil end
-  local pointer, place = pointer_of(world, state, name, tag)
+  local pointer, place, problem = pointer_of(world, state, name, tag)
   -- Files are known by SHA-256; the other one only where it was written down.
   if wanted and pointer and wanted ~= "sha512:" .. (pointer.source and pointer.source.sha512 or "") then return nil end
-  return pointer and image_of(world, pointer.digest, place, pointer, { manifest.shown(name, tag) })
+  if not pointer then return nil, problem end
+  local image = image_of(world, pointer.digest, place, pointer, { manifest.shown(name, tag) })
+  image.facts, image.is_named = pointer.facts or {}, true
+  return image, problem
 end
 
 --- All images, those with tags first, by their names.
@@ -235,56 +288,5 @@ end
 --- Who uses an image; raises where that cannot be told.
 ---@return holos.ImageUser[]
 function M.users(world, state, digest) return users_.all(world, state)[manifest.hex(digest)] or {} end
-
---- Takes a tag away; the image stays.
-function M.untag(world, state, name, tag)
-  local _held <close> = M.lock(world, state)
-  local file = layers.tag_file(own(state), name, tag)
-  if not world.fs.lstat(file) then
-    err.raise { message = ("%s:%s is in a read-only layer of HOLOS_IMAGES"):format(name, tag), code = "EROFS", exit = 3 }
-  end
-  err.check("image store", world.fs.remove(file))
-  world.fs.remove(state:images() .. "/tags/" .. name) -- where that was the last one
-end
-
-local function require_removable(world, state, image)
-  if not image.is_own then
-    err.raise { message = ("%s is in a read-only layer: %s"):format(image.digest, image.layer), code = "EROFS", exit = 3 }
-  end
-  local users = M.users(world, state, image.digest)
-  if #users == 0 then return end
-  err.raise { message = ("%s is in use: %s"):format(image.tags[1] or image.digest, users_.text(users)), code = "EINUSE", exit = 3,
-    hint = "nothing was removed; what the trash holds goes with: holos trash empty" }
-end
-
--- What images say of themselves that are not there, of this removal and of others that were killed.
-local function remove_orphans(world, layer)
-  local known = {}
-  for _, image in ipairs(layers.images(world, layer)) do known[layers.meta_file(layer, image.digest)] = true end
-  for _, entry in ipairs(world.fs.list(layer.root .. "/sha256") or {}) do
-    local file = ("%s/sha256/%s"):format(layer.root, entry.name)
-    if entry.name:find("^%x+%.json$") and not known[file] then world.fs.remove(file) end
-  end
-end
-
---- Removes an image and its tags; refuses while anything rests on it.
----@param options table?  as of `lock`
-function M.remove(world, state, digest, options)
-  local _held <close> = M.lock(world, state, options)
-  local places = places_of(world, state, digest)
-  local place = places[#places] -- our own comes last
-  if not place then err.raise { message = ("%s is not in the image store"):format(digest), code = "ENOIMAGE" } end
-  local tags = all_tags(world, state, {})
-  require_removable(world, state, image_of(world, digest, place, nil, (tags_of(tags, digest))))
-  for _, item in pairs(tags) do
-    if item.pointer.digest == digest and item.layer.is_own then
-      err.check("image store", world.fs.remove(layers.tag_file(item.layer, item.name, item.tag)))
-      world.fs.remove(("%s/tags/%s"):format(item.layer.root, item.name))
-    end
-  end
-  err.check("image store", world.fs.remove(place.path))
-  hash.forget(world, state, digest)
-  remove_orphans(world, place.layer)
-end
 
 return M
