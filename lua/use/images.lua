@@ -9,6 +9,7 @@ local reference = lazy "holos.image.reference"
 local resolve = lazy "holos.use.resolve"
 local select_ = require "holos.use.select"
 local store = lazy "holos.run.images.store"
+local table_ = require "holos.core.table"
 
 local M = {}
 
@@ -108,6 +109,12 @@ function M.foresee(context, plan, words)
   end
 end
 
+-- How the store's lock is waited for.
+local function lock_options(context, talk)
+  return { timeout_ms = context.options.lock_timeout, no_wait = context.options.no_wait,
+    on_wait = function(owner) talk.notice(("waiting for the image store (held by %s)"):format(owner)) end }
+end
+
 --- Holds the store's lock while a record is written that names images, so that none of them is removed in between; raises when
 --- one that new disks are to rest on is gone.
 ---@param intents table<string, holos.Intent>
@@ -126,6 +133,29 @@ function M.hold(context, intents, is_new)
       held:release()
       err.raise { message = ("%s was removed by another command"):format(image_.exact(image)), code = "ENOIMAGE",
         hint = "nothing was changed; run it again" }
+    end
+  end
+  return held
+end
+
+--- The same while machines come back from the trash: until their disks are in their place again, nobody removes what these
+--- rest on. A base that is gone by then is told, and keeps nothing else from coming back.
+---@param record holos.Record  as it will be
+---@param names string[]       of the instances that come back
+---@param talk {notice: fun(text: string)}
+---@return table? lock  let go by <close>
+function M.hold_restored(context, record, names, talk)
+  local world, state = context.world, context.state
+  local of = {}
+  for _, name in ipairs(names) do
+    local image = record.instances[name] and record.instances[name].spec.image
+    if image and image.digest then of[name] = image end
+  end
+  if not next(of) then return nil end
+  local held = store.lock(world, state, lock_options(context, talk))
+  for name, image in table_.sorted_pairs(of) do
+    if not store.of_digest(world, state, image.digest) then
+      talk.notice(("%s: its base %s is gone; the disk is put back, and needs just this one"):format(name, image_.exact(image)))
     end
   end
   return held

@@ -4,6 +4,7 @@ local aside = lazy "holos.run.aside"
 local change = lazy "holos.use.change"
 local contents = require "holos.run.contents"
 local err = require "holos.core.err"
+local images = lazy "holos.use.images"
 local record_ = require "holos.run.record"
 local restore = require "holos.plan.restore"
 local sweep = require "holos.run.sweep"
@@ -77,8 +78,10 @@ function M.restore(context, batch_name, talk)
   local _held <close> = change.begin(context, talk)
   local batch = newest(M.list(world, state, context.name), context.name, batch_name)
   trash.require_room(world, state, batch)
+  local record = merged(context, batch, talk)
+  local _images <close> = images.hold_restored(context, record, batch.instances, talk)
   -- First, so that another restore finishes one that was cut off.
-  record_.save(world, state, merged(context, batch, talk), { is_intent = true })
+  record_.save(world, state, record, { is_intent = true })
   contents.restore(world, state, context.name, batch.directory)
   trash.restore(world, state, batch)
   trash.close_batch(world, batch.directory)

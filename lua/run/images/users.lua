@@ -50,17 +50,7 @@ local function add_mentions(world, uses, file, project, batch)
   for hex in text:gmatch(HEX) do add(uses, hex, { project = project, batch = batch }) end
 end
 
---- All uses of all images. Raises when something that may name one cannot be read.
----@return table<string, holos.ImageUser[]>  by the digits of the digest
-function M.all(world, state)
-  local uses = {}
-  for _, entry in ipairs(directory_.entries(world, state.root .. "/instances")) do
-    add_disks(world, uses, state:instances(entry.name), entry.name)
-  end
-  for _, entry in ipairs(directory_.entries(world, state:records())) do
-    local project = entry.name:match("^([^.].*)%.json$")
-    if project then add_mentions(world, uses, state:record(project), project) end
-  end
+local function add_trash(world, state, uses)
   for _, project in ipairs(directory_.entries(world, state:trash())) do
     for _, batch in ipairs(directory_.entries(world, state:trash(project.name))) do
       local directory = ("%s/%s"):format(state:trash(project.name), batch.name)
@@ -68,6 +58,21 @@ function M.all(world, state)
       add_mentions(world, uses, directory .. "/record.json", project.name, batch.name)
     end
   end
+end
+
+--- All uses of all images. Raises when something that may name one cannot be read.
+---@return table<string, holos.ImageUser[]>  by the digits of the digest
+function M.all(world, state)
+  local uses = {}
+  add_trash(world, state, uses) -- what comes out of it meanwhile, and below: what goes in
+  for _, entry in ipairs(directory_.entries(world, state.root .. "/instances")) do
+    add_disks(world, uses, state:instances(entry.name), entry.name)
+  end
+  for _, entry in ipairs(directory_.entries(world, state:records())) do
+    local project = entry.name:match("^([^.].*)%.json$")
+    if project then add_mentions(world, uses, state:record(project), project) end
+  end
+  add_trash(world, state, uses)
   return uses
 end
 

@@ -1,0 +1,79 @@
+-- What machines rest on, beside commands that remove, replace or damage it: a disk is never left without the base that it was
+-- made from, and none is made on one that is not what its name says.
+
+local err = require "holos.core.err"
+local fs = require "sys.fs"
+local manifest = require "holos.image.manifest"
+local qcow2 = require "sys.qcow2"
+local stack_ = require "tests.support.stack"
+local state_ = require "holos.run.state"
+local store = require "holos.use.store"
+local users = require "holos.run.images.users"
+local world = require "holos.run.world"
+
+local YAML = [[
+name: lab
+services:
+  web: {image: "debian:12", stop_grace_period: 1s, ready: running}
+]]
+
+local function new_stack()
+  local stack = stack_.on_fake(YAML, nil, { in_memory = true })
+  assert(qcow2.create(stack.directory .. "/first.qcow2", { size_bytes = 1 << 20 }))
+  stack.first = stack:expect({ "images", "import", "first.qcow2", "debian:12" }).stdout:match("%S+")
+  stack.base = ("%s/images/sha256/%s.qcow2"):format(stack.state, stack.first:sub(8))
+  return stack
+end
+
+-- A world in which something happens as a directory comes to be listed for the first time.
+local function at_listing(directory, happen)
+  local has_happened = false
+  local function list(path, ...)
+    if path == directory and not has_happened then
+      has_happened = true
+      happen()
+    end
+    return fs.list(path, ...)
+  end
+  return setmetatable({ fs = setmetatable({ list = list }, { __index = fs }) }, { __index = world })
+end
+
+test("a removal keeps what is just put back from the trash, which waits for it", function()
+  local stack <close> = new_stack()
+  stack:expect { "up" }
+  stack:expect { "down" }
+  local state, restored = state_.locate(world, { state_dir = stack.state }), nil
+  local beside = at_listing(state:trash(), function() restored = stack:run { "trash", "restore", "lab", "--no-wait" } end)
+  local done, problem = pcall(store.remove, beside, state, { stack.first }, { on_removed = function() end })
+  equal({ done, err.is(problem, "EINUSE"), restored.status }, { false, true, 5 })
+  ok(restored.stderr:find("the image store is locked by", 1, true), restored.stderr)
+  stack:expect { "trash", "restore", "lab" }
+  stack:expect { "start", "-p", "lab" }
+end)
+
+test("a use is seen wherever it goes meanwhile", function()
+  local stack <close> = new_stack()
+  stack:expect { "up", "--no-start" }
+  stack:expect { "down" }
+  local state = state_.locate(world, { state_dir = stack.state })
+  local from = ("%s/%s/instances/web-0"):format(state:trash("lab"), fs.list(state:trash("lab"))[1].name)
+  local to = state:instance("lab", "web-0")
+  assert(fs.remove(from .. "/../../record.json"))
+  for _, way in ipairs { { from, to }, { to, from } } do
+    assert(fs.mkdir_all((way[2]:match("^(.*)/")), tonumber("700", 8)))
+    local uses = users.all(at_listing(state:records(), function() assert(fs.rename(way[1], way[2])) end), state)
+    equal((uses[manifest.hex(stack.first)] or {})[1].instance, "web-0")
+  end
+  assert(fs.remove_tree(from))
+end)
+
+test("a machine whose base is gone comes back from the trash all the same, and that is said", function()
+  local stack <close> = new_stack()
+  stack:expect { "up", "--no-start" }
+  stack:expect { "down" }
+  assert(fs.rename(stack.base, stack.base .. ".away"))
+  local said = stack:expect({ "trash", "restore", "lab" }).stderr
+  ok(said:find("web-0: its base debian:12 (" .. stack.first:sub(1, 19), 1, true) and said:find("is gone", 1, true), said)
+  assert(fs.rename(stack.base .. ".away", stack.base))
+  stack:expect { "start", "-p", "lab" }
+end)
