@@ -16,7 +16,7 @@ Transfers.__index = Transfers
 function M.new(world)
   local made = setmetatable({ world = world, rows = {}, by_name = {}, drawn = 0, live = out.is_live(world), drawn_ms = 0 },
     Transfers)
-  for _, name in ipairs { "say", "progress", "done", "failed" } do
+  for _, name in ipairs { "say", "progress", "done", "failed", "waiting" } do
     made[name] = function(...) return Transfers[name](made, ...) end
   end
   return made
@@ -72,6 +72,9 @@ function Transfers:say(line)
   out.talk((text.escape_terminal(line)))
   self:draw()
 end
+
+--- Somebody else holds the image store.
+function Transfers:waiting(owner) self:say(("waiting for the image store (held by %s)"):format(owner)) end
 
 function Transfers:row(name)
   local row = self.by_name[name]

@@ -115,7 +115,8 @@ end
 function M.run(context, list, talk)
   if #list == 0 then return end
   local needed = {}
-  for _, result in ipairs(pull.all(context.world, context.state, list, {}, talk)) do
+  local options = { no_wait = context.options.no_wait, lock_timeout = context.options.lock_timeout }
+  for _, result in ipairs(pull.all(context.world, context.state, list, options, talk)) do
     if not result.problem or not is_bearable(result) then needed[#needed + 1] = result
     else talk.say(("%s: could not be asked for; the one that is here is used"):format(result.wanted.shown)) end
   end

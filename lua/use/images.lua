@@ -119,15 +119,16 @@ end
 --- one that new disks are to rest on is gone.
 ---@param intents table<string, holos.Intent>
 ---@param is_new fun(name: string): boolean  whether the disk of an instance is still to be made
+---@param talk {notice: fun(text: string)}
 ---@return table? lock  let go by <close>
-function M.hold(context, intents, is_new)
+function M.hold(context, intents, is_new, talk)
   local digests = {}
   for name, intent in pairs(intents) do
     local image = intent.spec.image
     if image.digest then digests[image.digest] = digests[image.digest] or is_new(name) and image or false end
   end
   if not next(digests) then return nil end
-  local held = store.lock(context.world, context.state)
+  local held = store.lock(context.world, context.state, lock_options(context, talk))
   for digest, image in pairs(digests) do
     if image and not store.of_digest(context.world, context.state, digest) then
       held:release()

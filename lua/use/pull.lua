@@ -53,7 +53,7 @@ end
 
 local function fetch(world, state, wanted, options, talk)
   local image, how = pull.pull(world, state, wanted.entry, { newest = options.newest or wanted.newest, is_signed = options.signed,
-    digest = wanted.digest, url = wanted.url, say = talk.say,
+    digest = wanted.digest, url = wanted.url, say = talk.say, no_wait = options.no_wait, lock_timeout_ms = options.lock_timeout,
     progress = function(at) talk.progress(wanted.shown, at) end })
   talk.done(wanted.shown, image, how)
   return image
@@ -82,7 +82,8 @@ end
 
 --- Fetches all that is wanted, and gives what came of each in its place. Raises nothing that one of them alone has met.
 ---@param list table[]  of M.wanted
----@param options {newest: boolean?, signed: boolean?, parallel: integer?, only_missing: boolean?}
+---@param options {newest: boolean?, signed: boolean?, parallel: integer?, only_missing: boolean?, no_wait: boolean?,
+---  lock_timeout: integer?}
 ---@param talk {say: fun(text), progress: fun(name, state), done: fun(name, image, how), failed: fun(name, problem)}
 ---@return {wanted: table, image: holos.Image?, problem: holos.Error?}[]
 function M.all(world, state, list, options, talk)

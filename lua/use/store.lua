@@ -84,7 +84,7 @@ end
 
 --- Takes a file into the store, and gives it a name where one is said.
 ---@param name string?  "debian:12"
----@param options {format: string?, facts: table, on_progress: function?}
+---@param options {format: string?, facts: table, on_progress: function?, lock: table?}  lock: as of store.lock
 ---@return holos.Image
 ---@return string? shown  the name that it has now
 function M.import(world, state, file, name, options)
@@ -93,9 +93,9 @@ function M.import(world, state, file, name, options)
   if name then kept, tag, named = M.target(world, name) end
   local source, facts = { file = full, kind = "import" }, facts_of(world, named, options.facts)
   local image = store.add(world, state, full, { format = options.format, source = source, facts = facts,
-    on_progress = options.on_progress })
+    on_progress = options.on_progress, lock = options.lock })
   if not kept then return image end
-  store.tag(world, state, kept, tag, image.digest, facts, source)
+  store.tag(world, state, kept, tag, image.digest, facts, source, options.lock)
   return store.of_digest(world, state, image.digest), manifest.shown(kept, tag)
 end
 

@@ -49,11 +49,11 @@ local function record_volumes(project, prepared)
 end
 
 --- Durable intent, before anything is done: an interrupted `up` is finished by the next one or removed by `down`.
-local function record_intent(context, prepared)
+local function record_intent(context, prepared, talk)
   local record, project = prepared.record, context.project
   local _images <close> = images.hold(context, prepared.plan.intents, function(name)
     return prepared.plan.intents[name].is_new_disk or not (record.instances[name] and record.instances[name].disk_made)
-  end)
+  end, talk)
   record.directory, record.files = project.directory, project.files
   record.hosts = prepared.hosts
   record.leases.uid = lease.uid(project, record, prepared.facts)
@@ -105,7 +105,7 @@ local function carry_out(context, words, talk, asked)
   require_possible(prepared.plan, talk)
   hooks.ask(prepared.record, prepared.plan.actions)
   talk.planned(prepared.plan)
-  record_intent(context, prepared)
+  record_intent(context, prepared, talk)
   expired.sweep(context, talk, prepared.record)
   prepared.batch = batch_when_needed(context, prepared)
   journal.append(world, state, context.name, { type = "project.up" })

@@ -8,10 +8,12 @@ local fs = require "sys.fs"
 local host = require "sys.host"
 local io_wait = require "holos.run.io"
 local json = require "sys.json"
+local lock = require "holos.run.lock"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 local table_ = require "holos.core.table"
 local tool = require "tests.support.tool"
+local world = require "holos.run.world"
 
 local YAML = [[
 name: lab
@@ -180,6 +182,14 @@ test("rmi removes nothing when any of its words has to stay", function()
   stack:expect { "up" }
   says(stack:expect({ "rmi", "mine", "debian" }, 3), "debian:12 is in use: lab/web-0", "nothing was removed")
   equal(#images(stack), 2)
+end)
+
+test("up that waits for the image store says so, and hears --no-wait", function()
+  local stack <close> = new_stack()
+  local held = lock.take(world, stack.state .. "/locks/+images.lock", { owner_text = "somebody" })
+  says(stack:expect({ "up", "--no-wait" }, 5), "the image store is locked by somebody")
+  says(stack:expect({ "up", "--lock-timeout", "1s" }, 5), "waiting for the image store (held by somebody")
+  held:release()
 end)
 
 test("a tag that is damaged counts as not here, and keeps nobody from ending what runs", function()

@@ -165,6 +165,39 @@ test("holos.lock names what is taken, on every host", function()
   end)
 end)
 
+test("what a lock or a digest pins is fetched beside the name, which stays where it points for everybody else", function()
+  with_publisher(function(server, published, digests)
+    local stack <close> = new_stack(server)
+    local tag = stack.state .. "/images/tags/own/1.json"
+    local function pointed() return json.decode(files.read(tag), {}).digest end
+    stack:expect { "pull", "--pinned", "--lock" }
+    stack:expect { "pull" }
+    stack:expect { "rmi", digests.dated }
+    equal(pointed(), digests.newest)
+    stack:expect { "up" }
+    equal({ base_of(stack), pointed(), spec(stack).user }, { digests.dated, digests.newest, "me" })
+    -- Another name of that image is no reason to start it otherwise.
+    assert(fs.copy(("%s/images/sha256/%s.qcow2"):format(stack.state, digests.dated:sub(8)), stack.directory .. "/x.qcow2"))
+    stack:expect { "images", "import", "x.qcow2", "aaa:1", "--user", "other" }
+    says(stack:expect { "up" }, "up to date")
+    stack:expect { "down" }
+    stack:expect { "trash", "empty", "--yes" }
+    stack:expect { "rmi", digests.dated }
+    assert(fs.remove(stack.directory .. "/holos.lock"))
+    local sha512 = hash.sha512(published["/dated/1.qcow2"].body)
+    for _, digest in ipairs { digests.dated, "sha512:" .. sha512 } do
+      equal(stack:expect({ "pull", "-q", "own:1@" .. digest }).stdout, digests.dated .. "\n")
+      equal(pointed(), digests.newest)
+      stack:write((YAML:format(""):gsub("own,", function() return '"own:1@' .. digest .. '",' end)))
+      stack:expect { "up" }
+      equal(base_of(stack), digests.dated)
+      stack:expect { "down" }
+      stack:expect { "trash", "empty", "--yes" }
+      stack:expect { "rmi", digests.dated }
+    end
+  end)
+end)
+
 test("a lock that lacks a name, or is damaged, is told", function()
   with_publisher(function(server)
     local stack <close> = new_stack(server)

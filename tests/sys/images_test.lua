@@ -263,6 +263,22 @@ test("a tag of our own comes before one of a layer, and one whose image is gone 
   ok(problems[1]:find("is gone", 1, true), problems[1])
 end)
 
+test("nothing is hashed while the store's lock is held", function()
+  local world, state = new_store()
+  local file, hashed = image_file(), 0
+  local image = store.add(world, state, file, {})
+  assert(fs.remove(state:images() .. "/checked/" .. image.digest:sub(8) .. ".json"))
+  world.hash = setmetatable({ new = function(name)
+    local free <close> = lock.try(world, state:images_lock())
+    ok(free, "others have to wait")
+    hashed = hashed + 1
+    return hash.new(name)
+  end }, { __index = hash })
+  store.add(world, state, file, {})
+  equal(hashed, 2)
+  equal(files.below(state:images() .. "/checked", "%.json$"), { state:images() .. "/checked/" .. image.digest:sub(8) .. ".json" })
+end)
+
 test("damaged words of one image spoil no other", function()
   local world, state = new_store()
   local image = store.add(world, state, image_file(), {})
@@ -353,7 +369,7 @@ end)
 test("up holds the store while it writes a record that names images, and sees what was removed before", function()
   local world, state = new_store()
   local image = store.add(world, state, image_file(), {})
-  local context = { world = world, state = state }
+  local context = { world = world, state = state, options = {} }
   local function hold(digest, is_new)
     local intent = { spec = { image = { digest = digest, name = "debian:12" } } }
     return use.hold(context, { ["web-0"] = intent }, function() return is_new end)

@@ -109,6 +109,18 @@ local function require_digest(digest, wanted, file)
     code = "EDIGEST", hint = "nothing was kept of it" }
 end
 
+local function is_own_sound(world, state, at)
+  local file = layers.image_file({ root = state:images() }, at.digest, at.format)
+  return world.fs.lstat(file) ~= nil and hash.is_stamped(world, state, file, at.digest)
+end
+
+-- An image that is there already and has no stamp is hashed now: who holds the store's lock keeps others waiting.
+local function judge_present(world, state, at)
+  local file = layers.image_file({ root = state:images() }, at.digest, at.format)
+  if not world.fs.lstat(file) or is_own_sound(world, state, at) then return end
+  if hash.file(world, file) == at.digest then hash.stamp(world, state, file, at.digest) end
+end
+
 --- Takes a file in as far as the last step: {path, digest, format, size_bytes, virtual_bytes}, to be let go by <close>.
 --- Raises when it cannot be a base image, or is not the one that is expected.
 ---@param options {format: string?, digest: string?, move: boolean?, on_progress: fun(done_bytes: integer, size_bytes: integer)?}
@@ -127,6 +139,7 @@ function M.take(world, state, file, options)
   at.digest = hash.file(world, at.path, on_progress and function(done) on_progress(done, size_bytes) end)
   require_digest(at.digest, options.digest, file)
   at.format, at.size_bytes, at.virtual_bytes = format, size_bytes, info and format == "qcow2" and info.virtual_bytes or size_bytes
+  judge_present(world, state, at)
   _unless_done.is_done = true
   return at
 end
@@ -156,8 +169,7 @@ end
 function M.name(world, state, at, meta)
   local own = { root = state:images(), is_own = true }
   local file = layers.image_file(own, at.digest, at.format)
-  local is_there = world.fs.lstat(file) ~= nil
-  local is_sound = is_there and (hash.is_stamped(world, state, file, at.digest) or hash.file(world, file) == at.digest)
+  local is_sound = is_own_sound(world, state, at)
   if is_sound and pcall(layers.read, world, layers.meta_file(own, at.digest), manifest.image) then return file end
   err.check("image store", world.fs.write_atomic(layers.meta_file(own, at.digest), world.json.encode(meta, { indent = 1 }),
     { mode = FILE_MODE, sync = true }))

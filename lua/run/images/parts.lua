@@ -28,13 +28,13 @@ function Held:__close()
 end
 
 --- The part of an address: {file, has_waited}, nobody else's until it is let go by <close>.
----@param options {timeout_ms: integer?, on_wait: fun(owner: string)?}
+---@param options {timeout_ms: integer?, no_wait: boolean?, on_wait: fun(owner: string)?}
 function M.hold(world, state, url, options)
   local directory = directory_of(world, state)
   err.check("cache", world.fs.mkdir_all(directory, DIRECTORY_MODE))
   local held = { world = world, file = ("%s/%s.part"):format(directory, world.hash.sha256(url):sub(1, KEY_DIGITS)) }
   held.lock = lock.take(world, lock_file(held.file), { name = "the download of " .. url, timeout_ms = options.timeout_ms,
-    on_wait = function(owner)
+    no_wait = options.no_wait, on_wait = function(owner)
       held.has_waited = true
       if options.on_wait then options.on_wait(owner) end
     end })

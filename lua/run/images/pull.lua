@@ -24,13 +24,24 @@ local GONE = { [404] = true, [410] = true }
 ---@field ca_file string?
 ---@field progress fun(state: table)?  of run/http while it downloads; {phase = "checking", done_bytes, total_bytes} later
 ---@field say fun(text: string)?       what happens and is worth a line
----@field lock_timeout_ms integer?
+---@field lock_timeout_ms integer?     how long others are waited for
+---@field no_wait boolean?             not at all
 
 --- An entry for an address that somebody wrote, of which nothing else is known.
 ---@param named table  of image/reference, kind "url"
 function M.entry_of_url(named)
   local algorithm, hex = (named.digest or ""):match("^(%w+):(%x+)$")
   return { url = named.url, checksum = algorithm and { [algorithm] = hex } or {}, format = reference.format_of(named.url) }
+end
+
+-- How the store's lock is waited for; of other pulls of this command nothing is said, they hold it for moments.
+local function store_lock(world, o)
+  local me = world.proc.self()
+  return { no_wait = o.no_wait, timeout_ms = o.lock_timeout_ms, on_wait = o.say and function(owner)
+    if not me or not owner:find(("pid %d$"):format(me.pid)) then
+      o.say(("waiting for the image store (held by %s)"):format(owner))
+    end
+  end }
 end
 
 -- Where to look, in this order. The first one that has not gone away decides.
@@ -77,9 +88,7 @@ end
 local function present(world, state, expected)
   if expected.algorithm == "sha256" then return store.of_digest(world, state, "sha256:" .. expected.hex) end
   if expected.algorithm ~= "sha512" then return nil end
-  for _, image in ipairs((store.list(world, state))) do
-    if image.source.sha512 == expected.hex then return image end
-  end
+  return store.of_sha512(world, state, expected.hex)
 end
 
 -- What the image's name, or its address, points at now.
@@ -88,9 +97,12 @@ local function stored(world, state, entry, digest)
     digest = digest })
 end
 
-local function name_it(world, state, entry, image, source)
+-- A name that is there already stays where it points when a lock or a reference said which image it has to be: others go by
+-- the name alone.
+local function name_it(world, state, entry, image, source, o)
+  if o.digest and stored(world, state, entry) then return stored(world, state, entry, o.digest) end
   local name, tag = pointer(world, entry)
-  store.tag(world, state, name, tag, image.digest, facts_of(entry), source)
+  store.tag(world, state, name, tag, image.digest, facts_of(entry), source, store_lock(world, o))
   return stored(world, state, entry)
 end
 
@@ -131,34 +143,35 @@ local function fetch(world, state, entry, source, expected, part, o)
   local is_signed = expected_.judge_image(world, state, source, part, o) or expected.is_signed
   local from = source_of(world, entry, source, { sha512 = got.sha512, is_signed = is_signed })
   local ok, image = pcall(store.add, world, state, part, { format = entry.format, source = from, facts = facts_of(entry),
-    digest = "sha256:" .. got.sha256, move = true, on_progress = checking(o) })
+    digest = "sha256:" .. got.sha256, move = true, on_progress = checking(o), lock = store_lock(world, o) })
   if ok or err.is(image, "EIMAGE") then http.remove(world, part) end -- else it is there for the next try
   if not ok then error(image, 0) end
-  return name_it(world, state, entry, image, from)
+  return name_it(world, state, entry, image, from, o)
 end
 
 local function lock_options(shown_, o, on_wait)
-  return { name = "the pull of " .. shown_, timeout_ms = o.lock_timeout_ms or LOCK_TIMEOUT_MS, on_wait = function(owner)
+  local timeout_ms = o.lock_timeout_ms or LOCK_TIMEOUT_MS
+  return { name = "the pull of " .. shown_, timeout_ms = timeout_ms, no_wait = o.no_wait, on_wait = function(owner)
     if on_wait then on_wait() end
     if o.say then o.say(("%s: %s fetches it"):format(shown_, owner)) end
   end }
 end
 
 -- The name, at an image that needs no download.
-local function name_present(world, state, entry, source, expected, image)
+local function name_present(world, state, entry, source, expected, image, o)
   local from = source_of(world, entry, source, { sha512 = image.source.sha512,
     is_signed = expected.is_signed or image.source.is_signed })
-  return name_it(world, state, entry, image, from), "present"
+  return name_it(world, state, entry, image, from, o), "present"
 end
 
 local function from_source(world, state, entry, source, o)
   local wanted = with_digest(source, o.digest)
   local expected = expected_.of(world, state, wanted, o)
   local image = present(world, state, expected)
-  if image then return name_present(world, state, entry, wanted, expected, image) end
+  if image then return name_present(world, state, entry, wanted, expected, image, o) end
   local part <close> = parts.hold(world, state, wanted.url, lock_options(shown(entry), o))
   image = part.has_waited and present(world, state, expected) -- brought under another name
-  if image then return name_present(world, state, entry, wanted, expected, image) end
+  if image then return name_present(world, state, entry, wanted, expected, image, o) end
   return fetch(world, state, entry, wanted, expected, part.file, o), "pulled"
 end
 

@@ -9,12 +9,11 @@ local layers = require "holos.run.images.layers"
 local lock = require "holos.run.lock"
 local manifest = require "holos.image.manifest"
 local table_ = require "holos.core.table"
-local users_ = require "holos.run.images.users"
 
 local M = {}
 
 local DIRECTORY_MODE, FILE_MODE = tonumber("700", 8), tonumber("600", 8)
-local LOCK_TIMEOUT_MS = 300000 -- longer than the largest image takes to be hashed
+local LOCK_TIMEOUT_MS = 300000
 
 ---@class holos.Image
 ---@field digest        string   "sha256:<hex>"
@@ -149,14 +148,15 @@ local function tags_of(tags, digest)
   return names, first
 end
 
---- The image with this digest, nil when it is not in the store.
----@return holos.Image?
-function M.of_digest(world, state, digest)
-  local place = place_of(world, state, digest)
+local function image_at(world, state, digest, place)
   if not place then return nil end
   local names, first = tags_of(all_tags(world, state, {}), digest)
   return image_of(world, digest, place, first, names)
 end
+
+--- The image with this digest, nil when it is not in the store.
+---@return holos.Image?
+function M.of_digest(world, state, digest) return image_at(world, state, digest, place_of(world, state, digest)) end
 
 -- The image of a digest under a name: what is known of it is what that name says, if it means this one, else what the image
 -- says of itself.
@@ -171,10 +171,7 @@ end
 ---@return holos.Image?
 function M.lowest(world, state, digest)
   local places = places_of(world, state, digest)
-  local place = places[#places] -- our own comes last
-  if not place then return nil end
-  local names, first = tags_of(all_tags(world, state, {}), digest)
-  return image_of(world, digest, place, first, names)
+  return image_at(world, state, digest, places[#places]) -- our own comes last
 end
 
 --- The tags of our own store, each with what is wrong with it: its words, or that no store has its image.
@@ -204,7 +201,9 @@ function M.find(world, state, reference)
   if not name or not manifest.is_name(name, tag) then return nil end
   local pointer, place, problem = pointer_of(world, state, name, tag)
   -- Files are known by SHA-256; the other one only where it was written down.
-  if wanted and pointer and wanted ~= "sha512:" .. (pointer.source and pointer.source.sha512 or "") then return nil end
+  if wanted and not (pointer and wanted == "sha512:" .. (pointer.source and pointer.source.sha512 or "")) then
+    return M.of_sha512(world, state, wanted:match("^sha512:(%x+)$"))
+  end
   if not pointer then return nil, problem end
   local image = image_of(world, pointer.digest, place, pointer, { manifest.shown(name, tag) })
   image.facts, image.is_named = pointer.facts or {}, true
@@ -237,6 +236,15 @@ function M.list(world, state)
   return images, problems
 end
 
+--- The image of which somebody wrote down this SHA-512.
+---@param hex string?
+---@return holos.Image?
+function M.of_sha512(world, state, hex)
+  for _, image in ipairs((M.list(world, state))) do
+    if hex and image.source.sha512 == hex then return image end
+  end
+end
+
 -- A disk is read by its format: two images of one content would be two disks of one digest.
 local function require_format(places, at)
   for _, place in ipairs(places) do
@@ -250,12 +258,13 @@ end
 --- Takes a file into the store. It is copied, unless `move` says that it may be taken as it is (then it has to be durable,
 --- and is gone afterwards).
 ---@param options {format: "qcow2"|"raw"|nil, digest: string?, source: table?, facts: table?, move: boolean?,
----  on_progress: function?}  digest: what the file has to have; on_progress(done_bytes, size_bytes), while it is hashed
+---  on_progress: function?, lock: table?}  digest: what the file has to have; on_progress(done_bytes, size_bytes), while it
+---  is hashed; lock: as of `lock`
 ---@return holos.Image
 function M.add(world, state, file, options)
   local at <close> = intake.take(world, state, file, options)
   do
-    local _held <close> = M.lock(world, state)
+    local _held <close> = M.lock(world, state, options.lock)
     require_format(places_of(world, state, at.digest), at)
     if not place_of(world, state, at.digest) or world.fs.lstat(layers.image_file(own(state), at.digest, at.format)) then
       intake.name(world, state, at, { digest = at.digest, format = at.format, size_bytes = at.size_bytes,
@@ -270,12 +279,13 @@ end
 --- Points a tag of our own store at an image that is there.
 ---@param facts table?   {user, family, os, share_driver, least_memory_mib, quirks}
 ---@param source table?  {url, kind, is_signed}
-function M.tag(world, state, name, tag, digest, facts, source)
+---@param options table?  as of `lock`
+function M.tag(world, state, name, tag, digest, facts, source, options)
   if not manifest.is_name(name, tag) then
     err.raise { message = ("%s:%s cannot be the name of an image"):format(name, tag), code = "EINVAL", exit = 64,
       hint = 'lower-case letters, digits, ".", "_" and "-"; the same behind ":", capitals too' }
   end
-  local _held <close> = M.lock(world, state)
+  local _held <close> = M.lock(world, state, options)
   if not place_of(world, state, digest) then
     err.raise { message = ("%s is not in the image store"):format(digest), code = "ENOIMAGE" }
   end
@@ -284,9 +294,5 @@ function M.tag(world, state, name, tag, digest, facts, source)
   err.check("image store", world.fs.write_atomic(file, world.json.encode({ digest = digest, facts = facts or {},
     source = source or {}, pulled_at = world.clock.iso(world.clock.utc_ms()) }, { indent = 1 }), { mode = FILE_MODE, sync = true }))
 end
-
---- Who uses an image; raises where that cannot be told.
----@return holos.ImageUser[]
-function M.users(world, state, digest) return users_.all(world, state)[manifest.hex(digest)] or {} end
 
 return M
