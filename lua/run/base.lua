@@ -43,32 +43,54 @@ local function refuse_changed(spec, image, found)
     hint = "its disk is untouched; fetch or import that image again, and it is mended" }
 end
 
--- An image of a store may have been moved, or put back from a copy: what counts is its digest.
-local function require_digest(world, state, spec)
-  local image = spec.image
-  local stat, message = world.fs.stat(image.path)
-  if not stat then
-    local elsewhere = store.of_digest(world, state, image.digest)
-    if not elsewhere then refuse_gone(spec, image, message) end
-    image.path = elsewhere.path
-  end
-  if hash.is_stamped(world, state, image.path, image.digest) then return end
-  local found = hash.file(world, image.path)
-  if found ~= image.digest then refuse_changed(spec, image, found) end
-  hash.stamp(world, state, image.path, image.digest)
+local function refuse_damaged(spec, image, found)
+  err.raise { message = ("%s: %s is damaged: it has %s, and %s is wanted"):format(spec.name, image.path, found, image.digest),
+    code = "EDAMAGED", hint = "no disk was made from it; fetch or import that image again, and it is mended" }
 end
 
---- Refuses to run an overlay over a base that is no longer the one it was made from. Looks are enough as long as they are the
---- same; else the digest decides, of images that have one.
+-- Where an image of a store lies by now, whole: it may have been moved, put back from a copy, or mended elsewhere; what counts
+-- is its digest. Else the digest that it has instead, or nil and why it cannot be looked at.
+---@return string? path
+---@return string? found
+---@return string? message
+local function whole(world, state, image)
+  local found
+  local stat, message = world.fs.stat(image.path)
+  if stat then
+    local is_right
+    is_right, found = hash.is_right(world, state, image.path, image.digest)
+    if is_right then return image.path end
+  end
+  local elsewhere = store.of_digest(world, state, image.digest)
+  if not elsewhere or elsewhere.path == image.path then return nil, found, message end
+  local is_right, its = hash.is_right(world, state, elsewhere.path, image.digest)
+  return is_right and elsewhere.path or nil, found or its, message
+end
+
+local function require_digest(world, state, spec, refuse)
+  local image = spec.image
+  local path, found, message = whole(world, state, image)
+  if not path and not found then refuse_gone(spec, image, message) end
+  if not path then refuse(spec, image, found) end
+  image.path = path
+end
+
+--- Refuses to run an overlay over a base that is no longer the one it was made from. Of images of a store the digest decides,
+--- as it is remembered of the file; of other files their looks.
 function M.require_same(world, state, spec)
   local image = spec.image
   if not image.path then return end
+  if image.digest then return require_digest(world, state, spec, refuse_changed) end
   local stat, message = world.fs.stat(image.path)
   if stat and stat.mtime_ns == image.mtime_ns and stat.inode == image.inode then return end
-  if image.digest then return require_digest(world, state, spec) end
   err.check(spec.name, stat, message)
   err.raise { message = ("%s: %s was replaced since this disk was made from it"):format(spec.name, image.path),
     code = "EBASECHANGED", hint = "put the old image back, or `holos down` and `holos up` for a new disk" }
+end
+
+--- Refuses to make a disk on an image of a store that is known to be damaged, or turns out to be.
+function M.require_sound(world, state, spec)
+  if spec.image.path and spec.image.digest then require_digest(world, state, spec, refuse_damaged) end
 end
 
 return M

@@ -41,6 +41,7 @@ function M.create_root(world, state, spec)
   err.check(spec.name, world.fs.mkdir_all(directory, DIRECTORY_MODE))
   local file = directory .. "/root.qcow2"
   if world.fs.lstat(file) then return M.require_overlay_of(world, spec, file) end
+  base.require_sound(world, state, spec)
   err.check(spec.name, world.qcow2.create(file, { size_bytes = spec.disk_bytes, backing = spec.image.path,
     backing_format = spec.image.path and spec.image.format, mode = FILE_MODE }))
 end

@@ -2,6 +2,7 @@
 -- made from, and none is made on one that is not what its name says.
 
 local err = require "holos.core.err"
+local files = require "tests.support.files"
 local fs = require "sys.fs"
 local manifest = require "holos.image.manifest"
 local qcow2 = require "sys.qcow2"
@@ -76,4 +77,42 @@ test("a machine whose base is gone comes back from the trash all the same, and t
   ok(said:find("web-0: its base debian:12 (" .. stack.first:sub(1, 19), 1, true) and said:find("is gone", 1, true), said)
   assert(fs.rename(stack.base .. ".away", stack.base))
   stack:expect { "start", "-p", "lab" }
+end)
+
+-- One bit of it is another one, and it looks as it did.
+local function damage(file)
+  local stat, good = fs.stat(file), files.read(file)
+  local flipped = good:sub(1, 60000) .. string.char(good:byte(60001) ~ 1) .. good:sub(60002)
+  equal(run_tool({ "sh", "-c", "chmod u+w \"$1\" && cat > \"$1\" && chmod 400 \"$1\" && touch -d @\"$2\" \"$1\"", "sh", file,
+    ("%d.%09d"):format(stat.mtime_ns // 1000000000, stat.mtime_ns % 1000000000) }, { stdin = flipped }).status, 0)
+  equal({ fs.stat(file).mtime_ns, fs.stat(file).inode, files.read(file) == good }, { stat.mtime_ns, stat.inode, false })
+end
+
+test("no disk is made on an image that is known to be damaged, and none of those on it starts", function()
+  local stack <close> = new_stack()
+  stack:expect { "up", "--no-start" }
+  damage(stack.base)
+  stack:expect({ "verify" }, 1)
+  local started = stack:expect({ "start" }, 1).stderr
+  ok(started:find("is not what its disk was made from", 1, true), started)
+  local refused = stack:expect({ "up", "--no-start", "--scale", "web=2" }, 1).stderr
+  ok(refused:find(stack.base .. " is damaged: it has sha256:", 1, true), refused)
+  equal({ stack:pids(), fs.lstat(stack.state .. "/instances/lab/web-1/root.qcow2") == nil }, { {}, true })
+  stack:expect { "images", "import", "first.qcow2" }
+  stack:expect { "up", "--scale", "web=2" }
+  equal(#stack:pids(), 2)
+end)
+
+test("an image of a layer is hashed before the first disk is made from it, and mended in our own store", function()
+  local below <close> = new_stack()
+  local stack <close> = stack_.on_fake(YAML, nil, { in_memory = true })
+  stack.env = { "HOLOS_IMAGES=" .. below.state .. "/images" }
+  damage(below.base)
+  local refused = stack:expect({ "up" }, 1).stderr
+  ok(refused:find(below.base .. " is damaged", 1, true), refused)
+  equal({ stack:pids(), fs.lstat(stack.state .. "/instances/lab/web-0/root.qcow2") == nil }, { {}, true })
+  stack:expect { "images", "import", below.directory .. "/first.qcow2" }
+  stack:expect { "up" }
+  equal(qcow2.info(stack.state .. "/instances/lab/web-0/root.qcow2").backing,
+    ("%s/images/sha256/%s.qcow2"):format(stack.state, below.first:sub(8)))
 end)

@@ -2,12 +2,14 @@
 local err = require "holos.core.err"
 local io_ = require "holos.run.io"
 local lazy = require "holos.core.lazy"
+local lock = lazy "holos.run.lock"
 local manifest = lazy "holos.image.manifest"
 local task = require "holos.core.task"
 
 local M = {}
 
-local FILE_MODE = tonumber("600", 8)
+local FILE_MODE, DIRECTORY_MODE = tonumber("600", 8), tonumber("700", 8)
+local LOCK_TIMEOUT_MS = 60 * 60 * 1000 -- while another one hashes it, on the slowest disk
 
 --- The digest of a file: "sha256:…". Others run meanwhile.
 ---@param on_progress fun(done_bytes: integer)?
@@ -35,7 +37,7 @@ end
 --- cannot be written.
 function M.stamp(world, state, file, digest)
   local stat = world.fs.stat(file)
-  if not stat or not world.fs.mkdir_all(state:images() .. "/checked", tonumber("700", 8)) then return end
+  if not stat or not world.fs.mkdir_all(state:images() .. "/checked", DIRECTORY_MODE) then return end
   world.fs.write_atomic(stamp_file(state, digest), world.json.encode({ path = file, size_bytes = stat.size_bytes,
     mtime_ns = stat.mtime_ns, inode = stat.inode, device = stat.device }, {}), { mode = FILE_MODE, sync = false })
 end
@@ -45,6 +47,23 @@ function M.is_stamped(world, state, file, digest)
   local text, stat = world.fs.read(stamp_file(state, digest)), world.fs.stat(file)
   local stamp = text and stat and world.json.decode(text, {})
   return type(stamp) == "table" and stamp.path == file and is_same(stat, stamp)
+end
+
+--- Whether a file has the digest that it is called by: as it is remembered, else it is hashed; once, however many machines
+--- are to start from it.
+---@param on_progress fun(done_bytes: integer)?
+---@return boolean is_right
+---@return string? found  the digest that it has instead
+function M.is_right(world, state, file, digest, on_progress)
+  if M.is_stamped(world, state, file, digest) then return true end
+  err.check("state directory", world.fs.mkdir_all(state:locks(), DIRECTORY_MODE))
+  local name = ("%s/+hash-%s.lock"):format(state:locks(), manifest.hex(digest):sub(1, 32))
+  local _held <close> = lock.take(world, name, { name = "the check of " .. file, timeout_ms = LOCK_TIMEOUT_MS })
+  if M.is_stamped(world, state, file, digest) then return true end
+  local found = M.file(world, file, on_progress)
+  if found ~= digest then return false, found end
+  M.stamp(world, state, file, digest)
+  return true
 end
 
 --- Forgets it.

@@ -4,6 +4,7 @@
 -- before the file is whole and checked; what was downloaded of it stays for the next try.
 local err = require "holos.core.err"
 local expected_ = require "holos.run.images.expected"
+local hash = require "holos.run.images.hash"
 local http = require "holos.run.http"
 local lock = require "holos.run.lock"
 local parts = require "holos.run.images.parts"
@@ -84,11 +85,21 @@ local function source_of(world, entry, source, more)
   return more
 end
 
--- The image that has this digest already.
-local function present(world, state, expected)
+local function with_digest_of(world, state, expected)
   if expected.algorithm == "sha256" then return store.of_digest(world, state, "sha256:" .. expected.hex) end
   if expected.algorithm ~= "sha512" then return nil end
   return store.of_sha512(world, state, expected.hex)
+end
+
+-- The image that has this digest already, and has it still.
+local function present(world, state, expected, o)
+  local image = with_digest_of(world, state, expected)
+  if not image then return nil end
+  local on_progress = o.progress and function(done_bytes)
+    o.progress { phase = "checking", done_bytes = done_bytes, total_bytes = image.size_bytes }
+  end
+  if hash.is_right(world, state, image.path, image.digest, on_progress) then return image end
+  if o.say then o.say(("%s is damaged: it is fetched again"):format(image.path)) end
 end
 
 -- What the image's name, or its address, points at now.
@@ -167,10 +178,10 @@ end
 local function from_source(world, state, entry, source, o)
   local wanted = with_digest(source, o.digest)
   local expected = expected_.of(world, state, wanted, o)
-  local image = present(world, state, expected)
+  local image = present(world, state, expected, o)
   if image then return name_present(world, state, entry, wanted, expected, image, o) end
   local part <close> = parts.hold(world, state, wanted.url, lock_options(shown(entry), o))
-  image = part.has_waited and present(world, state, expected) -- brought under another name
+  image = part.has_waited and present(world, state, expected, o) -- brought under another name
   if image then return name_present(world, state, entry, wanted, expected, image, o) end
   return fetch(world, state, entry, wanted, expected, part.file, o), "pulled"
 end

@@ -1,13 +1,16 @@
 --- The image store: images by their digest, never changed, never removed while anything rests on them; tags point at them.
 --- Effects: reads and writes the store; waits for its lock.
 --
--- <state>/images and the read-only layers of HOLOS_IMAGES have one layout (run/images/layers). Contents are looked for in the
--- layers first, so that nothing is there twice. A tag of our own comes before one of a layer: somebody has asked for it here.
+-- <state>/images and the read-only layers of HOLOS_IMAGES have one layout (run/images/layers). What a layer has is not taken in
+-- again, unless it is damaged there: then ours is the one that is used. A tag of our own comes before one of a layer: somebody
+-- has asked for it here.
 local err = require "holos.core.err"
+local hash = require "holos.run.images.hash"
 local intake = require "holos.run.images.intake"
 local layers = require "holos.run.images.layers"
 local lock = require "holos.run.lock"
 local manifest = require "holos.image.manifest"
+local places = require "holos.run.images.places"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -38,44 +41,6 @@ function M.lock(world, state, options)
     no_wait = wanted.no_wait, on_wait = wanted.on_wait })
 end
 
--- What an image says of itself; where that is damaged, it is an image all the same.
-local function meta_of(world, layer, digest)
-  local ok, meta = pcall(layers.read, world, layers.meta_file(layer, digest), manifest.image)
-  if not ok and not err.is_failure(meta) then error(meta, 0) end
-  if not ok then return {}, meta.message end
-  return meta or {}
-end
-
--- Where the file of an image lies: {layer, path, format, size_bytes, meta, is_cut, problem}, nil where it is nowhere.
-local function places_of(world, state, digest)
-  local places = {}
-  for _, layer in ipairs(layers.all(world, state)) do
-    for _, format in ipairs { "qcow2", "raw" } do
-      local file = layers.image_file(layer, digest, format)
-      local stat = world.fs.stat(file)
-      if stat and stat.type == "file" then
-        local meta, problem = meta_of(world, layer, digest)
-        places[#places + 1] = { layer = layer, path = file, format = format, size_bytes = stat.size_bytes, meta = meta,
-          problem = problem, is_cut = meta.size_bytes and meta.size_bytes ~= stat.size_bytes }
-      end
-    end
-  end
-  return places
-end
-
--- The first of them that is whole.
-local function place_of(world, state, digest)
-  for _, place in ipairs(places_of(world, state, digest)) do
-    if not place.is_cut then return place end
-  end
-end
-
-local function virtual_bytes(world, place)
-  if place.meta.virtual_bytes then return place.meta.virtual_bytes end
-  local info = place.format == "qcow2" and world.qcow2.info(place.path)
-  return info and info.virtual_bytes or place.size_bytes
-end
-
 -- What an image is known to be when no tag of it was asked for: two tags may say different things of it.
 local function facts_of(place, pointer, tags)
   local facts = place.meta.facts
@@ -86,7 +51,7 @@ end
 ---@param tags string[]
 local function image_of(world, digest, place, pointer, tags)
   return { digest = digest, path = place.path, format = place.format, size_bytes = place.size_bytes,
-    virtual_bytes = virtual_bytes(world, place), layer = place.layer.root, is_own = place.layer.is_own,
+    virtual_bytes = places.virtual_bytes(world, place), layer = place.layer.root, is_own = place.layer.is_own,
     tags = table_.list(tags), facts = facts_of(place, pointer, tags),
     source = pointer and pointer.source or place.meta.source or {} }
 end
@@ -105,7 +70,7 @@ local function pointer_of(world, state, name, tag)
   table.insert(all, 1, table.remove(all))
   for _, layer in ipairs(all) do
     local pointer, message = read_tag(world, layer, name, tag)
-    local place = pointer and place_of(world, state, pointer.digest)
+    local place = pointer and places.used(world, state, pointer.digest)
     problem = problem or message
     if place then return pointer, place, problem end
   end
@@ -156,7 +121,7 @@ end
 
 --- The image with this digest, nil when it is not in the store.
 ---@return holos.Image?
-function M.of_digest(world, state, digest) return image_at(world, state, digest, place_of(world, state, digest)) end
+function M.of_digest(world, state, digest) return image_at(world, state, digest, places.used(world, state, digest)) end
 
 -- The image of a digest under a name: what is known of it is what that name says, if it means this one, else what the image
 -- says of itself.
@@ -170,8 +135,8 @@ end
 --- The image with this digest as it lies in our own store, else in a layer, also where its file is cut off.
 ---@return holos.Image?
 function M.lowest(world, state, digest)
-  local places = places_of(world, state, digest)
-  return image_at(world, state, digest, places[#places]) -- our own comes last
+  local found = places.all(world, state, digest)
+  return image_at(world, state, digest, found[#found]) -- our own comes last
 end
 
 --- The tags of our own store, each with what is wrong with it: its words, or that no store has its image.
@@ -181,8 +146,8 @@ function M.own_tags(world, state)
   for _, item in ipairs(found) do
     local pointer, problem = read_tag(world, own(state), item.name, item.tag)
     item.digest, item.is_damaged = pointer and pointer.digest, problem ~= nil
-    item.is_gone = pointer ~= nil and #places_of(world, state, pointer.digest) == 0
-    item.is_cut = pointer ~= nil and not item.is_gone and not place_of(world, state, pointer.digest)
+    item.is_gone = pointer ~= nil and #places.all(world, state, pointer.digest) == 0
+    item.is_cut = pointer ~= nil and not item.is_gone and not places.used(world, state, pointer.digest)
   end
   return found
 end
@@ -217,7 +182,7 @@ function M.list(world, state)
   local problems, images = {}, {}
   local tags, digests = all_tags(world, state, problems), digests_of(world, state)
   for digest in table_.sorted_pairs(digests) do
-    local place = place_of(world, state, digest)
+    local place = places.used(world, state, digest)
     if place then
       local names, first = tags_of(tags, digest)
       images[#images + 1] = image_of(world, digest, place, first, names)
@@ -246,13 +211,19 @@ function M.of_sha512(world, state, hex)
 end
 
 -- A disk is read by its format: two images of one content would be two disks of one digest.
-local function require_format(places, at)
-  for _, place in ipairs(places) do
+local function require_format(found, at)
+  for _, place in ipairs(found) do
     if place.format ~= at.format then
       err.raise { message = ("%s is there as %s, and cannot be %s as well"):format(at.digest, place.format, at.format),
         code = "EEXIST", exit = 3, hint = "when that was wrong, remove it first: holos rmi " .. at.digest }
     end
   end
+end
+
+-- Whether a layer has it, and it is what it is called by; our own is judged as it gets its name.
+local function is_below(world, state, digest)
+  local place = places.used(world, state, digest)
+  return place ~= nil and not place.layer.is_own and (hash.is_right(world, state, place.path, digest))
 end
 
 --- Takes a file into the store. It is copied, unless `move` says that it may be taken as it is (then it has to be durable,
@@ -263,10 +234,11 @@ end
 ---@return holos.Image
 function M.add(world, state, file, options)
   local at <close> = intake.take(world, state, file, options)
+  local is_there = is_below(world, state, at.digest)
   do
     local _held <close> = M.lock(world, state, options.lock)
-    require_format(places_of(world, state, at.digest), at)
-    if not place_of(world, state, at.digest) or world.fs.lstat(layers.image_file(own(state), at.digest, at.format)) then
+    require_format(places.all(world, state, at.digest), at)
+    if not is_there then
       intake.name(world, state, at, { digest = at.digest, format = at.format, size_bytes = at.size_bytes,
         virtual_bytes = at.virtual_bytes, source = options.source, facts = options.facts,
         added_at = world.clock.iso(world.clock.utc_ms()) })
@@ -286,7 +258,7 @@ function M.tag(world, state, name, tag, digest, facts, source, options)
       hint = 'lower-case letters, digits, ".", "_" and "-"; the same behind ":", capitals too' }
   end
   local _held <close> = M.lock(world, state, options)
-  if not place_of(world, state, digest) then
+  if not places.used(world, state, digest) then
     err.raise { message = ("%s is not in the image store"):format(digest), code = "ENOIMAGE" }
   end
   local file = layers.tag_file(own(state), name, tag)
