@@ -37,6 +37,23 @@ local function texts_of(project, words)
   return pull.of_services(project.services)
 end
 
+-- All of it, or all that names nothing.
+local function wanted_of(world, where, texts)
+  local known, list, problems = pull.catalogue(world), {}, {}
+  for i, text in ipairs(texts) do
+    local ok, wanted = pcall(pull.wanted, world, where, known, text)
+    if not ok and not err.is_failure(wanted) then error(wanted, 0) end
+    if ok then list[i] = wanted else problems[#problems + 1] = wanted end
+  end
+  if #problems == 0 then return list end
+  if #problems == 1 then error(problems[1], 0) end
+  local lines = {}
+  for i, problem in ipairs(problems) do
+    lines[i] = problem.message .. (problem.hint and (" (%s)"):format(problem.hint) or "")
+  end
+  err.raise { message = table.concat(lines, "\n"), code = problems[1].code, exit = problems[1].exit }
+end
+
 local function require_sense(options)
   if not options.lock or #options.arguments == 0 then return end
   err.raise { message = "--lock is for all images of a project, and takes no names", code = "EUSAGE", exit = 64,
@@ -59,9 +76,8 @@ end
 
 function M.run(world, options)
   require_sense(options)
-  local project, known, list = project_of(world, options), pull.catalogue(world), {}
-  local where = state.locate(world, options)
-  for i, text in ipairs(texts_of(project, options.arguments)) do list[i] = pull.wanted(world, where, known, text) end
+  local project, where = project_of(world, options), state.locate(world, options)
+  local list = wanted_of(world, where, texts_of(project, options.arguments))
   local talk = transfers.new(world)
   if options.quiet then talk.progress, talk.done, talk.say = function() end, function() end, function() end end
   local results = pull.all(world, where, list, { newest = not options.pinned, signed = options.signed,

@@ -110,8 +110,11 @@ function Transfers:done(name, image, how)
     units.format_bytes(image.size_bytes), image.digest:sub(1, #"sha256:" + 12), signed))
 end
 
+--- One could not be had, and why.
+---@return boolean is_told  so that nobody says it again
 function Transfers:failed(name, problem)
   ended(self, name, "✘", (text.escape_terminal(problem.message):gsub("\n", " ")))
+  return true
 end
 
 return M

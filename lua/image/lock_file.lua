@@ -25,11 +25,12 @@ M.rule = schema.record({
 }, { open = true })
 
 --- What is wrong with what was read; nil when nothing is.
----@return string?
+---@return string? complaint
+---@return boolean? is_newer  a later holos can read it, so nobody may write it anew
 function M.complaint(value)
   if type(value) ~= "table" then return "it holds no mapping" end
   if math.type(value.version) == "integer" and value.version > M.VERSION then
-    return ("it was written by a newer holos (version %d)"):format(value.version)
+    return ("it was written by a newer holos (version %d)"):format(value.version), true
   end
   local at = check.new()
   check.value(M.rule, value, at)

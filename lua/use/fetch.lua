@@ -10,9 +10,6 @@ local resolve = lazy "holos.use.resolve"
 
 local M = {}
 
--- What a host without a network meets; who asks daily can do without for a day.
-local OFFLINE = { ERESOLVE = true, ECONNECT = true, ETIMEDOUT = true, EPROXY = true, ECONNRESET = true, ETRUNCATED = true }
-
 -- The more is asked for, the higher.
 local RANK = { never = 1, missing = 2, every = 3, always = 4 }
 
@@ -69,7 +66,7 @@ local function wanted_of(context, item, known, lock)
   local wanted = pull.wanted(context.world, context.state, known, item.name)
   if wanted.image then return nil end
   local pin = not wanted.digest and locked.of(context.world, lock, wanted.key)
-  if pin then wanted.digest, wanted.url = pin.digest, pin.url end
+  if pin then wanted.digest, wanted.url, wanted.is_locked = pin.digest, pin.url, true end
   wanted.is_missing, wanted.policy, wanted.services = not item.image.path, item.policy, item.services
   wanted.newest = not wanted.digest and item.policy.kind ~= "missing"
     and pull_policy.is_due(item.policy, pulled_at(context, wanted), context.world.clock.utc_ms())
@@ -103,10 +100,10 @@ function M.require_locked(context, services)
   locked.require_all(world, context.project.directory, lock, names)
 end
 
--- An image that is here and could not be asked for today serves another day.
+-- Who asks daily can do without for a day: an image that is here and could not be asked for today serves another day.
 local function is_bearable(result)
   local wanted = result.wanted
-  return not wanted.is_missing and wanted.policy.kind == "every" and OFFLINE[result.problem.code] == true
+  return not wanted.is_missing and wanted.policy.kind == "every" and pull.OFFLINE[result.problem.code] == true
 end
 
 --- Fetches them; raises when one that is needed did not come.

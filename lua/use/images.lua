@@ -4,6 +4,7 @@ local err = require "holos.core.err"
 local fetch = require "holos.use.fetch"
 local host = require "holos.compose.rules.host"
 local lazy = require "holos.core.lazy"
+local manifest = lazy "holos.image.manifest"
 local image_ = lazy "holos.plan.image"
 local reference = lazy "holos.image.reference"
 local resolve = lazy "holos.use.resolve"
@@ -66,6 +67,7 @@ function M.look_again(context)
     local image = project.services[name].image
     if image and image.name then
       local found = find(image.name) or {}
+      -- The system may be what the file says, which goes before what is known; tags do not move from one to another.
       for key, value in pairs(found) do image[key] = key == "os" and image.os or value end
       if found.path then project.image_bytes[found.path] = found.virtual_bytes end
     end
@@ -78,11 +80,12 @@ local SILENT = { say = function() end, progress = function() end, done = functio
 -- What is to be fetched for some services; raises what is not here and may not be fetched, or not be had.
 local function to_fetch(context, services)
   if context.options.locked then fetch.require_locked(context, services) end
-  local list, fetched = fetch.list(context, services), {}
+  local list, fetched, lacking = fetch.list(context, services), {}, {}
   for _, wanted in ipairs(list) do fetched[wanted.text] = true end
   for _, missing in ipairs(M.missing(context.project, services)) do
-    if not fetched[missing.name] then M.require_here(context.project, { [missing.services[1]] = true }) end
+    if not fetched[missing.name] then lacking[missing.services[1]] = true end
   end
+  M.require_here(context.project, lacking)
   return list
 end
 
@@ -104,7 +107,8 @@ function M.foresee(context, plan, words)
   for position, wanted in ipairs(to_fetch(context, services)) do
     local from = " from " .. reference.host(wanted.url or wanted.entry.url)
     local said = wanted.is_missing and ("is to be fetched%s first"):format(from) or ("is asked for anew%s first"):format(from)
-    table.insert(plan.rows, position, { mark = "·", name = wanted.shown, text = said,
+    local exact = wanted.digest and ": " .. manifest.short(wanted.digest) .. (wanted.is_locked and " (holos.lock)" or "") or ""
+    table.insert(plan.rows, position, { mark = "·", name = wanted.shown, text = said .. exact,
       where = where_of(context.project, wanted.services[1]) })
   end
 end

@@ -12,16 +12,19 @@ local FILE_MODE = tonumber("644", 8)
 function M.file(directory) return directory .. "/" .. lock_file.NAME end
 
 --- The lock beside a project's file, nil when there is none; raises when it cannot be used.
+---@param options {is_remade: boolean?}?  is_remade: one that is damaged counts as none, as it is to be written anew
 ---@return table? lock  of image/lock_file
-function M.read(world, directory)
+function M.read(world, directory, options)
   local file = M.file(directory)
   local text, message, code = world.fs.read(file, { max_bytes = MAX_BYTES })
   if not text and (code == "ENOENT" or code == "ENOTDIR") then return nil end
   local lock, reason = world.json.decode(err.check(file, text, message, code), {})
-  local complaint = lock == nil and reason or lock_file.complaint(lock)
+  local complaint, is_newer = lock == nil and reason or nil, false
+  if not complaint then complaint, is_newer = lock_file.complaint(lock) end
   if not complaint then return lock end
+  if not is_newer and options and options.is_remade then return nil end
   err.raise { code = "ELOCKFILE", exit = 2, message = ("%s: %s"):format(file, complaint),
-    hint = "make it again: holos pull --lock" }
+    hint = is_newer and "use that holos" or "make it again: holos pull --lock" }
 end
 
 --- What a lock that is kept says of a name on this host; nil when it says nothing.
@@ -36,7 +39,7 @@ end
 ---@param images table<string, holos.Image>  by the name that they are shown with
 ---@return string file
 function M.write(world, directory, images)
-  local lock = M.read(world, directory) or lock_file.new()
+  local lock = M.read(world, directory, { is_remade = true }) or lock_file.new()
   for _, name in ipairs(lock_file.surplus(lock, images)) do lock.images[name] = nil end
   for name, image in pairs(images) do
     local known = M.of(world, lock, name)

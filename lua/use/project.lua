@@ -38,11 +38,12 @@ local function noting(world, reads, why)
 end
 
 -- function(text) → what is known of the image of this name, as of use/resolve.
-local function image_finder(world, directory, options, warnings)
+local function image_finder(world, directory, options, variables)
   local find
   return function(text)
-    find = find or resolve.finder(world, state_.locate(world, options), directory,
-      function(line) warnings[#warnings + 1] = line end)
+    find = find or resolve.finder(world, state_.locate(world, options), directory, { is_locking = options.lock,
+      warn = function(line) table.insert(variables.warnings, line) end,
+      noting = function(why) return noting(world, variables.reads, why) end })
     return find(text)
   end
 end
@@ -72,7 +73,7 @@ function M.load_options(world, found, options)
     env_file = function(entry) return environment.of_service(of_services, entry, variables.lookup, warnings) end,
     show = function(name) return environment.shown(world, name) end,
     sniff = function(name) return M.format_of(world, name) end,
-    image = image_finder(world, own_directory, options, warnings),
+    image = image_finder(world, own_directory, options, variables),
     image_bytes = function(name, format) return M.image_bytes(world, name, format) end }, variables
 end
 

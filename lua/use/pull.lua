@@ -2,7 +2,9 @@
 local catalogue = require "holos.image.catalogue"
 local catalogue_ = require "holos.use.catalogue"
 local err = require "holos.core.err"
+local lazy = require "holos.core.lazy"
 local pull = require "holos.run.images.pull"
+local recipe = lazy "holos.image.recipe"
 local reference = require "holos.image.reference"
 local resolve = require "holos.use.resolve"
 local store = require "holos.run.images.store"
@@ -13,6 +15,10 @@ local text_ = require "holos.core.text"
 local M = {}
 
 M.PARALLEL = 4
+--- What a host without a network meets.
+M.OFFLINE = { ERESOLVE = true, ECONNECT = true, ETIMEDOUT = true, EPROXY = true, ECONNRESET = true, ETRUNCATED = true }
+local NO_AUTHORITIES = "servers are checked by the certificates that the package ca-certificates brings, "
+  .. "or those in the file that HOLOS_CA_FILE names"
 
 local function usage(message, hint) err.raise { message = message, code = "EUSAGE", exit = 64, hint = hint } end
 
@@ -66,6 +72,15 @@ function M.here(world, state, wanted)
     digest = wanted.digest })
 end
 
+-- What else there is to do about an image that did not come.
+local function advice(wanted, problem)
+  if problem.code == "ETLS" then return NO_AUTHORITIES end
+  if not M.OFFLINE[problem.code] then return nil end
+  local has_recipe = wanted.entry.name and recipe.all[wanted.entry.name]
+  return ("no network? take it in from a file: holos images import FILE%s%s"):format(
+    wanted.entry.name and " " .. wanted.key or "", has_recipe and "; or make one: holos images build " .. wanted.entry.name or "")
+end
+
 -- One failure does not keep the others from coming.
 local function attempt(world, state, wanted, options, talk)
   wanted.image = wanted.image or options.only_missing and M.here(world, state, wanted) or nil
@@ -76,16 +91,17 @@ local function attempt(world, state, wanted, options, talk)
   local ok, result = pcall(fetch, world, state, wanted, options, talk)
   if ok then return { wanted = wanted, image = result } end
   if not err.is_failure(result) then error(result, 0) end
-  talk.failed(wanted.shown, result)
-  return { wanted = wanted, problem = result }
+  result.hint = result.hint or advice(wanted, result)
+  return { wanted = wanted, problem = result, is_told = talk.failed(wanted.shown, result) }
 end
 
 --- Fetches all that is wanted, and gives what came of each in its place. Raises nothing that one of them alone has met.
 ---@param list table[]  of M.wanted
 ---@param options {newest: boolean?, signed: boolean?, parallel: integer?, only_missing: boolean?, no_wait: boolean?,
 ---  lock_timeout: integer?}
----@param talk {say: fun(text), progress: fun(name, state), done: fun(name, image, how), failed: fun(name, problem)}
----@return {wanted: table, image: holos.Image?, problem: holos.Error?}[]
+---@param talk {say: fun(text), progress: fun(name, state), done: fun(name, image, how),
+---  failed: fun(name, problem): boolean}  failed: whether the problem has been told by that
+---@return {wanted: table, image: holos.Image?, problem: holos.Error?, is_told: boolean?}[]
 function M.all(world, state, list, options, talk)
   return task.map(without_doubles(list), options.parallel or M.PARALLEL, function(wanted)
     return attempt(world, state, wanted, options, talk)
@@ -109,9 +125,12 @@ function M.require_all(results)
   end
   if #problems == 0 then return end
   local problem, shown = problems[1].problem, problems[1].wanted.shown
-  local said = ("%s: %s"):format(shown, harmless(problem.message))
-  local count = #problems > 1 and ("%d of %d images could not be fetched; the first: "):format(#problems, #results) or ""
-  err.raise { code = problem.code, exit = problem.exit, message = count .. said,
+  local what = #problems > 1 and ("%d of %d images"):format(#problems, #results) or shown
+  local said = what .. " could not be fetched"
+  if not problems[1].is_told then
+    said = ("%s: %s%s"):format(said, #problems > 1 and shown .. ": " or "", harmless(problem.message))
+  end
+  err.raise { code = problem.code, exit = problem.exit, message = said,
     hint = problem.hint and text_.escape_terminal(problem.hint) }
 end
 

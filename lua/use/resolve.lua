@@ -14,13 +14,14 @@ local M = {}
 local FACTS = { "user", "family", "os", "share_driver", "least_memory_mib", "quirks" }
 
 --- The entry of the catalogue that a reference means, for this host; nil and why there is none.
----@param named table  of image/reference
+---@param named table   of image/reference
+---@param known table?  the catalogue, where it was loaded already
 ---@return holos.ImageEntry? entry
 ---@return string? message
 ---@return string? hint
-function M.entry(world, named)
+function M.entry(world, named, known)
   if named.kind ~= "name" then return nil end
-  return catalogue.find(catalogue_.load(world), named.name, named.tag, world.host.architecture())
+  return catalogue.find(known or catalogue_.load(world), named.name, named.tag, world.host.architecture())
 end
 
 -- In the store; by its name as it is written first, then as the catalogue writes it. Also what is wrong with such a name.
@@ -72,19 +73,22 @@ local function missing(named, entry, message, hint)
 end
 
 --- What is known of the image that a text names. It is in the store when there is a path.
----@param lock table?  the project's, as of use/locked
----@param warn fun(text: string)?  told of what is damaged and was passed over
+---@param o {lock: table?, catalogue: table?, warn: fun(text: string)?}?  lock: the project's, as of use/locked; catalogue:
+---  where it was loaded already; warn: told of what is damaged and was passed over
 ---@return table? known  {path, digest, format, virtual_bytes, shown, host, user, family, os, share_driver, least_memory_mib,
 ---  quirks}
 ---@return string? message  why nothing is known of it
 ---@return string? hint
-function M.known(world, state, text, lock, warn)
+function M.known(world, state, text, o)
   local named = reference.parse(text)
   if not named or named.kind == "path" then return nil end
-  local entry, message, hint = M.entry(world, named)
-  local exact = with_lock(world, named, entry, lock)
+  local wanted = o or {}
+  local entry, message, hint = M.entry(world, named, wanted.catalogue)
+  local exact = with_lock(world, named, entry, wanted.lock)
   local image, problem = stored(world, state, exact, entry)
-  if problem and warn then warn(problem .. "; such a name means nothing, until it is pulled or removed (holos rmi)") end
+  if problem and wanted.warn then
+    wanted.warn(problem .. "; such a name means nothing, until it is pulled or removed (holos rmi)")
+  end
   if not image then return missing(named, entry, message, hint) end
   local shown = exact ~= named and M.key(named, entry) or image.tags[1]
   return fill({ path = image.path, digest = image.digest, format = image.format, virtual_bytes = image.virtual_bytes,
@@ -93,12 +97,15 @@ end
 
 --- function(text) → the same, for the texts of one project. Many services share one, so each is looked at once.
 ---@param directory string  of the project's file, where its lock is
----@param warn fun(text: string)?  as of `known`
-function M.finder(world, state, directory, warn)
-  local known, lock = {}, nil
+---@param o {warn: fun(text: string)?, noting: (fun(why: string): table)?, is_locking: boolean?}?  warn: as of `known`;
+---  noting: the world that writes down what is read through it; is_locking: the lock is made anew
+function M.finder(world, state, directory, o)
+  local known, at, wanted = {}, nil, o or {}
+  local function through(why) return wanted.noting and wanted.noting(why) or world end
   return function(text)
-    if lock == nil then lock = locked.read(world, directory) or false end
-    known[text] = known[text] or table.pack(M.known(world, state, text, lock, warn))
+    at = at or { warn = wanted.warn, catalogue = catalogue_.load(through "images that can be had by name"),
+      lock = locked.read(through "what the names of images mean", directory, { is_remade = wanted.is_locking }) }
+    known[text] = known[text] or table.pack(M.known(world, state, text, at))
     return table.unpack(known[text], 1, known[text].n)
   end
 end

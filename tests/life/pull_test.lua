@@ -198,6 +198,33 @@ test("what a lock or a digest pins is fetched beside the name, which stays where
   end)
 end)
 
+test("what decides which image is taken is told: validate names the files, the plan the digest", function()
+  with_publisher(function(server, _, digests)
+    local stack <close> = new_stack(server)
+    ok(not stack:expect({ "validate" }).stdout:find("holos.lock", 1, true))
+    stack:expect { "pull", "--pinned", "--lock" }
+    stack:expect { "rmi", "own:1" }
+    says(stack:expect { "plan" }, "is to be fetched from localhost first: " .. digests.dated:sub(1, 19) .. " (holos.lock)")
+    local said = stack:expect({ "validate" }).stdout
+    ok(said:find("holos.lock", 1, true) and said:find("images.lua", 1, true), said)
+    ok(not said:find("/tags/", 1, true), said)
+  end)
+end)
+
+test("without a network: why, once, what else there is to do, and all that is not here at once", function()
+  local stack
+  with_publisher(function(server) stack = new_stack(server) end)
+  local _stack <close> = stack
+  local said = stack:expect({ "up" }, 1).stderr
+  ok(said:find("no network? take it in from a file: holos images import FILE own:1", 1, true), said)
+  ok(not said:find("what came is kept", 1, true), said)
+  equal(select(2, said:gsub("Could not connect", "")), 1, said)
+  ok(said:find("own:1 could not be fetched\n", 1, true), said)
+  says(stack:expect({ "pull", "debian:99", "own:1", "owm" }, 1), 'debian has no "99"', 'did you mean "own"')
+  stack:write(YAML:format(", pull_policy: never") .. "  db: {image: \"debian:13\", pull_policy: never, ready: running}\n")
+  says(stack:expect({ "up" }, 2), "2 errors", "own:1 is not in the image store", "debian:13 is not in the image store")
+end)
+
 test("a lock that lacks a name, or is damaged, is told", function()
   with_publisher(function(server)
     local stack <close> = new_stack(server)
@@ -210,6 +237,15 @@ test("a lock that lacks a name, or is damaged, is told", function()
     files.write(stack.directory .. "/holos.lock", "{")
     says(stack:expect({ "up" }, 2), "holos.lock", "holos pull --lock")
     says(stack:expect({ "pull", "--lock", "own" }, 64), "takes no names")
+    files.write(stack.directory .. "/holos.lock", '{"version": 2}')
+    says(stack:expect({ "pull", "--lock" }, 2), "written by a newer holos")
+    equal(files.read(stack.directory .. "/holos.lock"), '{"version": 2}')
+    stack:write(YAML:format(""))
+    for _, text in ipairs { "{", '{"version": 1}', "<<<<<<< HEAD\n{" } do
+      files.write(stack.directory .. "/holos.lock", text)
+      says(stack:expect { "pull", "--lock" }, "wrote")
+      equal(stack:expect({ "up", "--locked", "--dry-run" }).status, 0)
+    end
   end)
 end)
 

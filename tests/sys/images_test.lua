@@ -6,6 +6,7 @@ local fs = require "sys.fs"
 local hash = require "sys.hash"
 local intake = require "holos.run.images.intake"
 local json = require "sys.json"
+local layers = require "holos.run.images.layers"
 local lock = require "holos.run.lock"
 local qcow2 = require "sys.qcow2"
 local state_ = require "holos.run.state"
@@ -249,6 +250,14 @@ test("our own store is ours, also where HOLOS_IMAGES names it by another path", 
     local again = world_with { HOLOS_IMAGES = name }
     ok(store.of_digest(again, state, image.digest).is_own, name)
   end
+end)
+
+test("a layer that is named twice is one, whatever its paths", function()
+  local world, state = new_store()
+  local _, below = new_store()
+  assert(fs.symlink(below.root, state.root .. "/link"))
+  world.host = world_with({ HOLOS_IMAGES = below.root .. ":" .. state.root .. "/link" }).host
+  equal(#layers.all(world, state), 2)
 end)
 
 test("a tag of our own comes before one of a layer, and one whose image is gone does not count", function()

@@ -53,7 +53,7 @@ function M.find(world, ca_file)
   local found = first(world, M.FILES, "file") or first(world, M.DIRECTORIES, "directory")
   if found then return found end
   return nil, ("no certificates of authorities are found: HOLOS_CA_FILE, SSL_CERT_FILE and SSL_CERT_DIR are not set, and "
-    .. "there is none of %s; install the package ca-certificates or set HOLOS_CA_FILE to a file with them")
+    .. "there is none of %s")
     :format(table.concat(M.FILES, ", ")), "ETLS"
 end
 

@@ -19,10 +19,10 @@ function M.all(world, state)
   local here = world.fs.stat(own)
   for name in (world.host.env("HOLOS_IMAGES") or ""):gmatch("[^:]+") do
     local root = path.absolute(name, world.host.working_directory())
-    if root ~= own and not seen[root] and not is_same(world.fs.stat(root), here) then
-      layers[#layers + 1] = { root = root, is_own = false }
-    end
-    seen[root] = true
+    local stat = world.fs.stat(root)
+    local key = stat and ("%d %d"):format(stat.device, stat.inode) or root
+    if root ~= own and not seen[key] and not is_same(stat, here) then layers[#layers + 1] = { root = root, is_own = false } end
+    seen[key] = true
   end
   layers[#layers + 1] = { root = own, is_own = true }
   return layers

@@ -121,8 +121,9 @@ local function download(world, part, source, o)
   local got, message, code, status = http.download(world, { url = source.url, file = part, ca_file = o.ca_file,
     allow_http = reference.is_loopback(reference.host(source.url)) }, o.progress)
   if got then return got end
+  local kept = world.fs.stat(part)
   err.raise { message = message, code = code or "EHTTP", status = status,
-    hint = code ~= "EHTTP" and code ~= "ETLS" and "what came is kept: the next try goes on there" or nil }
+    hint = kept and kept.size_bytes > 0 and "what came is kept: the next try goes on there" or nil }
 end
 
 local function refuse(world, part, source, expected, got)
