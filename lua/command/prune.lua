@@ -19,7 +19,7 @@ local function name_of(image) return image.tags[1] or image.digest:sub(1, 19) en
 
 local function list(images, files, kept, gone)
   local bytes = 0
-  for _, item in ipairs(gone) do out.result(("%s:%s  its image is gone"):format(item.name, item.tag)) end
+  for _, item in ipairs(gone) do out.result(item.shown .. "  its image is gone") end
   for _, image in ipairs(images) do
     out.result(("%s  %s"):format(name_of(image), units.format_bytes(image.size_bytes)))
     bytes = bytes + image.size_bytes

@@ -83,10 +83,11 @@ local function put_into_file(world, made, file)
   return { path = file, size_bytes = stat.size_bytes }
 end
 
-local function put_into_store(world, state, made, recipe, name, tag)
+local function put_into_store(world, state, made, recipe, name, tag, talk)
   local source = { kind = "built", pulled_at = world.clock.iso(world.clock.utc_ms()) }
-  local image = store.add(world, state, made, { format = "qcow2", source = source, facts = recipe.facts, move = true })
-  store.tag(world, state, name, tag, image.digest, recipe.facts, source)
+  local lock = { on_wait = function(owner) talk.step(("waiting for the image store (held by %s)"):format(owner)) end }
+  local image = store.add(world, state, made, { format = "qcow2", source = source, facts = recipe.facts, move = true, lock = lock })
+  store.tag(world, state, name, tag, image.digest, recipe.facts, source, lock)
   return { path = image.path, digest = image.digest, name = ("%s:%s"):format(name, tag), size_bytes = image.size_bytes }
 end
 
@@ -106,7 +107,7 @@ function M.run(world, state, name, options, talk)
   require_possible(world, state, name, recipe)
   local made <close> = build.run(world, state, recipe, recipe_.words(name, options), talk)
   if file then return put_into_file(world, made.file, file) end
-  return put_into_store(world, state, made.file, recipe, base, tag)
+  return put_into_store(world, state, made.file, recipe, base, tag, talk)
 end
 
 return M

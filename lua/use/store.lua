@@ -128,7 +128,8 @@ function M.verify(world, state, names, talk)
 end
 
 -- How a tag goes that leads to no whole image.
-local function step_for_broken(item, shown)
+local function step_for_broken(item)
+  local shown = item.shown
   if item.is_cut then
     return { digest = item.digest, text = ("%s (%s, which was cut off)"):format(shown, manifest.short(item.digest)) }
   end
@@ -145,7 +146,7 @@ local function broken(world, state, word)
   for _, item in ipairs(store.own_tags(world, state)) do
     local is_meant = item.name == name and item.tag == tag or item.name == entry.name and item.tag == entry.tag
     if is_meant and (item.is_damaged or item.is_gone or item.is_cut) then
-      return step_for_broken(item, manifest.shown(item.name, item.tag) or word)
+      return step_for_broken(item)
     end
   end
 end
@@ -212,7 +213,7 @@ end
 ---@return holos.Image[] images
 ---@return string[] files      left over of downloads and imports
 ---@return {image: holos.Image, reason: string}[] kept
----@return {name: string, tag: string}[] gone  names whose image is gone
+---@return {name: string, tag: string, shown: string}[] gone  names whose image is gone
 function M.prunable(world, state, options)
   local images, kept = {}, {}
   for _, image in ipairs((M.list(world, state))) do
@@ -224,10 +225,10 @@ function M.prunable(world, state, options)
 end
 
 --- The tags of our own store whose image no store has.
----@return {name: string, tag: string}[]
+---@return {name: string, tag: string, shown: string}[]
 function M.gone(world, state)
   local gone = table_.filter(store.own_tags(world, state), function(item) return item.is_gone end)
-  return table_.map(gone, function(item) return { name = item.name, tag = item.tag } end)
+  return table_.map(gone, function(item) return { name = item.name, tag = item.tag, shown = item.shown } end)
 end
 
 --- Removes what `prunable` gave. Whatever somebody has come to use meanwhile is refused by the store itself.

@@ -140,11 +140,12 @@ function M.lowest(world, state, digest)
 end
 
 --- The tags of our own store, each with what is wrong with it: its words, or that no store has its image.
----@return {name: string, tag: string, digest: string?, is_damaged: boolean, is_gone: boolean, is_cut: boolean}[]
+---@return {name: string, tag: string, shown: string, digest: string?, is_damaged: boolean, is_gone: boolean, is_cut: boolean}[]
 function M.own_tags(world, state)
   local found = layers.tags(world, own(state))
   for _, item in ipairs(found) do
     local pointer, problem = read_tag(world, own(state), item.name, item.tag)
+    item.shown = manifest.shown(item.name, item.tag) or pointer and (pointer.source or {}).url or "an address"
     item.digest, item.is_damaged = pointer and pointer.digest, problem ~= nil
     item.is_gone = pointer ~= nil and #places.all(world, state, pointer.digest) == 0
     item.is_cut = pointer ~= nil and not item.is_gone and not places.used(world, state, pointer.digest)
