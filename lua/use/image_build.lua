@@ -86,8 +86,8 @@ end
 local function put_into_store(world, state, made, recipe, name, tag, talk)
   local source = { kind = "built", pulled_at = world.clock.iso(world.clock.utc_ms()) }
   local lock = { on_wait = function(owner) talk.step(("waiting for the image store (held by %s)"):format(owner)) end }
-  local image = store.add(world, state, made, { format = "qcow2", source = source, facts = recipe.facts, move = true, lock = lock })
-  store.tag(world, state, name, tag, image.digest, recipe.facts, source, lock)
+  local image = store.add(world, state, made, { format = "qcow2", source = source, facts = recipe.facts, move = true,
+    name = name, tag = tag, lock = lock })
   return { path = image.path, digest = image.digest, name = ("%s:%s"):format(name, tag), size_bytes = image.size_bytes }
 end
 

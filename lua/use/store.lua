@@ -93,10 +93,8 @@ function M.import(world, state, file, name, options)
   if name then kept, tag, named = M.target(world, name) end
   local source, facts = { file = full, kind = "import" }, facts_of(world, named, options.facts)
   local image = store.add(world, state, full, { format = options.format, source = source, facts = facts,
-    on_progress = options.on_progress, lock = options.lock })
-  if not kept then return image end
-  store.tag(world, state, kept, tag, image.digest, facts, source, options.lock)
-  return store.of_digest(world, state, image.digest), manifest.shown(kept, tag)
+    on_progress = options.on_progress, lock = options.lock, name = kept, tag = tag })
+  return image, kept and manifest.shown(kept, tag)
 end
 
 --- Writes an image of the store to a file.
@@ -231,13 +229,22 @@ function M.gone(world, state)
   return table_.map(gone, function(item) return { name = item.name, tag = item.tag, shown = item.shown } end)
 end
 
+-- What goes of an image: nothing of it when it has got a name since it was looked at.
+local function step_to_prune(world, state, image)
+  local now = store.of_digest(world, state, image.digest)
+  local named = table_.filter(now and now.tags or {}, function(tag) return not table_.index_of(image.tags, tag) end)
+  return #named == 0 and { { digest = image.digest } } or {}
+end
+
 --- Removes what `prunable` gave. Whatever somebody has come to use meanwhile is refused by the store itself.
 ---@param options table?  as of store.lock
 function M.prune(world, state, images, files, gone, options)
   if #gone > 0 then -- those that still are
     removal.run(world, state, function() return M.gone(world, state) end, options)
   end
-  for _, image in ipairs(images) do removal.image(world, state, image.digest, options) end
+  for _, image in ipairs(images) do
+    removal.run(world, state, function() return step_to_prune(world, state, image) end, options)
+  end
   for _, file in ipairs(files) do parts.remove(world, file) end
 end
 

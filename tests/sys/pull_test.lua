@@ -13,6 +13,7 @@ local removal = require "holos.run.images.removal"
 local store = require "holos.run.images.store"
 local task = require "holos.core.task"
 local tls_server = require "tests.support.tls_server"
+local use = require "holos.use.store"
 local world = require "holos.run.world"
 
 local function new_state() return state_.locate(world, { state_dir = tmpdir() }) end
@@ -308,5 +309,44 @@ test("what is here and damaged is fetched again, also where a layer has it", fun
     end }, { __index = world.host }) }, { __index = world })
     local mended = pull.pull(above, state, here, { ca_file = server.ca_file })
     equal({ mended.is_own, mended.digest, files.read(mended.path) == body }, { true, image.digest, true })
+  end)
+end)
+
+local function prune(state)
+  local images, left, _, gone = use.prunable(world, state, {})
+  use.prune(world, state, images, left, gone, { no_wait = true })
+end
+
+test("what was just pulled is not pruned before it has its name", function()
+  with_server(function(server, published)
+    local state, count = new_state(), 0
+    local here, entry = publishers.here(server, "debian")
+    publishers.put(published, "debian", entry, publishers.image())
+    local function remove(file)
+      if file:find("%.part$") then -- it is in the store by now, and nobody holds the store's lock
+        count = count + 1
+        prune(state)
+      end
+      return fs.remove(file)
+    end
+    local beside = setmetatable({ fs = setmetatable({ remove = remove }, { __index = fs }) }, { __index = world })
+    local image = pull.pull(beside, state, here, { ca_file = server.ca_file })
+    equal({ files.read(image.path) ~= nil, images_in(state), count > 0 }, { true, 1, true })
+  end)
+end)
+
+test("an image that has got a name since prune looked stays", function()
+  with_server(function(server, published)
+    local state = new_state()
+    published["/a.qcow2"] = publishers.image()
+    local image = fetch(server, state, pull.entry_of_url(reference.parse(server.url .. "/a.qcow2")))
+    local listed = use.prunable(world, state, {})
+    equal(#listed, 1)
+    store.tag(world, state, "mine", "1", image.digest)
+    use.prune(world, state, listed, {}, {}, {})
+    equal(store.find(world, state, { kind = "name", name = "mine", tag = "1" }).digest, image.digest)
+    removal.tag(world, state, "mine", "1")
+    use.prune(world, state, listed, {}, {}, {})
+    equal(images_in(state), 0)
   end)
 end)

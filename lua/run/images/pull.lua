@@ -108,13 +108,11 @@ local function stored(world, state, entry, digest)
     digest = digest })
 end
 
--- A name that is there already stays where it points when a lock or a reference said which image it has to be: others go by
--- the name alone.
-local function name_it(world, state, entry, image, source, o)
-  if o.digest and stored(world, state, entry) then return stored(world, state, entry, o.digest) end
-  local name, tag = pointer(world, entry)
-  store.tag(world, state, name, tag, image.digest, facts_of(entry), source, store_lock(world, o))
-  return stored(world, state, entry)
+-- The name that an image gets. One that is there already stays where it points when a lock or a reference said which image it
+-- has to be: others go by the name alone.
+local function name_for(world, state, entry, o)
+  if o.digest and stored(world, state, entry) then return nil end
+  return pointer(world, entry)
 end
 
 local function download(world, part, source, o)
@@ -154,11 +152,12 @@ local function fetch(world, state, entry, source, expected, part, o)
   expected = require_expected(world, state, part, source, expected, got, o)
   local is_signed = expected_.judge_image(world, state, source, part, o) or expected.is_signed
   local from = source_of(world, entry, source, { sha512 = got.sha512, is_signed = is_signed })
+  local name, tag = name_for(world, state, entry, o)
   local ok, image = pcall(store.add, world, state, part, { format = entry.format, source = from, facts = facts_of(entry),
-    digest = "sha256:" .. got.sha256, move = true, on_progress = checking(o), lock = store_lock(world, o) })
+    digest = "sha256:" .. got.sha256, move = true, on_progress = checking(o), lock = store_lock(world, o), name = name, tag = tag })
   if ok or err.is(image, "EIMAGE") then http.remove(world, part) end -- else it is there for the next try
   if not ok then error(image, 0) end
-  return name_it(world, state, entry, image, from, o)
+  return stored(world, state, entry, o.digest) or image
 end
 
 local function lock_options(shown_, o, on_wait)
@@ -169,21 +168,31 @@ local function lock_options(shown_, o, on_wait)
   end }
 end
 
--- The name, at an image that needs no download.
+-- The name, at an image that needs no download; nil when that was removed meanwhile.
 local function name_present(world, state, entry, source, expected, image, o)
   local from = source_of(world, entry, source, { sha512 = image.source.sha512,
     is_signed = expected.is_signed or image.source.is_signed })
-  return name_it(world, state, entry, image, from, o), "present"
+  local name, tag = name_for(world, state, entry, o)
+  if name then
+    local ok, problem = pcall(store.tag, world, state, name, tag, image.digest, facts_of(entry), from, store_lock(world, o))
+    if err.is(problem, "ENOIMAGE") then return nil end
+    if not ok then error(problem, 0) end
+  end
+  return stored(world, state, entry, o.digest)
 end
 
 local function from_source(world, state, entry, source, o)
   local wanted = with_digest(source, o.digest)
   local expected = expected_.of(world, state, wanted, o)
-  local image = present(world, state, expected, o)
-  if image then return name_present(world, state, entry, wanted, expected, image, o) end
+  local function here()
+    local image = present(world, state, expected, o)
+    return image and name_present(world, state, entry, wanted, expected, image, o)
+  end
+  local image = here()
+  if image then return image, "present" end
   local part <close> = parts.hold(world, state, wanted.url, lock_options(shown(entry), o))
-  image = part.has_waited and present(world, state, expected, o) -- brought under another name
-  if image then return name_present(world, state, entry, wanted, expected, image, o) end
+  image = part.has_waited and here() -- brought under another name
+  if image then return image, "present" end
   return fetch(world, state, entry, wanted, expected, part.file, o), "pulled"
 end
 

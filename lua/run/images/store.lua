@@ -227,15 +227,31 @@ local function is_below(world, state, digest)
   return place ~= nil and not place.layer.is_own and (hash.is_right(world, state, place.path, digest))
 end
 
+local function require_name(name, tag)
+  if manifest.is_name(name, tag) then return end
+  err.raise { message = ("%s:%s cannot be the name of an image"):format(name, tag), code = "EINVAL", exit = 64,
+    hint = 'lower-case letters, digits, ".", "_" and "-"; the same behind ":", capitals too' }
+end
+
+-- Under the store's lock.
+local function write_tag(world, state, name, tag, digest, facts, source)
+  local file = layers.tag_file(own(state), name, tag)
+  err.check("image store", world.fs.mkdir_all(state:images() .. "/tags/" .. name, DIRECTORY_MODE))
+  err.check("image store", world.fs.write_atomic(file, world.json.encode({ digest = digest, facts = facts or {},
+    source = source or {}, pulled_at = world.clock.iso(world.clock.utc_ms()) }, { indent = 1 }), { mode = FILE_MODE, sync = true }))
+end
+
 --- Takes a file into the store. It is copied, unless `move` says that it may be taken as it is (then it has to be durable,
---- and is gone afterwards).
+--- and is gone afterwards). The name that it is to have is given to it at once: without one it is anybody's to prune.
 ---@param options {format: "qcow2"|"raw"|nil, digest: string?, source: table?, facts: table?, move: boolean?,
----  on_progress: function?, lock: table?}  digest: what the file has to have; on_progress(done_bytes, size_bytes), while it
----  is hashed; lock: as of `lock`
+---  on_progress: function?, lock: table?, name: string?, tag: string?}  digest: what the file has to have;
+---  on_progress(done_bytes, size_bytes), while it is hashed; lock: as of `lock`
 ---@return holos.Image
 function M.add(world, state, file, options)
+  if options.name then require_name(options.name, options.tag) end
   local at <close> = intake.take(world, state, file, options)
   local is_there = is_below(world, state, at.digest)
+  local image
   do
     local _held <close> = M.lock(world, state, options.lock)
     require_format(places.all(world, state, at.digest), at)
@@ -244,9 +260,13 @@ function M.add(world, state, file, options)
         virtual_bytes = at.virtual_bytes, source = options.source, facts = options.facts,
         added_at = world.clock.iso(world.clock.utc_ms()) })
     end
+    if options.name then
+      write_tag(world, state, options.name, options.tag, at.digest, options.facts, options.source)
+    end
+    image = M.of_digest(world, state, at.digest)
   end
   if options.move then world.fs.remove(file) end
-  return M.of_digest(world, state, at.digest)
+  return image
 end
 
 --- Points a tag of our own store at an image that is there.
@@ -254,18 +274,12 @@ end
 ---@param source table?  {url, kind, is_signed}
 ---@param options table?  as of `lock`
 function M.tag(world, state, name, tag, digest, facts, source, options)
-  if not manifest.is_name(name, tag) then
-    err.raise { message = ("%s:%s cannot be the name of an image"):format(name, tag), code = "EINVAL", exit = 64,
-      hint = 'lower-case letters, digits, ".", "_" and "-"; the same behind ":", capitals too' }
-  end
+  require_name(name, tag)
   local _held <close> = M.lock(world, state, options)
   if not places.used(world, state, digest) then
     err.raise { message = ("%s is not in the image store"):format(digest), code = "ENOIMAGE" }
   end
-  local file = layers.tag_file(own(state), name, tag)
-  err.check("image store", world.fs.mkdir_all(state:images() .. "/tags/" .. name, DIRECTORY_MODE))
-  err.check("image store", world.fs.write_atomic(file, world.json.encode({ digest = digest, facts = facts or {},
-    source = source or {}, pulled_at = world.clock.iso(world.clock.utc_ms()) }, { indent = 1 }), { mode = FILE_MODE, sync = true }))
+  write_tag(world, state, name, tag, digest, facts, source)
 end
 
 return M
