@@ -42,17 +42,35 @@ function M.serial(spec, volume)
   end
 end
 
+--- What an instance has, or is to have, now: as it runs first, which may be less than its record says by now, or more.
+---@param entry table     of a record
+---@param applied table?  the spec of the machine that runs
+---@return table[] specs
+function M.specs(entry, applied)
+  local specs = { applied }
+  specs[#specs + 1] = entry.spec
+  return specs
+end
+
+local function add_instance(users, volume, record, instance, applied)
+  local entry = record.instances[instance]
+  for _, spec in ipairs(M.specs(entry, applied)) do
+    if add_spec(users, volume, record, instance, spec, false) then return end
+  end
+  local _ = add_spec(users, volume, record, instance, entry.replaced and entry.replaced.spec, true)
+    or add_spec(users, volume, record, instance, entry.previous and entry.previous.spec, true)
+end
+
 --- The instances that have a volume, by project and name. What an instance was counts as long as it may be that again.
 ---@param records table<string, table>
 ---@param volume {project: string, name: string, path: string}
+---@param applied_of fun(project: string, instance: string): table?  the spec of a machine that runs
 ---@return holos.VolumeUser[]
-function M.users(records, volume)
+function M.users(records, volume, applied_of)
   local users = table_.list {}
   for _, record in table_.sorted_pairs(records) do
-    for instance, entry in table_.sorted_pairs(record.instances) do
-      local _ = add_spec(users, volume, record, instance, entry.spec, false)
-        or add_spec(users, volume, record, instance, entry.replaced and entry.replaced.spec, true)
-        or add_spec(users, volume, record, instance, entry.previous and entry.previous.spec, true)
+    for _, instance in ipairs(table_.keys(record.instances)) do
+      add_instance(users, volume, record, instance, applied_of(record.name, instance))
     end
   end
   return users

@@ -70,13 +70,13 @@ function M.disk_of(state, project, mount) return foreign.path_of(state, project,
 
 --- Who of other projects runs with the disk at a path, as a function of that.
 ---@param records table<string, table>  of these
----@param is_running fun(project: string, instance: string): boolean
+---@param applied_of function  of run/observe
 ---@return fun(file: string): {name: string, can_write: boolean}[]
-function M.foreign_users(state, records, is_running)
+function M.foreign_users(state, records, applied_of)
   local users
   return function(file)
-    users = users or foreign.users(state, records)
-    return table_.filter(users[file] or {}, function(user) return is_running(user.project, user.instance) end)
+    users = users or foreign.users(state, records, applied_of)
+    return users[file] or {}
   end
 end
 

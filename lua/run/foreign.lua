@@ -2,9 +2,11 @@
 --- projects keep; and copies. Effects: reads.
 local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
+local observe = require "holos.run.observe"
 local record = require "holos.run.record"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
+local volumes = require "holos.plan.volumes"
 
 local M = {}
 
@@ -175,20 +177,24 @@ function M.prepare(world, state, spec, serials)
   return seeded or spec
 end
 
---- Who is made with which disk: by its path {project, instance, name, can_write}.
+--- Who runs with which disk, or is to, having started with another: by its path {project, instance, name, can_write}.
 ---@param records table<string, table>
+---@param applied_of function  of run/observe
 ---@return table<string, table[]>
-function M.users(state, records)
+function M.users(state, records, applied_of)
   local users = {}
+  local function add(project, instance, mount)
+    if mount.kind ~= "volume" or mount.anonymous then return end
+    local path = M.path_of(state, project, mount)
+    users[path] = users[path] or {}
+    table.insert(users[path], { project = project, instance = instance, can_write = not mount.read_only,
+      name = ("%s of project %s"):format(instance, project) })
+  end
   for project, other in table_.sorted_pairs(records) do
     for instance, entry in table_.sorted_pairs(other.instances) do
-      for _, mount in ipairs(entry.spec.mounts or {}) do
-        if mount.kind == "volume" and not mount.anonymous then
-          local path = M.path_of(state, project, mount)
-          users[path] = users[path] or {}
-          table.insert(users[path], { project = project, instance = instance, can_write = not mount.read_only,
-            name = ("%s of project %s"):format(instance, project) })
-        end
+      local applied, runs = applied_of(project, instance)
+      for _, spec in ipairs(runs and volumes.specs(entry, applied) or {}) do
+        for _, mount in ipairs(spec.mounts or {}) do add(project, instance, mount) end
       end
     end
   end
@@ -198,16 +204,16 @@ end
 --- Where the disk of a mounted volume lies.
 function M.path_of(state, project, mount) return mount.disk and mount.disk.path or state:volume(project, mount.volume) end
 
---- Raises when machines of other projects are made with a volume of this one, which is about to be taken away.
+--- Raises when machines of other projects have a volume of this one, which is about to be taken away, or are made with it.
 function M.require_unused(world, state, project, names)
   local records = record.all(world, state)
   records[project] = nil
-  local all = M.users(state, records)
+  local applied_of = observe.applied_of(world, state)
   for _, name in ipairs(names) do
-    local users = all[state:volume(project, name)]
-    if users then
-      err.raise { message = ("volume %s is also that of %s"):format(name, users[1].name), code = "EBUSY", exit = 3,
-        hint = "nothing was taken; take that machine down first, or leave the volumes" }
+    local user = volumes.users(records, { project = project, name = name, path = state:volume(project, name) }, applied_of)[1]
+    if user then
+      err.raise { message = ("volume %s is also that of %s of project %s"):format(name, user.instance, user.project),
+        code = "EBUSY", exit = 3, hint = "nothing was taken; take that machine down first, or leave the volumes" }
     end
   end
 end

@@ -44,6 +44,21 @@ function M.is_running(world, state, project, name)
   return process ~= nil
 end
 
+--- What machines run with, as a function that looks at each of them once.
+---@return fun(project: string, instance: string): table?, boolean applied  the spec, and whether it runs at all
+function M.applied_of(world, state)
+  local seen = {}
+  return function(project, instance)
+    local key = project .. "/" .. instance
+    if not seen[key] then
+      local now = runtime.load(world, state, project, instance)
+      local process <close> = runtime.process(world, now)
+      seen[key] = { spec = process and runtime.applied(state, project, instance, now) or nil, runs = process ~= nil }
+    end
+    return seen[key].spec, seen[key].runs
+  end
+end
+
 local function running(world, state, project, name, now, applied)
   local told = M.report(world, state, project, name, now)
   local halt, answered = monitor.ask(world, state:instance(project, name), ASK_MS)

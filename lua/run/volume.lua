@@ -10,6 +10,7 @@ local live = require "holos.plan.seed.live"
 local M = {}
 
 local CONNECT_MS, FOLLOW_MS = 5000, 120000
+local SECTOR = 512
 
 local function label(action) return "volume " .. action.volume end
 
@@ -58,6 +59,18 @@ function M.grow(world, job, action)
   grow_file(world, job, action)
   job.record.volumes[action.volume].is_growing = nil
   return "grown"
+end
+
+--- Raises when any process has one of these volumes open, whatever records say: its locks are asked. No volume is
+--- smaller than a sector, so nothing is written.
+function M.require_free(world, state, project, names)
+  for _, name in ipairs(names) do
+    local _, _, code = world.qcow2.grow(state:volume(project, name), SECTOR)
+    if code == "EBUSY" then
+      err.raise { message = ("volume %s is in use by another process"):format(name), code = code, exit = 3,
+        hint = "it was not taken; stop the machine that has it, then try again" }
+    end
+  end
 end
 
 return M

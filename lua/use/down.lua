@@ -5,15 +5,14 @@ local choose = require "holos.use.choose"
 local down = require "holos.plan.down"
 local err = require "holos.core.err"
 local expired = require "holos.use.expired"
-local foreign = lazy "holos.run.foreign"
 local hooks = require "holos.use.hooks"
 local journal = require "holos.run.journal"
 local observe = require "holos.run.observe"
 local project = require "holos.run.project"
-local record_ = require "holos.run.record"
 local recorded = require "holos.use.recorded"
 local runtime = require "holos.run.runtime"
 local table_ = require "holos.core.table"
+local taken = lazy "holos.use.volumes.taken"
 local task = require "holos.core.task"
 local trash = require "holos.run.trash"
 
@@ -87,29 +86,6 @@ local function drop_empty_project(context, kept)
   context.is_dropped = true
 end
 
--- The volumes that are there: those that the file calls external, or the others.
-local function volumes_of(context, is_external)
-  local chosen = {}
-  for name, volume in pairs(observe.volumes(context.world, context.state, context.name)) do
-    local entry = context.record.volumes[name]
-    if (entry and entry.is_external or false) == is_external then chosen[name] = volume end
-  end
-  return chosen
-end
-
-local function take_volumes(context, batch)
-  local record, there = context.record, volumes_of(context, false)
-  for name in pairs(there) do
-    record.volumes[name] = record.volumes[name] or {}
-    record.volumes[name].desired = "removed"
-  end
-  record_.save(context.world, context.state, record)
-  for name in pairs(there) do
-    trash.take_volume(context.world, context.state, context.name, name, batch)
-    record.volumes[name] = nil
-  end
-end
-
 -- Whether an instance runs, or a supervisor would start it again, which may not have seen yet that it has ended.
 local function is_to_run(context, name)
   local entry = context.record.instances[name]
@@ -149,9 +125,7 @@ function M.down(context, words, talk, event)
   local chosen = choose.instances(context.record, words)
   if context.options.only_stopped then chosen = only_stopped(context, chosen, talk) end
   refuse_protected(context.record, chosen)
-  if context.options.volumes then
-    foreign.require_unused(world, state, context.name, table_.keys(volumes_of(context, false)))
-  end
+  if context.options.volumes then taken.require_unused(context) end
   local actions = down.make(context.record, chosen, true)
   ask_hooks(context, actions)
   talk.planned { actions = actions, rows = {} }
@@ -163,8 +137,8 @@ function M.down(context, words, talk, event)
   change.perform(context, { record = context.record, batch = batch }, talk, actions)
   local kept = observe.volumes(world, state, context.name)
   if context.options.volumes and not next(context.record.instances) then
-    take_volumes(context, batch)
-    kept = volumes_of(context, true)
+    taken.take(context, batch)
+    kept = taken.of(context, true)
   end
   drop_empty_project(context, kept)
   if context.options.purge then trash.remove(world, { directory = batch }) end

@@ -2,11 +2,7 @@
 -- by real guests in tests/vm.
 local attach = require "holos.run.attach"
 local err = require "holos.core.err"
-local fs = require "sys.fs"
-local inside = require "holos.run.inside"
-local instead = require "tests.support.instead"
-local json = require "sys.json"
-local runtime = require "holos.run.runtime"
+local guest = require "tests.support.attached_guest"
 local stack_ = require "tests.support.stack"
 local world = require "holos.run.world"
 
@@ -15,31 +11,10 @@ local function yaml(db, volumes, more)
     .. "volumes: {%s}\n"):format(db, more or "", volumes or "data: {size: 64M}, logs: {size: 64M}")
 end
 
-local function recorded(stack)
-  return assert(json.decode(assert(fs.read(stack.state .. "/projects/pair.json", { max_bytes = 1 << 20 })), {}))
-end
-
--- What the actions of a plan get: the machine as it is wanted and as it runs.
-local function at_of(stack)
-  local state = require("holos.run.state").locate(world, { state_dir = stack.state })
-  return { state = state, spec = recorded(stack).instances["db-0"].spec, now = runtime.load(world, state, "pair", "db-0") }
-end
-
 local function applied(stack)
   local words = {}
-  for _, mount in ipairs(at_of(stack).now.spec.mounts) do words[#words + 1] = mount.volume .. ":" .. mount.target end
+  for _, mount in ipairs(guest.at(stack).now.spec.mounts) do words[#words + 1] = mount.volume .. ":" .. mount.target end
   return table.concat(words, " ")
-end
-
--- Calls body(told) with a guest that does what it is told, or fails where `fails(script)` says why.
-local function with_guest(fails, body)
-  local told = {}
-  local _guest <close> = instead(inside, { as_root = function(_, _, script)
-    told[#told + 1] = script
-    local reason = fails and fails(script)
-    return reason == nil, reason
-  end })
-  body(told)
 end
 
 -- As an `up` that does nothing else: the record wants it, and the volumes are there.
@@ -57,7 +32,7 @@ test("a volume is attached live where there is a slot; without a way into the gu
   ok(plan.stdout:find("~ db%-0 +live   volumes none → data:/data   %(it runs on%)"), plan.stdout)
   local up = stack:expect({ "up" }, 1)
   ok(up.stderr:find("db-0: nothing was attached, as its guest cannot be told", 1, true), up.stderr)
-  equal({ stack:ps()["db-0"].pid, applied(stack), at_of(stack).now.attached }, { pid, "" })
+  equal({ stack:ps()["db-0"].pid, applied(stack), guest.at(stack).now.attached }, { pid, "" })
   ok(stack:expect({ "plan" }).stdout:find("live   volumes none → data:/data", 1, true))
   stack:expect { "stop" }
   stack:expect { "up" }
@@ -68,12 +43,12 @@ test("what was attached is QEMU's and the guest's, and goes again; what was ther
   local stack <close> = stack_.on_fake(yaml '"logs:/logs"')
   stack:expect { "up" }
   moved(stack, yaml '"logs:/logs", "data:/data"')
-  with_guest(nil, function(told)
-    attach.attach(world, at_of(stack))
+  guest.with(nil, function(told)
+    attach.attach(world, guest.at(stack))
     equal(#told, 2)
     ok(told[2]:find("holos_mount_volume vol-data /data rw ext4 /data", 1, true))
   end)
-  local at = at_of(stack)
+  local at = guest.at(stack)
   equal({ applied(stack), at.now.attached[1].serial, at.now.attached[1].port }, { "logs:/logs data:/data", "vol-data", 1 })
   equal(stack:expect({ "plan", "--exit-code" }).stdout, "0 to add, 0 to change, 0 to remove.\n")
   local lock = world.qcow2.grow(stack.state .. "/volumes/pair/data.qcow2", 128 << 20)
@@ -82,11 +57,11 @@ test("what was attached is QEMU's and the guest's, and goes again; what was ther
   stack:write(yaml '"data:/data"')
   ok(stack:expect({ "plan" }).stdout:find("~ db%-0 +restart   volumes logs:/logs data:/data → data:/data"))
   moved(stack, yaml '"logs:/logs"')
-  with_guest(nil, function(told)
-    attach.detach(world, at_of(stack))
+  guest.with(nil, function(told)
+    attach.detach(world, guest.at(stack))
     ok(told[1]:find("holos_leave /data", 1, true))
   end)
-  equal({ applied(stack), #at_of(stack).now.attached }, { "logs:/logs", 0 })
+  equal({ applied(stack), #guest.at(stack).now.attached }, { "logs:/logs", 0 })
   ok(world.qcow2.grow(stack.state .. "/volumes/pair/data.qcow2", 128 << 20)) -- and nobody has it any more
 end)
 
@@ -94,17 +69,17 @@ test("a guest that keeps a place keeps its volume; one that mounts nothing has i
   local stack <close> = stack_.on_fake(yaml "")
   stack:expect { "up" }
   moved(stack, yaml '"data:/data"')
-  local at = at_of(stack)
-  with_guest(function(script) return script:find("holos_mount_volume vol-data", 1, true) and "exit 1: no such thing" end, function()
+  local at = guest.at(stack)
+  guest.with(function(script) return script:find("holos_mount_volume vol-data", 1, true) and "exit 1: no such thing" end, function()
     local ok_, problem = pcall(attach.attach, world, at)
     ok(not ok_ and err.is(problem) and problem.message:find("is attached, and could not be mounted in the guest: exit 1", 1, true))
   end)
-  equal({ applied(stack), at_of(stack).now.attached[1].is_there }, { "", true })
-  with_guest(nil, function() attach.attach(world, at_of(stack)) end)
+  equal({ applied(stack), guest.at(stack).now.attached[1].is_there }, { "", true })
+  guest.with(nil, function() attach.attach(world, guest.at(stack)) end)
   equal(applied(stack), "data:/data")
   moved(stack, yaml "")
-  with_guest(function(script) return script:find("holos_leave /data", 1, true) and "exit 1: /data is in use" end, function()
-    local ok_, problem = pcall(attach.detach, world, at_of(stack))
+  guest.with(function(script) return script:find("holos_leave /data", 1, true) and "exit 1: /data is in use" end, function()
+    local ok_, problem = pcall(attach.detach, world, guest.at(stack))
     ok(not ok_ and problem.message:find("db-0: volume data cannot be taken out of the guest: exit 1: /data is in use", 1, true))
   end)
   equal(applied(stack), "data:/data")
@@ -123,7 +98,7 @@ test("QEMU keeps four slots: the fifth volume is a restart, and so is whatever e
   end
   equal({ planned(4), planned(5), planned(1, ", vm: {memory_mb: 600}") }, { "live", "restart", "restart" })
   moved(stack, yaml(table.concat(mounts, ", ", 1, 4), volumes))
-  with_guest(nil, function() attach.attach(world, at_of(stack)) end)
+  guest.with(nil, function() attach.attach(world, guest.at(stack)) end)
   equal(applied(stack), "a:/a b:/b c:/c d:/d")
   equal(planned(5), "restart")
 end)
@@ -133,12 +108,12 @@ test("QEMU itself takes a volume, a file and makes a disk larger as it is asked 
   assert(world.qcow2.create(stack.directory .. "/image.qcow2", { size_bytes = 1 << 20 }))
   assert(world.fs.write_atomic(stack.directory .. "/disk.raw", ("\0"):rep(1 << 20), {}))
   stack:expect { "up" }
-  local at = at_of(stack)
+  local at = guest.at(stack)
   at.spec.mounts = { { kind = "volume", volume = "data", serial = "vol-data", target = "/data", read_only = false },
     { kind = "volume", volume = "disk", serial = "vol-disk", target = "/disk", read_only = true,
       disk = { path = stack.directory .. "/disk.raw", kind = "file", format = "raw" } } }
-  with_guest(nil, function() attach.attach(world, at) end)
-  local now = at_of(stack).now
+  guest.with(nil, function() attach.attach(world, at) end)
+  local now = guest.at(stack).now
   equal({ #now.attached, now.attached[2].port }, { 2, 2 })
   local monitor <close> = assert(require("holos.run.monitor").try_connect(world, stack.state .. "/instances/pair/db-0", 5000))
   monitor:execute("block_resize", { ["node-name"] = "vol-data", size = 96 << 20 })

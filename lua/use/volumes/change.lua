@@ -86,6 +86,7 @@ end
 
 local function take(context, names, batch)
   local world, state, record = context.world, context.state, context.record
+  volume.require_free(world, state, context.name, names)
   for _, name in ipairs(names) do
     record.volumes[name] = record.volumes[name] or {}
     record.volumes[name].desired = "removed"
