@@ -97,7 +97,7 @@ local function laid(context)
   end
   local added = network.lay(record, old)
   for _, name in ipairs(context.volumes) do
-    record.volumes[name] = old.volumes[name] or {}
+    record.volumes[name] = old.volumes[name] or { is_copied = true }
     record.volumes[name].desired = nil
   end
   for _, name in ipairs(context.instances) do

@@ -159,6 +159,36 @@ function M.is_blank(world, disk)
   return known ~= nil and is_all_zero(world, disk.path, known.size_bytes)
 end
 
+-- The volumes of machines that have a disk: they may have run, and formatted what we made for them.
+local function in_use(world, state, known)
+  local used = {}
+  for name, entry in pairs(known.instances) do
+    local has_disk = world.fs.lstat(state:instance(known.name, name) .. "/root.qcow2")
+    for _, mount in ipairs(has_disk and entry.spec.mounts or {}) do
+      if mount.volume and not mount.anonymous then used[mount.volume] = true end
+    end
+  end
+  return used
+end
+
+--- The volumes of a project whose content is not ours though no record says so: whoever put them there was cut off before he
+--- could write that down, or is not holos.
+---@param known table  the project's record, which is changed
+---@param names string[]
+function M.adopt(world, state, known, names)
+  local used = in_use(world, state, known)
+  for _, name in ipairs(names) do
+    local file, entry = state:volume(known.name, name), known.volumes[name]
+    if not world.fs.lstat(file) then
+      if entry and not entry.made then entry.is_copied = nil end
+    elseif not entry then
+      known.volumes[name] = { is_copied = true }
+    elseif not entry.made and not used[name] and not M.is_blank(world, { path = file, format = "qcow2" }) then
+      entry.is_copied = true
+    end
+  end
+end
+
 --- Before a launch: raises when a device is in use. Gives the spec as its seed is written: with a mark at each of these disks
 --- that is blank, and may be formatted therefore.
 ---@param serials string[]?  only those disks are about to be used

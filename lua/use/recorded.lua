@@ -1,10 +1,13 @@
 --- The record that a plan rests on, and what is wanted in it. Effects: reads; writes the record.
 local aside = require "holos.run.aside"
 local err = require "holos.core.err"
+local lazy = require "holos.core.lazy"
+local foreign = lazy "holos.run.foreign"
 local project = require "holos.run.project"
 local record_ = require "holos.run.record"
 local table_ = require "holos.core.table"
 local trash = require "holos.run.trash"
+local volume = require "holos.plan.reconcile.volume"
 
 local M = {}
 
@@ -25,6 +28,7 @@ function M.of(context)
   refuse_other_directory(context, known)
   local record = known or record_.new(context.name, context.project.directory, context.project.files)
   trash.forget_taken(world, state, record)
+  foreign.adopt(world, state, record, table_.keys(volume.kept(context.project)))
   return record, table_.map(aside.look(world, state, record), aside.gone_text)
 end
 

@@ -35,6 +35,14 @@ local function merge(living, old, others, batch)
     instances = batch or tables.keys(old.instances) }
 end
 
+test("restore: a volume that the record of its batch does not know holds what is not ours", function()
+  local old = record("shop", { ["web-0"] = entry("web-0", "10.10.0.2") })
+  old.volumes.made = { size_bytes = 512, made = true, desired = "removed" }
+  local result = restore.merge { living = nil, old = old, others = {}, sha256 = sha256, volumes = { "made", "other" },
+    instances = { "web-0" } }
+  equal(result.record.volumes, { made = { size_bytes = 512, made = true }, other = { is_copied = true } })
+end)
+
 test("restore: nothing that is still free changes", function()
   local old = record("shop", { ["web-0"] = entry("web-0", "10.10.0.2"), ["db-0"] = entry("db-0", "10.10.0.3") })
   local result = merge(nil, old, { other = record("other", { ["x-0"] = entry("x-0", "10.10.0.2", { leased = { ssh = 40009 } }) },

@@ -42,9 +42,12 @@ function M.add(context, name, source, more, what, tell)
     { format = "qcow2", size_bytes = source.size_bytes, what = "volume " .. name })
   source_.copy(context, source, made, more, what, tell)
   if more.size_bytes then err.check("volume " .. name, world.qcow2.grow(made.path, more.size_bytes)) end
+  -- First, so that nobody takes it for a new one when we are killed in between: guests format what is new.
+  local entry = { size_bytes = more.size_bytes or source.size_bytes, fs = source.fs, is_copied = true }
+  context.record.volumes[name] = entry
+  record_.save(world, state, context.record, { is_intent = true })
   made:commit(state:volume(context.name, name))
-  context.record.volumes[name] = { size_bytes = more.size_bytes or source.size_bytes, made = true, fs = source.fs,
-    is_copied = true }
+  entry.made = true
   record_.save(world, state, context.record)
   journal.append(world, state, context.name, { type = "volume.created", volume = name })
 end
