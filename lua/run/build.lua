@@ -58,17 +58,27 @@ local function add_step(made, wanted, step, findings)
   made.steps[#made.steps + 1] = build_.step(copy, number)
 end
 
---- The build of one service.
+--- What one service is built from, with what its steps take along; nothing is hashed yet.
 ---@param wanted table  service.build: {context, dockerfile, recipe}
----@return holos.Build? build
+---@return holos.Build? build  without `digest` and `context`
 ---@return {message: string, hint: string?}[] findings
-function M.look(world, wanted)
+function M.survey(world, wanted)
   local findings, made = {}, { steps = table_.list {}, entries = {} }
   local message
   made.tree, message = tree_.open(world, wanted.context, wanted.dockerfile)
   if not made.tree then return nil, { { message = message } } end
   for _, step in ipairs(wanted.recipe.steps) do add_step(made, wanted, step, findings) end
   if #findings > 0 then return nil, findings end
+  return made, findings
+end
+
+--- The build of one service.
+---@param wanted table  service.build: {context, dockerfile, recipe}
+---@return holos.Build? build
+---@return {message: string, hint: string?}[] findings
+function M.look(world, wanted)
+  local made, findings = M.survey(world, wanted)
+  if not made then return nil, findings end
   local manifests = {}
   for number, entries in ipairs(made.entries) do
     pack.hash(made.tree, entries)
@@ -80,14 +90,15 @@ function M.look(world, wanted)
 end
 
 --- The builds of all services of a project.
+---@param look (fun(world: table, wanted: table): holos.Build?, table[])?  M.look or M.survey
 ---@return table<string, holos.Build> builds
 ---@return {message: string, hint: string?}[] findings
-function M.of_project(world, project)
+function M.of_project(world, project, look)
   local builds, findings = {}, {}
   for _, name in ipairs(project.order) do
     local wanted = project.services[name].build
     if wanted then
-      local ok, build, problems = pcall(M.look, world, wanted)
+      local ok, build, problems = pcall(look or M.look, world, wanted)
       if not ok and not err.is(build) then error(build, 0) end
       if not ok then build, problems = nil, { { message = build.message, hint = build.hint } } end
       builds[name] = build

@@ -2,6 +2,7 @@
 --- Effects: reads only.
 local lazy = require "holos.core.lazy"
 local base = require "holos.run.base"
+local build = lazy "holos.run.build"
 local capacity = lazy "holos.plan.capacity"
 local effects = lazy "holos.plan.effects"
 local err = require "holos.core.err"
@@ -19,9 +20,7 @@ local table_ = require "holos.core.table"
 
 local M = {}
 
---- Raises all problems with images that only reading them shows: hostile, of another format.
----@param images table<string, table>  by path, as run/base gives them
-function M.require_images(project, images)
+local function image_findings(project, images)
   local findings = {}
   for _, name in ipairs(project.order) do
     local wanted = project.services[name].image
@@ -31,6 +30,13 @@ function M.require_images(project, images)
       findings[#findings + 1] = { path = key, message = image.error, hint = image.hint, file = file, line = line, column = column }
     end
   end
+  return findings
+end
+
+--- Raises all problems with images that only reading them shows: hostile, of another format.
+---@param images table<string, table>  by path, as run/base gives them
+function M.require_images(project, images)
+  local findings = image_findings(project, images)
   if #findings > 0 then err.findings(findings) end
 end
 
@@ -63,13 +69,17 @@ function M.port_warnings(context)
   return neighbours.warnings(neighbours.claims(records, context.name, {}), instances_of(context.project))
 end
 
---- Raises when images cannot be used; adds what is to be said of this host to the project's warnings.
+--- Raises when images cannot be used or what Dockerfiles copy is not there; adds what is to be said of this host to the
+--- project's warnings.
 ---@return table<string, table> images  by path
+---@return table<string, holos.Build> builds  by service, as of run/build.survey
 function M.run(context)
   local images = base.of_project(context.world, context.project)
-  M.require_images(context.project, images)
+  local builds, missing = build.of_project(context.world, context.project, build.survey)
+  local findings = table_.extend(image_findings(context.project, images), missing)
+  if #findings > 0 then err.findings(findings) end
   table_.extend(context.project.warnings, M.port_warnings(context))
-  return images
+  return images, builds
 end
 
 -- A record that cannot be read is a reason to look at the file, not one to fail.

@@ -116,6 +116,8 @@ test("what is wrong with a Dockerfile, or missing in its context, is said with i
   local said = stack:expect({ "up" }, 1).stderr
   for _, wanted in ipairs { 'app/Dockerfile:2: "nothing" is not in the context', 'app/Dockerfile:3: "none.tar" is not in' } do
     ok(said:find(wanted, 1, true), said)
+    local checked = stack:expect({ "validate", "--quiet" }, 2).stderr
+    ok(checked:find("web: " .. wanted, 1, true), checked)
   end
   files.write(stack.directory .. "/app/Dockerfile", "FROM debian:12\nRUM true\nFROM two\nRUN --mount=type=secret,id=x true\n")
   said = stack:expect({ "up" }, 2).stderr
