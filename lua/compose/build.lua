@@ -4,6 +4,7 @@
 -- This comes before the tree is checked, so that what a Dockerfile says is checked as what a file says. Its lines are places of
 -- findings like others.
 local check = require "holos.core.schema.check"
+local container = require "holos.image.container"
 local command = require "holos.dockerfile.instruction.command"
 local document = require "holos.compose.document"
 local evaluate = require "holos.dockerfile.evaluate"
@@ -130,7 +131,7 @@ end
 
 -- Why FROM names nothing that a machine can start from.
 local function check_image(text)
-  local named, message, hint = reference.parse(text)
+  local named, message, hint = reference.parse(text, container.advice_of_from)
   if not named then return message, hint end
 end
 

@@ -10,11 +10,15 @@ local PACKAGES = {
   rust = "rustc", tomcat = "tomcat10", valkey = "valkey-server", varnish = "varnish",
 }
 
+local MESSAGE = '"%s" is a container image; a virtual machine starts from a disk image'
 local IN_A_MACHINE = "name a system, and install the program in it:\nimage: debian\ncloud_init: %s"
+
+-- The package that holds what an image holds.
+local function package_of(text) return PACKAGES[text:match("^([^:@]+)"):match("[^/]+$")] end
 
 --- What to write instead of a container image, as a sentence.
 function M.instead(text)
-  local holds = PACKAGES[text:match("^([^:@]+)"):match("[^/]+$")]
+  local holds = package_of(text)
   return IN_A_MACHINE:format(holds and ("{packages: [%s]}"):format(holds) or "{packages: [...], runcmd: [...]}")
 end
 
@@ -29,8 +33,17 @@ end
 ---@return string? hint
 function M.advice(text)
   if not M.is_known(text) then return end
-  return ('"%s" is a container image; a virtual machine starts from a disk image'):format(text),
+  return MESSAGE:format(text),
     M.instead(text) .. ('\n(a file of this name is written "./%s")'):format(text)
+end
+
+--- The same for the FROM of a Dockerfile.
+---@return string? message
+---@return string? hint
+function M.advice_of_from(text)
+  if not M.is_known(text) then return end
+  return MESSAGE:format(text), ("begin with a system, and install the program in it:\nFROM debian:12\n"
+    .. "RUN apt-get update && apt-get install -y %s"):format(package_of(text) or "...")
 end
 
 return M

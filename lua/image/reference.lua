@@ -133,8 +133,8 @@ function M.check_name(name, tag)
   end
 end
 
-local function parse_name(text, digest)
-  local message, hint = container.advice(text)
+local function parse_name(text, digest, advise)
+  local message, hint = (advise or container.advice)(text)
   if message then return nil, message, hint end
   local name, colon, tag = text:match("^([^:]*)(:?)(.*)$")
   if colon == "" then tag = nil end
@@ -145,10 +145,11 @@ end
 
 --- What a text names; nil, why it names nothing, and what helps.
 ---@param text string
+---@param advise (fun(text: string): string?, string?)?  about names of container images; container.advice where none is given
 ---@return holos.ImageReference? reference
 ---@return string? message
 ---@return string? hint
-function M.parse(text)
+function M.parse(text, advise)
   if text == "" then return nil, "no image is named" end
   if text:find("%c") then return nil, "the path has a control character" end
   if text:find("^sha%d+:") then
@@ -167,7 +168,7 @@ function M.parse(text)
   if rest:find("^%a[%w+.-]*://") then return parse_url(rest, digest) end
   local message, hint = check_extension(rest)
   if message then return nil, message, hint end
-  return parse_name(rest, digest)
+  return parse_name(rest, digest, advise)
 end
 
 --- A reference as it is written.
