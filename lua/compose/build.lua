@@ -117,16 +117,11 @@ end
 
 local function architecture(state) return state.options.architecture or "x86_64" end
 
--- Steps that can be read, and not done so far.
-local function refuse_secrets(state, name, wanted, index)
-  for _, step in ipairs(wanted.recipe.steps) do
-    for _, mount in ipairs(step.mounts or {}) do
-      if mount.type == "secret" then
-        report(state, name, "--mount=type=secret is not available yet",
-          "give the secret to the service: secrets:, and use it in cloud_init.runcmd", document.pack(index, step.line, 1))
-      end
-    end
-  end
+-- Mounts that can be read, and not made so far.
+local function check_mount(mount)
+  if mount.type ~= "secret" then return end
+  return "--mount=type=secret is not available yet",
+    "give the secret to the service: secrets:, and use it in cloud_init.runcmd"
 end
 
 -- Why FROM names nothing that a machine can start from.
@@ -139,7 +134,7 @@ end
 local function read_recipe(state, name, wanted, has_image)
   local index = index_of(state, wanted)
   local recipe, read = evaluate.read(wanted.text, { args = wanted.args, target = wanted.target,
-    architecture = architecture(state), image = not has_image and check_image or nil })
+    architecture = architecture(state), image = not has_image and check_image or nil, mount = check_mount })
   if not recipe then
     for _, finding in ipairs(read) do
       report(state, name, finding.message, finding.hint, document.pack(index, finding.line, 1))
@@ -147,7 +142,6 @@ local function read_recipe(state, name, wanted, has_image)
     return nil
   end
   wanted.recipe, wanted.ast = recipe, read
-  refuse_secrets(state, name, wanted, index)
   for _, warning in ipairs(recipe.warnings) do
     if TOLD[warning.rule] then
       state.warnings[#state.warnings + 1] = { mark = document.pack(index, warning.line, 1),

@@ -46,6 +46,7 @@ end
 ---@field target string?               the stage that is wanted
 ---@field architecture string?         "x86_64" or "aarch64"
 ---@field image (fun(text: string): string?, string?)?  why FROM cannot name this: message and hint
+---@field mount (fun(mount: table): string?, string?)?  why a step cannot have this mount: message and hint
 
 --- The state before the first instruction.
 ---@param o holos.dockerfile.Options

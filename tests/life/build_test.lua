@@ -119,9 +119,10 @@ test("what is wrong with a Dockerfile, or missing in its context, is said with i
     local checked = stack:expect({ "validate", "--quiet" }, 2).stderr
     ok(checked:find("web: " .. wanted, 1, true), checked)
   end
-  files.write(stack.directory .. "/app/Dockerfile", "FROM debian:12\nRUM true\nFROM two\nRUN --mount=type=secret,id=x true\n")
+  files.write(stack.directory .. "/app/Dockerfile", "FROM debian:12\nRUM true\nRUN --mount=type=secret,id=x true\nFROM two\n")
   said = stack:expect({ "up" }, 2).stderr
   ok(said:find("app/Dockerfile:2:1: services.web.build: unknown instruction: RUM", 1, true), said)
+  ok(said:find("app/Dockerfile:3:1: services.web.build: --mount=type=secret is not available yet", 1, true), said)
   stack:write((YAML:gsub("    image: [^\n]*\n", "")))
   files.write(stack.directory .. "/app/Dockerfile", "FROM node:20\n")
   said = stack:expect({ "validate" }, 2).stderr

@@ -43,7 +43,7 @@ local WRONG = {
   { "RUN", "RUN requires at least one argument", "RUN" },
   { "RUN []", "RUN requires at least one argument", "RUN" },
   { 'RUN ["a\\u0000"]', "an argument has a NUL byte in it", false },
-  { "RUN --mount=type=ssh x", "--mount=type=ssh: no SSH agent reaches the steps of a machine", "secret" },
+  { "RUN --mount=type=ssh x", "--mount=type=ssh: no SSH agent reaches the steps of a machine", "COPY it" },
   { "RUN --mount=type=cach,target=/a x", 'unsupported mount type "cach"', "cache" },
   { "RUN --mount=type=cache x", "--mount=type=cache needs a target", "target=" },
   { "RUN --mount=type=secret x", "--mount=type=secret needs an id", "id=" },

@@ -43,7 +43,7 @@ end
 local function refused_type(kind)
   if kind == "ssh" then
     return nil, "--mount=type=ssh: no SSH agent reaches the steps of a machine",
-      "fetch on the host and COPY it, or use a token: --mount=type=secret"
+      "fetch it on the host, and COPY it"
   end
   local nearest = text_.nearest(kind, { "bind", "cache", "tmpfs", "secret" })
   return nil, ("unsupported mount type %q"):format(kind), nearest and "did you mean " .. nearest .. "?" or nil
@@ -120,7 +120,9 @@ end
 
 --- The mount as a step holds it: {type, target, source, id, mode, …}. Nil when it is wrong, which is reported.
 function M.make(state, read)
-  local mount = {}
+  local mount, message, hint = {}, nil, nil
+  if state.options.mount then message, hint = state.options.mount(read) end
+  if message then return stage.report(state, message, hint) end
   for key, value in table_.sorted_pairs(read) do
     if type(value) == "string" and key ~= "type" then value = scope.expand(state, value) end
     if value == nil then return nil end
