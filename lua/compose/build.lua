@@ -3,9 +3,8 @@
 --
 -- This comes before the tree is checked, so that what a Dockerfile says is checked as what a file says. Its lines are places of
 -- findings like others.
+local built = require "holos.compose.built"
 local check = require "holos.core.schema.check"
-local container = require "holos.image.container"
-local command = require "holos.dockerfile.instruction.command"
 local document = require "holos.compose.document"
 local evaluate = require "holos.dockerfile.evaluate"
 local json = require "holos.core.json"
@@ -124,17 +123,11 @@ local function check_mount(mount)
     "give the secret to the service: secrets:, and use it in cloud_init.runcmd"
 end
 
--- Why FROM names nothing that a machine can start from.
-local function check_image(text)
-  local named, message, hint = reference.parse(text, container.advice_of_from)
-  if not named then return message, hint end
-end
-
 -- Reads the recipe of a build; all that is wrong goes to the findings.
 local function read_recipe(state, name, wanted, has_image)
   local index = index_of(state, wanted)
   local recipe, read = evaluate.read(wanted.text, { args = wanted.args, target = wanted.target,
-    architecture = architecture(state), image = not has_image and check_image or nil, mount = check_mount })
+    architecture = architecture(state), image = not has_image and reference.check_from or nil, mount = check_mount })
   if not recipe then
     for _, finding in ipairs(read) do
       report(state, name, finding.message, finding.hint, document.pack(index, finding.line, 1))
@@ -151,88 +144,11 @@ local function read_recipe(state, name, wanted, has_image)
   return index
 end
 
--- -- what the service does not say --------------------------------------------------------------------------------------
-
 -- "FROM ./disk.qcow2" is seen from the context.
 local function fill_image(state, service, wanted, index)
   local from = wanted.recipe.from
   service.image = reference.is_path(from.text) and absolute(state, from.text, wanted.context) or from.text
   state.marks[service].image = document.pack(index, from.line, 1)
-end
-
--- `entrypoint` of the service takes the Dockerfile's CMD away; `command` takes its place.
-local function fill_app(service, recipe)
-  local own_command = service.command
-  if service.entrypoint == nil then
-    if recipe.entrypoint then service.entrypoint = tables.list(command.application { entrypoint = recipe.entrypoint }) end
-    local is_shell = recipe.entrypoint and recipe.entrypoint.script
-    if own_command == nil and recipe.cmd and not is_shell then
-      service.command = tables.list(command.application { cmd = recipe.cmd })
-    end
-  end
-  if service.command == nil and service.entrypoint == nil then return end
-  if service.working_dir == nil and recipe.workdir ~= "/" then service.working_dir = recipe.workdir end
-  if service.user == nil then service.user = recipe.user end
-  if service.stop_signal == nil then service.stop_signal = recipe.stop_signal end
-end
-
-local DURATIONS = { interval = "interval_ms", timeout = "timeout_ms", start_period = "start_period_ms",
-  start_interval = "start_interval_ms" }
-
--- Field by field.
-local function fill_health(service, recipe)
-  local wanted = recipe.healthcheck
-  if not wanted or wanted.disable or not (service.healthcheck == nil or is_map(service.healthcheck)) then return end
-  local own = service.healthcheck or {}
-  service.healthcheck = own
-  if own.disable then return end
-  if own.test == nil then own.test = tables.list(tables.copy(wanted.test)) end
-  if own.retries == nil then own.retries = wanted.retries end
-  for key, field in pairs(DURATIONS) do
-    if own[key] == nil and wanted[field] then own[key] = wanted[field] .. "ms" end
-  end
-end
-
-local function target_of(volume)
-  if is_map(volume) then return volume.target end
-  return type(volume) == "string" and (volume:match("^[^:]*:(/[^:]*)") or volume) or nil
-end
-
--- A list of the service's, which gets more; nil where it has something else there.
-local function list_of(state, service, key)
-  if service[key] == nil then
-    service[key] = tables.list {}
-    state.marks[service[key]] = {}
-  end
-  return schema.kind_of(service[key]) == "list" and service[key] or nil
-end
-
-local function fill_volumes(state, service, recipe)
-  local list, taken = #recipe.volumes > 0 and list_of(state, service, "volumes"), {}
-  if not list then return end
-  for _, volume in ipairs(list) do taken[path.normalize(target_of(volume) or "")] = true end
-  for _, target in ipairs(recipe.volumes) do
-    if not taken[target] then list[#list + 1] = target end
-  end
-end
-
-local function fill_ports(state, service, recipe)
-  local list, taken = #recipe.expose > 0 and list_of(state, service, "expose"), {}
-  if not list then return end
-  for _, port in ipairs(list) do taken[tostring(port):gsub("/tcp$", "")] = true end
-  for _, port in ipairs(recipe.expose) do
-    local text = port.port .. (port.to and "-" .. port.to or "") .. (port.protocol ~= "tcp" and "/" .. port.protocol or "")
-    if not taken[text] then list[#list + 1] = text end
-  end
-end
-
-local function fill(state, service, wanted, index)
-  local recipe = wanted.recipe
-  if service.image == nil then fill_image(state, service, wanted, index) end
-  fill_app(service, recipe)
-  fill_health(service, recipe)
-  fill_volumes(state, service, recipe)
-  fill_ports(state, service, recipe)
 end
 
 --- Reads what services are built from.
@@ -244,7 +160,8 @@ function M.run(state)
       local wanted = M.wanted(state, name, service)
       local index = wanted and read_recipe(state, name, wanted, service.image ~= nil)
       if index then
-        fill(state, service, wanted, index)
+        if service.image == nil then fill_image(state, service, wanted, index) end
+        built.fill(state, service, wanted.recipe, index)
         state.builds[name] = wanted
       end
     end

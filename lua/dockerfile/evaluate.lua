@@ -59,7 +59,7 @@ local function recipe_of(state)
   return {
     from = state.from, steps = state.steps, env = state.env, workdir = state.workdir, user = state.user, cmd = state.cmd,
     entrypoint = state.entrypoint, shell = state.shell, expose = plain(state.expose), volumes = plain(state.volumes),
-    labels = state.labels, healthcheck = health.finish(state), stop_signal = state.stop_signal,
+    labels = state.labels, healthcheck = health.finish(state), stop_signal = state.stop_signal, places = state.places,
     warnings = parse.sort(state.warnings), undefined = state.undefined,
     arguments = table_.keys(state.known_args),
   }
@@ -80,6 +80,8 @@ end
 ---@field healthcheck table?     {test, interval_ms, timeout_ms, start_period_ms, start_interval_ms, retries} or {disable = true}
 ---@field stop_signal string?    "SIGTERM" or "15"
 ---@field warnings {rule: string, line: integer, message: string}[]
+---@field places table           the lines of what is said last: {user, workdir, stop_signal, healthcheck}; of each of a list:
+---                              {volumes = {…}, expose = {…}}
 ---@field arguments string[]    what ARG declares in the stage
 ---@field undefined {line: integer, name: string, is_from: boolean}[]  variables that are used and set nowhere
 

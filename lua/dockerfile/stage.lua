@@ -57,7 +57,7 @@ function M.new(ast, o)
     globals = setmetatable({}, { __index = platform_values(o.architecture) }), platform = platform_values(o.architecture),
     env = {}, env_values = {}, arg_names = {}, arg_values = {}, known_args = {}, known_globals = {}, env_places = {},
     variable_bytes = 0, workdir = "/",
-    shell = DEFAULT_SHELL, steps = {}, expose = {}, volumes = {}, labels = {},
+    shell = DEFAULT_SHELL, steps = {}, expose = {}, volumes = {}, labels = {}, places = { expose = {}, volumes = {} },
   }
   local base = setmetatable(proxy_values(args), { __index = { PATH = M.default_path } })
   state.proxies = proxy_values(args)

@@ -171,6 +171,14 @@ function M.parse(text, advise)
   return parse_name(rest, digest, advise)
 end
 
+--- Why FROM of a Dockerfile names nothing that a machine can start from; nil when it does.
+---@return string? message
+---@return string? hint
+function M.check_from(text)
+  local named, message, hint = M.parse(text, container.advice_of_from)
+  if not named then return message, hint end
+end
+
 --- A reference as it is written.
 function M.write(reference)
   if reference.kind == "path" then return reference.path end

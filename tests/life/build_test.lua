@@ -129,6 +129,9 @@ test("what is wrong with a Dockerfile, or missing in its context, is said with i
   ok(said:find("app/Dockerfile:1:1: services.web.build: \"node:20\" is a container image", 1, true), said)
   ok(said:find("FROM debian:12\n%s*RUN apt%-get update && apt%-get install %-y nodejs\n"), said)
   ok(not said:find("image: debian", 1, true), said)
+  files.write(stack.directory .. "/app/Dockerfile", "FROM ./x.qcow2\nVOLUME /data\nVOLUME /\nCMD [\"a\"]\n")
+  said = stack:expect({ "validate" }, 2).stderr
+  ok(said:find("app/Dockerfile:3:1: services.web.volumes[2]", 1, true), said)
   equal(fs.lstat(stack.state .. "/projects/shop.json"), nil)
 end)
 

@@ -164,6 +164,7 @@ HEALTHCHECK --interval=1m30s --timeout=0s --retries=5 --start-period=500ms --sta
   equal(made.volumes, { "/data", "/x", "/b", "/c d" })
   equal(made.labels, { a = "1", ["b c"] = " x", maintainer = "somebody" })
   equal(made.stop_signal, "SIGRTMIN+3")
+  equal(made.places, { expose = { 2, 2, 3 }, volumes = { 4, 4, 4, 5 }, stop_signal = 9, healthcheck = 11 })
   equal(made.healthcheck, { test = { "CMD-SHELL", "a b" }, interval_ms = 90000, retries = 5, start_period_ms = 500,
     start_interval_ms = 1000 })
   equal(recipe("HEALTHCHECK CMD a\nHEALTHCHECK NONE").healthcheck, { disable = true })

@@ -61,7 +61,7 @@ function M.read(node)
 end
 
 function M.apply(state, command)
-  state.healthcheck = command
+  state.healthcheck, state.places.healthcheck = command, state.line
 end
 
 local FIELDS = { "interval_ms", "timeout_ms", "start_period_ms", "start_interval_ms", "retries" }

@@ -24,6 +24,14 @@ end
 
 local apply = {}
 
+-- Adds to a list of the recipe what is not in it yet, with its line.
+local function add_once(state, name, key, value)
+  local list = state[name]
+  if list[key] then return end
+  list[#list + 1], list[key] = value, true
+  state.places[name][#list] = state.line
+end
+
 function apply.WORKDIR(state, command, node)
   local text = scope.expand(state, command.text)
   local whole = text and stage.absolute(state, text)
@@ -32,7 +40,7 @@ function apply.WORKDIR(state, command, node)
     stage.warn(state, "WorkdirRelativePath",
       ("Relative workdir %q can have unexpected results if the base image changes"):format(text))
   end
-  state.workdir, state.has_workdir = path.normalize(whole), true
+  state.workdir, state.has_workdir, state.places.workdir = path.normalize(whole), true, state.line
   stage.add_step(state, node, { kind = "workdir", path = state.workdir, user = state.user })
 end
 
@@ -42,7 +50,7 @@ function apply.USER(state, command)
   if not source.is_owner(text) then
     return stage.report(state, ("USER %s is neither USER nor USER:GROUP"):format(text), "USER www-data   or   USER 1000:1000")
   end
-  state.user = text
+  state.user, state.places.user = text, state.line
 end
 
 function apply.VOLUME(state, command)
@@ -52,7 +60,7 @@ function apply.VOLUME(state, command)
       stage.report(state, ("VOLUME %s is no absolute path"):format(text), "VOLUME /" .. text:gsub("%c", ""))
     elseif text then
       local whole = path.normalize(text)
-      if not state.volumes[whole] then state.volumes[#state.volumes + 1], state.volumes[whole] = whole, true end
+      add_once(state, "volumes", whole, whole)
     end
   end
 end
@@ -88,7 +96,7 @@ function apply.EXPOSE(state, command)
     for _, text in ipairs(scope.expand_words(state, word) or {}) do
       local port = port_of(state, text)
       local key = port and ("%d-%s/%s"):format(port.port, port.to or "", port.protocol)
-      if port and not state.expose[key] then state.expose[#state.expose + 1], state.expose[key] = port, true end
+      if port then add_once(state, "expose", key, port) end
     end
   end
 end
@@ -112,7 +120,7 @@ function apply.STOPSIGNAL(state, command)
   local text = scope.expand(state, command.text)
   local signal = text and M.signal(text)
   if text and not signal then stage.report(state, ("STOPSIGNAL %s is no signal"):format(text), "STOPSIGNAL SIGTERM") end
-  state.stop_signal = signal or state.stop_signal
+  if signal then state.stop_signal, state.places.stop_signal = signal, state.line end
 end
 
 function M.apply(state, command, node) apply[node.name](state, command, node) end
