@@ -99,7 +99,7 @@ local cloud_init = record({}, { user = line, ssh_authorized_keys = list(text), p
   write_files = list(record({ path = path, content = text, permissions = line, owner = line }, { defer = flag })) })
 
 local hex_digest = schema.text { pattern = ("%x"):rep(64), wanted = "a digest" }
-local remote = record({ kind = line, url = line }, { name = line, ref = line, subdir = line })
+local remote = record({ kind = line, url = line }, { name = line, ref = line, subdir = line, shown = line, unpack = flag })
 local step_mount = record({ type = line }, { target = path, source = text, id = text, mode = count, uid = count, gid = count,
   ro = flag, rw = flag, size_bytes = count, sharing = line, number = count })
 local variable = record { name = line, value = text }

@@ -26,6 +26,12 @@ test("what the machine starts from", function()
   equal(made.from, { text = "debian:13", platform = "linux/amd64", line = 2, name = "base" })
 end)
 
+test("what ADD fetches: a checksum in capitals counts, --unpack is handed on, no password is told", function()
+  local step = recipe("ADD --unpack=true --checksum=sha256:" .. ("AB"):rep(32) .. " https://me:pw@h.org/f.tgz /o/").steps[1]
+  equal({ step.checksum, step.remotes }, { "sha256:" .. ("ab"):rep(32),
+    { { kind = "url", url = "https://me:pw@h.org/f.tgz", shown = "https://h.org/f.tgz", name = "f.tgz", unpack = true } } })
+end)
+
 test("nothing said", function()
   local made = recipe ""
   equal({ made.steps, made.env, made.workdir, made.shell, made.expose, made.volumes, made.labels, made.warnings },

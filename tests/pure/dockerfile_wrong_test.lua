@@ -38,6 +38,9 @@ local WRONG = {
   { "ADD --checksum=sha256:00 https://a/b /c", "--checksum=sha256:00 is no checksum", "64" },
   { "ADD --checksum=sha256:00 a /c", "--checksum is of one file from the network, or of one git repository", false },
   { "ADD git@github.com:a/b /c", "git@github.com:a/b: no SSH key reaches the steps of a machine", "https://" },
+  { "ADD https://me:pw@host/ /c/", "the address https://host/ ends with no name for the file", "target" },
+  { "ADD https://me:pw@host/a.git /c", "the address of the repository https://host/a.git has a name or a password in it, which git "
+    .. "would show to every process", "COPY" },
   { "ADD https://host/ /c/", "the address https://host/ ends with no name for the file", "target" },
   { "ADD --keep-git-dir a /c", "--keep-git-dir is for git repositories", "away" },
   { "RUN", "RUN requires at least one argument", "RUN" },

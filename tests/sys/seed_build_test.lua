@@ -149,6 +149,65 @@ for _, shell in ipairs(SHELLS) do
     ok(provisioned(guest, 1):find("bad.gz cannot be unpacked", 1, true))
   end)
 
+  it("what is only compressed is a file like any other: with its target's name, owner and mode", function()
+    local guest = guest_with(shell, "WORKDIR ROOT/t")
+    run_tool { "sh", "-c", ("echo dump | gzip -c >%s/dump.sql.gz"):format(guest.context) }
+    guest:take "ADD --chown=7:8 --chmod=640 dump.sql.gz ROOT/t/dump.gz\nADD --chown=7 dump.sql.gz ROOT/new/"
+    provisioned(guest)
+    equal(looks(guest, "t/dump.gz"):match("^(.-) file"), "640 7:8")
+    equal(looks(guest, "new/dump.sql.gz"):match("^(.-) file"), "644 7:7")
+    equal(looks(guest, "new"), "755 7:7 directory")
+  end)
+
+  it("ADD --unpack of an address unpacks what is an archive, whatever it is called, and leaves alone what is none", function()
+    local guest = guest_with(shell, "WORKDIR ROOT/t")
+    local work = tmpdir()
+    files.write(work .. "/in/file", "F")
+    for name, option in pairs { plain = "-cf", gz = "-czf" } do
+      run_tool { "tar", "-C", work, option, work .. "/" .. name, "in" }
+    end
+    files.write(work .. "/text", "T")
+    guest:write("bin/curl", ('#!/bin/sh\nurl=$(cat)\nurl=${url%%%%\\"}\n'
+      .. 'while [ "$1" != -o ]; do shift; done\ncat %s/"${url##*/}" >"$2"\n'):format(work))
+    guest:take("ADD --unpack=true https://e.org/plain ROOT/a\nADD --unpack=true https://e.org/gz https://e.org/text ROOT/b/\n"
+      .. "ADD https://e.org/gz ROOT/c")
+    provisioned(guest)
+    equal({ guest:read "a/in/file", guest:read "b/in/file", looks(guest, "b/text") }, { "F", "F", "600 0:0 file T" })
+    equal(fs.lstat(guest:path "c").size_bytes, fs.lstat(work .. "/gz").size_bytes)
+  end)
+
+  it("RUN --mount=type=bind finds files whose names begin with a dot", function()
+    local guest = guest_with(shell, "RUN --mount=type=bind,source=.npmrc,target=ROOT/rc true\n"
+      .. "RUN --mount=type=bind,source=plain,target=ROOT/p true", { [".npmrc"] = "N", plain = "P" })
+    provisioned(guest)
+    local called = guest:read "called"
+    for target, name in pairs { rc = ".npmrc", p = "plain" } do
+      local wanted = ("mount -o bind %s/var/lib/holos/bound.1/f/%s %s\n"):format(guest.root, name, guest:path(target))
+      ok(called:find(wanted, 1, true), called)
+    end
+    ok(not called:find("*", 1, true), called)
+  end)
+
+  -- busybox's shell takes busybox's own start-stop-daemon, which knows neither.
+  if shell ~= "busybox" then it("a group that is named is the only one, and a number without a name is in group 0", function()
+    local guest = guest_with(shell, "RUN mkdir -m 777 ROOT/w\nUSER daemon:games\nRUN id -g >ROOT/w/named; id -G >>ROOT/w/named\n"
+      .. "USER 54321\nRUN echo $(id -u) $(id -g) $(id -G) >ROOT/w/number\nUSER daemon\nRUN id -G >ROOT/w/own")
+    provisioned(guest)
+    local games = tool.run({ "sh", "-c", "getent group games | cut -d: -f3" }).stdout
+    equal(guest:read "w/named", games .. games)
+    equal({ guest:read "w/number", guest:read "w/own" }, { "54321 0 0\n", tool.run({ "id", "-G", "daemon" }).stdout })
+  end) end
+
+  it("RUN --network=none has a loopback that is up, and nothing else", function()
+    local guest = guest_with(shell, "RUN --network=none grep -c : /proc/net/dev >ROOT/devices\nRUN true")
+    provisioned(guest)
+    equal({ guest:read "devices", select(2, guest:read("called"):gsub("ip link set lo up\n", "")) }, { "1\n", 1 })
+    guest:write("fails", "ip link set lo up\n")
+    guest.spec.instance_id = "i-2"
+    guest:insert(guest.spec)
+    ok(provisioned(guest, 1):find("the loopback cannot be brought up", 1, true))
+  end)
+
   it("each RUN has its own shell, directory, user and variables, and hands none of them on", function()
     local guest = guest_with(shell, [==[
 RUN mkdir -m 777 ROOT/w && A=1 && cd / && umask 077
@@ -211,7 +270,7 @@ end
 
 test("ADD fetches by what the guest has, holds the file against its checksum, and says what is missing", function()
   local guest = guest_with("dash", "ADD https://example.org/a/file.bin?x ROOT/t/\nADD https://example.org/b ROOT/u/name")
-  guest:write("bin/curl", "#!/bin/sh\nfor word; do url=$word; done\nwhile [ \"$1\" != -o ]; do shift; done\n"
+  guest:write("bin/curl", "#!/bin/sh\nIFS='\"' read -r _ url _\nwhile [ \"$1\" != -o ]; do shift; done\n"
     .. "printf '%s' \"$url\" >\"$2\"\n")
   provisioned(guest)
   equal({ looks(guest, "t/file.bin"), looks(guest, "u/name") },
@@ -228,6 +287,22 @@ test("ADD fetches by what the guest has, holds the file against its checksum, an
   end
   guest:write("bin/curl", "#!/bin/sh\necho no such host >&2\nexit 6\n")
   ok(provisioned(guest, 1):find("no such host", 1, true))
+end)
+
+test("an address with a password goes to nobody's list of processes and to no message; who sends nothing is given up", function()
+  local guest = guest_with("dash", "ARG T=s3cret\nADD https://user:$T@example.org/a\\\"b?x ROOT/t/")
+  guest:write("bin/curl", ('#!/bin/sh\necho "$*" >%s/words\ncat >%s/given\n'):format(guest.root, guest.root)
+    .. 'while [ "$1" != -o ]; do shift; done\necho A >"$2"\n')
+  provisioned(guest)
+  equal(guest:read "given", 'url = "https://user:s3cret@example.org/a%22b?x"\n')
+  local words = guest:read "words"
+  ok(words:find("--connect-timeout 30 --speed-limit 1 --speed-time 60", 1, true) and not words:find "s3cret", words)
+  local shared = "run/holos/seed/holos/build.sh"
+  guest.spec.instance_id = "i-2"
+  guest:insert(guest.spec)
+  guest:write(shared, guest:read(shared) .. '\ncommand() { [ "$2" != curl ]; }\n')
+  local said = provisioned(guest, 1)
+  ok(said:find("fetching https://example.org/a%22b?x with a password takes curl", 1, true) and not said:find "s3cret", said)
 end)
 
 test("ADD takes the files of a git repository, of a branch and of a directory in it", function()

@@ -64,6 +64,7 @@ local function add_source(state, step, text, is_add)
   if is_add then remote, message, hint = source.remote(value) end
   if message then return stage.report(state, message, hint) end
   if remote then
+    remote.unpack = remote.kind == "url" and step.unpack or nil
     step.remotes[#step.remotes + 1] = remote
   elseif value:find("%c") then
     stage.report(state, ("the path %q has a control character"):format(value))
@@ -93,7 +94,8 @@ local function check_target(state, step)
   end
   for _, remote in ipairs(is_directory and step.remotes or {}) do
     if remote.kind == "url" and not remote.name then
-      stage.report(state, ("the address %s ends with no name for the file"):format(remote.url), "name the file in the target")
+      stage.report(state, ("the address %s ends with no name for the file"):format(remote.shown or remote.url),
+        "name the file in the target")
     end
   end
 end
@@ -104,6 +106,7 @@ local function check_checksum(state, step)
   if not remote or #step.remotes + #step.sources + #step.inline > 1 then
     return stage.report(state, "--checksum is of one file from the network, or of one git repository")
   end
+  step.checksum = step.checksum:lower()
   if not source.is_checksum(step.checksum, remote.kind) then
     stage.report(state, ("--checksum=%s is no checksum"):format(step.checksum),
       remote.kind == "git" and "it is the commit: 40 hexadecimal digits" or "--checksum=sha256:…, with 64 hexadecimal digits")

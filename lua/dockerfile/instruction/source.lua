@@ -13,10 +13,23 @@ local function git(text)
   }
 end
 
+-- "https://name:password@host/…" without what goes before the host.
+local function without_credentials(address)
+  local scheme, authority, rest = address:match("^(%a+://)([^/?]*)(.*)$")
+  return scheme and scheme .. authority:gsub("^.*@", "") .. rest or address
+end
+
+-- A file's address as it is fetched, and as it may be told where that is something else.
+local function file(address)
+  local url = address:gsub('["\\]', function(byte) return ("%%%02X"):format(byte:byte()) end)
+  local shown, location = without_credentials(url), address:gsub("%?.*$", "")
+  return { kind = "url", url = url, shown = shown ~= url and shown or nil, name = location:match("^%a+://[^/]+/.-([^/]+)$") }
+end
+
 local NO_KEYS = "no SSH key reaches the steps of a machine"
 
 --- What a source of ADD outside of the context is; nil for a path.
----@return {kind: "url"|"git", url: string, name: string?, ref: string?, subdir: string?}? remote
+---@return {kind: "url"|"git", url: string, shown: string?, name: string?, ref: string?, subdir: string?}? remote
 ---@return string? message
 ---@return string? hint
 function M.remote(text)
@@ -25,10 +38,14 @@ function M.remote(text)
   end
   local address = text:match("^https?://[^#]*") or text:match("^git://[^#]*")
   if not address then return nil end
-  if text:find("[%c ]") then return nil, ("the address %q has a blank or a control character"):format(text) end
-  if address:find("^git://") or address:find("%.git/?$") then return git(text) end
-  local location = address:gsub("%?.*$", "")
-  return { kind = "url", url = address, name = location:match("^%a+://[^/]+/.-([^/]+)$") }
+  local shown = without_credentials(text)
+  if text:find("[%c ]") then return nil, ("the address %q has a blank or a control character"):format(shown) end
+  if not (address:find("^git://") or address:find("%.git/?$")) then return file(address) end
+  if shown ~= text then
+    return nil, ("the address of the repository %s has a name or a password in it, which git would show to every process"):format(
+      shown), "clone it on the host and COPY it"
+  end
+  return git(text)
 end
 
 -- "a/./b" of --parents: what is behind the dot is kept.

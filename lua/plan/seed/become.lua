@@ -6,22 +6,26 @@ local M = {}
 
 --- Rights are given up for good, by whatever a system has for it.
 M.FUNCTIONS = [[
-# group_list USER GROUP... : the user's groups and more, for setpriv.
+# group_list GROUP... : for setpriv.
 group_list() {
-    holos_list=$(id -G "$1" 2>/dev/null | tr ' ' ,)
-    shift
+    holos_list=
     for holos_one; do holos_list=$holos_list,$holos_one; done
     echo "${holos_list#,}"
 }
 
+# As in Docker: a group that is named is the only one, but for those in $holos_more; a number that is no user has group 0.
 become_by_setpriv() {
-    holos_group=${holos_group:-$(id -g "$holos_user" 2>/dev/null || echo "$holos_user")}
-    holos_list=$(group_list "$holos_user" $holos_more)
+    if [ -z "$holos_group" ]; then
+        holos_more="$(id -G "$holos_user" 2>/dev/null) $holos_more"
+        holos_group=$(id -g "$holos_user" 2>/dev/null || echo 0)
+    fi
+    holos_list=$(group_list $holos_more)
     if [ -z "$holos_list" ]; then exec setpriv --reuid "$holos_user" --regid "$holos_group" --clear-groups "$@"; fi
     exec setpriv --reuid "$holos_user" --regid "$holos_group" --groups "$holos_list" "$@"
 }
 
-# Runs its arguments as $holos_user, in $holos_group (the user's own when it is empty) and the groups in $holos_more.
+# Runs its arguments as $holos_user, in $holos_group (when it is empty the user's own, with all the user's groups) and in those of
+# $holos_more.
 become() {
     if [ "$holos_user" = root ] && [ -z "$holos_group$holos_more" ]; then exec "$@"; fi
     if setpriv --help 2>&1 | grep -q -e --reuid; then become_by_setpriv "$@"; fi

@@ -84,7 +84,11 @@ holos_bind_context() {
         mount -o bind "$4/d" "$2" || return 1
     else
         rmdir "$2" 2>/dev/null
-        [ -e "$2" ] || : >"$2" && mount -o bind "$4/f/"* "$2" || return 1
+        [ -e "$2" ] || : >"$2" || return 1
+        for holos_one in "$4/f"/* "$4/f"/.[!.]* "$4/f"/..?*; do
+            [ -e "$holos_one" ] || continue
+            mount -o bind "$holos_one" "$2" || return 1
+        done
     fi
     [ "$3" = rw ] || mount -o remount,bind,ro "$2"
 }
@@ -114,6 +118,8 @@ end
 
 function writers.run(step, number)
   local lines = mount_lines(step, {})
+  -- In a network of its own, where nothing but the loopback is, and that is down at first.
+  if step.network == "none" then table.insert(lines, 1, 'ip link set lo up || fail "the loopback cannot be brought up"') end
   if step.program then program_lines(number, lines) end
   lines[#lines + 1] = "("
   table_.extend(lines, become.assignments(step.user))
@@ -136,22 +142,26 @@ local function attempt(...) return library.words { ... } .. " || exit 1" end
 -- The path of a directory or of a file, without a slash at its end; "" is the root.
 local function bare(target) return (target:gsub("/+$", "")) end
 
-local function fetch_line(step, remote)
+-- The lines that fetch one source, and unpack it where that was said.
+local function fetch_lines(step, remote, lines, place)
   if remote.kind == "git" then
-    return attempt("holos_clone", remote.url, remote.ref or "", remote.subdir or "", step.keep_git_dir and "keep" or "drop",
-      step.checksum or "")
+    lines[#lines + 1] = attempt("holos_clone", remote.url, remote.ref or "", remote.subdir or "",
+      step.keep_git_dir and "keep" or "drop", step.checksum or "")
+    return
   end
-  return attempt("holos_fetch", remote.url, remote.name or "file", step.checksum or "")
+  local name = remote.name or "file"
+  lines[#lines + 1] = attempt("holos_fetch", remote.url, name, step.checksum or "", remote.shown or remote.url)
+  if remote.unpack then lines[#lines + 1] = attempt("holos_unpack_fetched", name, place) end
 end
 
 function writers.copy(step)
   local target, lines = bare(step.target), { attempt("holos_stage_number", step.number or "") }
-  for _, remote in ipairs(step.remotes or {}) do lines[#lines + 1] = fetch_line(step, remote) end
-  lines[#lines + 1] = attempt("holos_belongs", step.chown or "", step.chmod or "")
+  for number, remote in ipairs(step.remotes or {}) do fetch_lines(step, remote, lines, ("r%06d"):format(number)) end
   for number, archive in ipairs(step.archives or {}) do
     lines[#lines + 1] = ('holos_unpack "$holos_stage/a/%d" %s || exit 1'):format(number,
-      library.words { archive.name, archive.kind, target })
+      library.words { archive.name, archive.kind, ("a%06d"):format(number) })
   end
+  lines[#lines + 1] = attempt("holos_belongs", step.chown or "", step.chmod or "")
   lines[#lines + 1] = attempt("holos_copy", target, step.is_directory and "directory" or "file")
   lines[#lines + 1] = 'rm -rf "$holos_stage"'
   return lines

@@ -119,6 +119,10 @@ holos_belongs() {
 # holos_copy TARGET directory|file: what is staged goes to its place.
 holos_copy() {
     holos_to=${1:-/}
+    for holos_one in "$holos_stage/x"/*; do
+        [ -d "$holos_one" ] || continue
+        holos_make_directory "$1" "$holos_who" 0:0 && holos_merge "$holos_one" "$holos_to" || return 1
+    done
     if [ "$2" = directory ]; then holos_make_directory "$1" "$holos_who" 0:0 || return 1; fi
     if [ -d "$holos_stage/d" ]; then holos_merge "$holos_stage/d" "$holos_to" || return 1; fi
     if [ -d "$holos_stage/f" ] && [ -d "$holos_to" ]; then
@@ -139,22 +143,40 @@ holos_open() {
     esac
 }
 
-# holos_unpack FILE NAME KIND TARGET: an archive is unpacked into the target; what is only compressed goes there as it is.
+# holos_unpack FILE NAME KIND PLACE: an archive is unpacked into x/PLACE of what is staged, and keeps the owners and modes in
+# it; what is only compressed is a file like any other.
 holos_unpack() {
-    rm -rf "$holos_stage/x" && mkdir "$holos_stage/x" || return 1
+    mkdir -p "$holos_stage/x/$4" "$holos_stage/f" || return 1
     if [ "$3" != tar ] && ! command -v "$3" >/dev/null; then
         echo "unpacking $2 takes $3, which is not in the guest: install it before"
         return 1
     fi
     if [ -n "$(holos_open "$3" "$1" 2>/dev/null | tar -tf - 2>/dev/null | head -n 1)" ]; then
-        holos_open "$3" "$1" | tar --numeric-owner -xpf - -C "$holos_stage/x" || return 1
+        holos_open "$3" "$1" | tar --numeric-owner -xpf - -C "$holos_stage/x/$4"
     elif [ "$3" != tar ] && "$3" -t <"$1" >/dev/null; then
-        mv "$1" "$holos_stage/x/$2" || return 1
+        rm -r "$holos_stage/x/$4" && mv "$1" "$holos_stage/f/$2"
     else
         echo "$2 cannot be unpacked"
         return 1
     fi
-    holos_make_directory "$4" "$holos_who" 0:0 && holos_merge "$holos_stage/x" "${4:-/}"
+}
+
+# holos_kind FILE: what unpacks it, by its first bytes; nothing for what is no archive.
+holos_kind() {
+    case $(head -c 6 <"$1" | od -An -tx1 | tr -d ' \n') in
+        1f8b*) echo gzip ;;
+        425a68*) echo bzip2 ;;
+        fd377a585a00) echo xz ;;
+        28b52ffd*) echo zstd ;;
+        *) if tar -tf - <"$1" >/dev/null 2>&1; then echo tar; fi ;;
+    esac
+}
+
+# holos_unpack_fetched NAME PLACE: what is no archive stays as it is.
+holos_unpack_fetched() {
+    holos_kind=$(holos_kind "$holos_stage/f/$1")
+    if [ -z "$holos_kind" ]; then return 0; fi
+    mv "$holos_stage/f/$1" "$holos_stage/fetched" && holos_unpack "$holos_stage/fetched" "$1" "$holos_kind" "$2"
 }
 
 # holos_check_sum FILE sha256:HEX
@@ -165,19 +187,29 @@ holos_check_sum() {
     return 1
 }
 
-# holos_fetch URL NAME SUM
+# holos_fetch URL NAME SUM SHOWN: the address as it may be told. A server that says nothing for a minute is given up. An address
+# with a password is in nobody's list of processes: curl reads it, and wget cannot.
 holos_fetch() {
     mkdir -p "$holos_stage/f" || return 1
     if command -v curl >/dev/null; then
-        curl -fsSL --retry 3 -R -o "$holos_stage/f/$2" "$1" || return 1
+        printf 'url = "%s"\n' "$1" | curl -fsSL --retry 3 --connect-timeout 30 --speed-limit 1 --speed-time 60 -R \
+            -o "$holos_stage/f/$2" -K - || return 1
+    elif [ "$1" != "$4" ]; then
+        echo "fetching $4 with a password takes curl, which is not in the guest: install it before"
+        return 1
     elif command -v wget >/dev/null; then
-        wget -q -O "$holos_stage/f/$2" "$1" || return 1
+        wget -q -T 60 -O "$holos_stage/f/$2" "$1" || return 1
     else
-        echo "fetching $1 takes curl or wget, and neither is in the guest: install one before"
+        echo "fetching $4 takes curl or wget, and neither is in the guest: install one before"
         return 1
     fi
     if [ -n "$3" ]; then holos_check_sum "$holos_stage/f/$2" "$3" || return 1; fi
     chmod 600 "$holos_stage/f/$2"
+}
+
+# holos_git WORDS...: in the clone. A server that sends nothing for a minute is given up, and nobody is asked for a password.
+holos_git() {
+    GIT_TERMINAL_PROMPT=0 git -C "$holos_clone_of" -c http.lowSpeedLimit=1 -c http.lowSpeedTime=60 "$@"
 }
 
 # holos_clone URL REF DIRECTORY keep|drop COMMIT: a repository's files are staged; a directory of it, where one is named.
@@ -187,7 +219,7 @@ holos_clone() {
         return 1
     fi
     holos_clone_of=$holos_stage/git
-    git init -q "$holos_clone_of" && git -C "$holos_clone_of" fetch -q --depth 1 "$1" "${2:-HEAD}" &&
+    git init -q "$holos_clone_of" && holos_git fetch -q --depth 1 "$1" "${2:-HEAD}" &&
         git -C "$holos_clone_of" -c advice.detachedHead=false checkout -q FETCH_HEAD || return 1
     holos_commit=$(git -C "$holos_clone_of" rev-parse HEAD) || return 1
     case $holos_commit in

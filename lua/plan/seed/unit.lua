@@ -33,10 +33,11 @@ local function is_plain_directory(directory)
   return directory:find("^/[%w_./+@:-]*$") ~= nil and path.normalize(directory) == directory
 end
 
---- Whether app.sh is what the unit starts: systemd takes no user by a number that has no name, and what no file of
---- variables can hold would stand in the unit, which everybody may read; app.sh is for root only.
+--- Whether app.sh is what the unit starts: systemd takes no user by a number that has no name, and keeps a user's groups where
+--- one is named; what no file of variables can hold would stand in the unit, which everybody may read; app.sh is for root only.
 function M.needs_shell(spec)
-  return (spec.app.user or ""):find("^%d+") ~= nil or #environment.odd(spec.environment) > 0
+  local user = spec.app.user or ""
+  return user:find("^%d") ~= nil or user:find(":", 1, true) ~= nil or #environment.odd(spec.environment) > 0
 end
 
 local function command_of(app)
@@ -57,9 +58,7 @@ local function limits(app, lines)
 end
 
 local function identity(app, lines)
-  local user, group = (app.user or "root"):match("^([^:]*):?(.*)$")
-  lines[#lines + 1] = "User=" .. user
-  if group ~= "" then lines[#lines + 1] = "Group=" .. group end
+  lines[#lines + 1] = "User=" .. (app.user or "root")
   if app.group_add then lines[#lines + 1] = "SupplementaryGroups=" .. table.concat(app.group_add, " ") end
 end
 
