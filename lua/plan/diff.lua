@@ -32,7 +32,8 @@ end
 local function mount_words(mounts)
   local shown = {}
   for i, mount in ipairs(mounts) do
-    shown[i] = ("%s:%s%s"):format(mount.volume or mount.source or mount.kind, mount.target, mount.read_only and ":ro" or "")
+    shown[i] = ("%s:%s%s%s"):format(mount.volume or mount.source or mount.kind, mount.target, mount.read_only and ":ro" or "",
+      mount.is_moving and " (half done)" or "")
   end
   return words(shown)
 end

@@ -77,7 +77,7 @@ local function mount_rule(choice)
     { volume = volume_name, source = path, serial = serial, tag = word,
       driver = choice { "9p", "virtiofs" }, read_only = flag, anonymous = flag, nocopy = flag, subpath = line,
       create_host_path = flag, size_bytes = count, mode = count, options = line, fs = choice { "ext4", "xfs" }, is_copied = flag,
-      disk = record { path = path, kind = choice { "device", "file" }, format = choice { "raw", "qcow2" } } })
+      is_moving = flag, disk = record { path = path, kind = choice { "device", "file" }, format = choice { "raw", "qcow2" } } })
 end
 
 local boot = record({}, { kernel = path, initrd = path, cmdline = line, firmware = path })

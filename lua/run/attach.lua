@@ -76,10 +76,14 @@ local function push(world, at, session, node, volume, entry)
     bus = "spare" .. entry.port, werror = "stop", rerror = "report" })
 end
 
--- The slot of a volume, as it is written down before QEMU hears of it.
+-- The slot of a volume, as it is written down before QEMU hears of it; from then on it is held.
 local function slot_of(world, at, serial)
+  at.now.spec.mounts = attach.moving(at.now.spec, serial, attach.mounts_of(at.spec, { serial }))
   local entry = attach.attached(at.now)[serial]
-  if entry then return entry end
+  if entry then
+    save(world, at)
+    return entry
+  end
   entry = { serial = serial, port = attach.free_port(at.now) }
   if not entry.port then
     err.raise { message = ("%s: no slot is free for another disk"):format(at.spec.name), code = "EBUSY",
@@ -119,17 +123,22 @@ local function forget(at, serial)
   at.now.attached = table_.list(table_.filter(at.now.attached, function(entry) return entry.serial ~= serial end))
 end
 
+-- Of a volume whose guest may have let go of it, nobody says any more that it is mounted; and once it has, QEMU may have, too.
 local function leave(world, at, serial)
   local node, volume = disks.node_of(at.now.spec, serial)
-  local places = attach.mounts_of(at.now.spec, { serial })
+  local places, entry = attach.mounts_of(at.now.spec, { serial }), attach.attached(at.now)[serial]
+  at.now.spec.mounts = attach.moving(at.now.spec, serial, places)
+  save(world, at)
   local done, reason = inside.as_root(world, { state = at.state, spec = at.now.spec, now = at.now },
     live.detach(serial, places), GUEST_MS)
   if not done then
     err.raise { message = ("%s: volume %s cannot be taken out of the guest: %s"):format(at.spec.name, volume.volume, reason),
       code = "EBUSY", hint = ("end what uses it, or let it be restarted: holos stop %s, then up"):format(at.spec.service) }
   end
+  entry.is_there = nil
+  save(world, at)
   local session <close> = connect(world, at)
-  pull(session, at, node, attach.attached(at.now)[serial])
+  pull(session, at, node, entry)
   forget(at, serial)
   at.now.spec.mounts = attach.without(at.now.spec, { serial })
   save(world, at)
@@ -158,7 +167,7 @@ function M.attach(world, at)
   for _, serial in ipairs(moves.attach) do
     take(world, at, serial, seeded)
     table.remove(left, 1)
-    at.now.spec.mounts = attach.without(at.spec, left)
+    at.now.spec.mounts = attach.arrived(at.now.spec, at.spec, left)
     save(world, at)
   end
 end

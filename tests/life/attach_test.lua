@@ -74,7 +74,7 @@ test("a guest that keeps a place keeps its volume; one that mounts nothing has i
     local ok_, problem = pcall(attach.attach, world, at)
     ok(not ok_ and err.is(problem) and problem.message:find("is attached, and could not be mounted in the guest: exit 1", 1, true))
   end)
-  equal({ applied(stack), guest.at(stack).now.attached[1].is_there }, { "", true })
+  equal({ applied(stack), guest.at(stack).now.attached[1].is_there }, { "data:/data", true }) -- it is held
   guest.with(nil, function() attach.attach(world, guest.at(stack)) end)
   equal(applied(stack), "data:/data")
   moved(stack, yaml "")

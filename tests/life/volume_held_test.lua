@@ -2,6 +2,9 @@
 local attach = require "holos.run.attach"
 local fs = require "sys.fs"
 local guest = require "tests.support.attached_guest"
+local instead = require "tests.support.instead"
+local qcow2 = require "sys.qcow2"
+local runtime = require "holos.run.runtime"
 local stack_ = require "tests.support.stack"
 local world = require "holos.run.world"
 
@@ -56,4 +59,63 @@ test("a disk that any machine has open is not taken, though no record speaks of 
   assert(fs.rename(aside, file))
   stack:expect { "-p", "user", "down" }
   stack:expect { "-p", "own", "down", "-v" }
+end)
+
+local DATA = "data: {size: 16M}"
+
+-- The words of `plan` on db-0.
+local function planned(stack) return stack:expect({ "plan" }).stdout:match "db%-0 +([^\n]*)" end
+
+local function attached(stack)
+  stack:write(yaml("pair", '"data:/data"', DATA))
+  stack:run { "up" }
+  guest.with(nil, function() attach.attach(world, guest.at(stack)) end)
+end
+
+test("a disk that QEMU has and no guest has mounted is held, and goes again when nobody wants it", function()
+  local stack <close> = stack_.on_fake(yaml("pair", "", DATA))
+  stack:expect { "up" }
+  stack:write(yaml("pair", '"data:/data"', DATA))
+  stack:run { "up" }
+  guest.with(function(script) return script:find("holos_mount_volume", 1, true) and "exit 1" end, function()
+    ok(not pcall(attach.attach, world, guest.at(stack)))
+  end)
+  has(planned(stack), "live   volumes data:/data (half done) → data:/data")
+  stack:write(yaml("pair", "", DATA))
+  has(planned(stack), "live   volumes data:/data (half done) → none")
+  stack:run { "up" }
+  has(stack:expect({ "volumes", "rm", "data" }, 3).stderr, "db-0 has it and runs")
+  stack:write((yaml("pair", "", DATA):gsub("services:",
+    "services:\n  web: {image: ./image.qcow2, image_os: plain, volumes: ['data:/d']}")))
+  has(stack:expect({ "plan" }).stdout, "~ db-0") -- it waits for that
+  stack:write(yaml("pair", "", DATA))
+  guest.with(nil, function() attach.detach(world, guest.at(stack)) end)
+  equal(guest.at(stack).now.attached, {})
+  ok(qcow2.grow(disk(stack, "pair", "data"), 32 << 20))
+  equal(planned(stack), nil)
+end)
+
+test("a detach that is cut off anywhere leaves a volume that is to be attached again, or to go", function()
+  for cut = 1, 2 do
+    local stack <close> = stack_.on_fake(yaml("pair", "", DATA))
+    stack:expect { "up" }
+    attached(stack)
+    stack:write(yaml("pair", "", DATA))
+    stack:run { "up" }
+    local saves, save = 0, runtime.save
+    do
+      local _killed <close> = instead(runtime, { save = function(...)
+        saves = saves + 1
+        if saves > cut then error("killed", 0) end
+        return save(...)
+      end })
+      guest.with(nil, function() ok(not pcall(attach.detach, world, guest.at(stack))) end)
+    end
+    stack:write(yaml("pair", '"data:/data"', DATA))
+    has(planned(stack), "live   volumes data:/data (half done) → data:/data")
+    stack:run { "up" }
+    guest.with(nil, function() attach.attach(world, guest.at(stack)) end)
+    equal(planned(stack), nil)
+    equal(select(3, qcow2.grow(disk(stack, "pair", "data"), 32 << 20)), "EBUSY") -- QEMU has it
+  end
 end)
