@@ -50,6 +50,27 @@ test("a file is a disk as it is: never formatted unless all of it is zeros, neve
   ok(fs.stat(stack.directory .. "/disk.raw"))
 end)
 
+test("guests follow the sizes of volumes that the project made, and of no others", function()
+  local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data", "own:/own"' }, "data: {device: ./disk.raw}, own: {}"))
+  disk(stack, "disk.raw")
+  stack:expect { "up" }
+  local seed = assert(fs.read(stack.state .. "/instances/pair/db-0/seed.iso", { max_bytes = 16 * MIB }))
+  ok(seed:find("'grow volume own'", 1, true) and not seed:find("'grow volume data'", 1, true))
+end)
+
+test("a volume that a machine of another project has does not grow below it", function()
+  local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data"' }, "data: {size: 64M}"))
+  stack:expect { "up", "--no-start" }
+  files.write(stack.directory .. "/other.yaml",
+    yaml("other", { web = '"theirs:/srv"' }, "theirs: {external: true, name: pair_data}"))
+  stack:expect { "-f", "other.yaml", "up" }
+  stack:write(yaml("pair", { db = '"data:/data"' }, "data: {size: 96M}"))
+  local refused = stack:expect({ "up", "--no-start" }, 3)
+  ok(refused.stderr:find("in use by web-0 of project other", 1, true), refused.stderr)
+  stack:expect { "-f", "other.yaml", "stop" }
+  stack:expect { "up", "--no-start" }
+end)
+
 test("a file that is no whole number of sectors, or empty, is refused by its name", function()
   local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data"' }, "data: {device: ./disk.raw}"))
   for text, message in pairs { [""] = "disk.raw is empty", [("x"):rep(513)] = "disk.raw has 513 bytes; a disk has" } do

@@ -4,10 +4,12 @@ local files = require "tests.support.files"
 local fs = require "sys.fs"
 local io_wait = require "holos.run.io"
 local json = require "sys.json"
+local live = require "holos.run.block.live"
 local proc = require "sys.proc"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 local task = require "holos.core.task"
+local world = require "holos.run.world"
 
 local YAML = [[
 name: shop
@@ -185,6 +187,22 @@ test("volumes export and clone of a machine that runs: its own QEMU copies, and 
   same(disk(stack, "data"), stack.directory .. "/out.qcow2")
   has(stack:expect({ "volumes", "clone", "data", "data-2" }).stderr, "db-0 ran on")
   equal({ rows(stack)["shop/data-2"].state, stack:ps()["db-0"].state }, { "ok", "provisioned" })
+end)
+
+test("two copies in one machine: the second is refused, and the first is whole", function()
+  local stack <close> = stack_.on_fake(YAML, { "job=done" })
+  stack:expect { "up" }
+  local function copy(node, name)
+    local target = { path = stack.directory .. "/" .. name, format = "qcow2" }
+    assert(qcow2.create(target.path, { size_bytes = 64 << 20 }))
+    local fine, problem = pcall(live.copy, world, { directory = stack.state .. "/instances/shop/db-0", project = "shop",
+      name = "db-0", node = node, target = target }, "copying " .. name, function() end)
+    return fine or problem.code
+  end
+  local first, second
+  task.all { function() first = copy("vol-data", "first") end, function() second = copy("vol-data", "second") end }
+  equal({ first, second }, { true, "ELOCKED" })
+  equal(copy("vol-data", "third"), true)
 end)
 
 test("volumes export of a machine that runs: what goes wrong is said, and QEMU is as before", function()

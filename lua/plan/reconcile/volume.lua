@@ -96,10 +96,23 @@ local function add_growth(plan, context, name, volume, text, user)
     holder = user and user.name, after = {}, because = text })
 end
 
+-- The QEMU of another project's machine would go on with the old size, and no other program may write to its disk.
+local function foreign_user(context, name)
+  return context.path_of and context.foreign_users(context.path_of { volume = name })[1]
+end
+
+local function refuse_foreign(plan, context, name, volume, sizes, user)
+  sheet.refuse(plan, { instance = "volume " .. shown(name, volume), where = where_of(context, volume),
+    cure = ("it runs with it: stop %s first"):format(user.name), change = { name = "size", class = "restart",
+      from = sizes, to = "in use by " .. user.name } })
+end
+
 -- The disk of a machine that runs grows below it, then its file system; else the next start sees to that.
 local function grow(plan, context, name, volume, known)
   local users = M.users(context.observed, name)
   local sizes = ("%s → %s"):format(context.describe.bytes(known.size_bytes), context.describe.bytes(volume.size_bytes))
+  local other = foreign_user(context, name)
+  if other then return refuse_foreign(plan, context, name, volume, sizes, other) end
   if users[1] and not users[1].can_write then
     return sheet.warn(plan, ("volume %s: %s has to wait until nobody reads it: stop %s, then up"):format(shown(name, volume), sizes,
       names_of(users)))

@@ -216,7 +216,8 @@ end
 function M.lines(mount, disk, lines)
   for _, words in ipairs(M.commands(mount, disk)) do
     lines[#lines + 1] = library.attempt("mount volume " .. mount.volume, table.unpack(words))
-    if words[1] == "holos_mount_volume" and disk.mode == "rw" then
+    -- The sizes of disks that are not the project's own are not ours to follow.
+    if words[1] == "holos_mount_volume" and disk.mode == "rw" and not mount.disk then
       lines[#lines + 1] = library.attempt_beside("grow volume " .. mount.volume, "holos_grow_volume", mount.serial)
     end
   end

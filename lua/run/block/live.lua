@@ -2,6 +2,7 @@
 --- Effects: the VM's monitor, which is asked for moments only, so that it is there for others; writes to the target.
 local block_job = require "holos.run.block.job"
 local err = require "holos.core.err"
+local lock = require "holos.run.lock"
 local monitor = require "holos.run.monitor"
 local task = require "holos.core.task"
 
@@ -147,6 +148,9 @@ end
 ---@param tell fun(progress: holos.BlockProgress)
 function M.copy(world, work, what, tell)
   local flushed <close> = err.check(what, world.fs.open(work.target.path, { read = true, nofollow = true }))
+  -- What one finds in QEMU is left over from a copy that was killed, and not somebody's.
+  local _alone <close> = lock.take(world, work.directory .. "/copy.lock", { no_wait = true, owner_text = what,
+    name = "the copying of disks of " .. work.name })
   require_running(world, work)
   clear(world, work)
   local log_from = log_bytes(world, work)
