@@ -1,11 +1,11 @@
 --- holos build
+local amounts = require "holos.plan.build"
 local build = require "holos.use.build"
 local err = require "holos.core.err"
 local out = require "holos.command.out"
 local shared = require "holos.command.shared"
 local table_ = require "holos.core.table"
 local text = require "holos.core.text"
-local units = require "holos.core.units"
 
 local M = {
   summary = "check Dockerfiles, or show what they do; `up` runs their steps in the machines",
@@ -30,14 +30,7 @@ local function check(world, options, rows)
   return is_error and 1 or 0
 end
 
-local function size_of(entries)
-  local bytes, count = 0, 0
-  for _, entry in ipairs(entries) do
-    bytes = bytes + (entry.type == "file" and entry.size_bytes or 0)
-    count = count + (entry.type ~= "directory" and 1 or 0)
-  end
-  return ("%d files, %s"):format(count, units.format_bytes(bytes))
-end
+local function size_of(entries) return amounts.amount({ entries }) end
 
 -- How a step is done: as whom and where, or what goes where.
 local function manner(step, row)

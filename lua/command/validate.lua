@@ -26,9 +26,9 @@ end
 
 function M.run(world, options)
   local context = project_.from_file(world, options)
-  local images = validate.run(context)
+  local images, builds = validate.run(context)
   local warnings = warnings_of(context.project)
-  local result = not options.quiet and validate.describe(context, images)
+  local result = not options.quiet and validate.describe(context, images, builds)
   if result then result.warnings = table_.extend(warnings, result.warnings) end
   for _, warning in ipairs(warnings) do out.warn(warning) end
   if not result then return 0 end

@@ -1,6 +1,7 @@
 --- The steps that a Dockerfile makes of a service's machine, as a spec has them. Pure.
 local json = require "holos.core.json"
 local table_ = require "holos.core.table"
+local units = require "holos.core.units"
 
 local M = {}
 
@@ -26,17 +27,56 @@ function M.step(step, number)
   return made
 end
 
+local function counted(count, what) return ("%d %s%s"):format(count, what, count == 1 and "" or "s") end
+
+--- How much steps take along: "120 files, 3 MiB".
+---@param lists table[][]  entries of each step that takes something along
+---@return string
+function M.amount(lists)
+  local bytes, count = 0, 0
+  for _, entries in ipairs(lists) do
+    for _, entry in ipairs(entries) do
+      bytes = bytes + (entry.type == "file" and entry.size_bytes or 0)
+      count = count + (entry.type ~= "directory" and 1 or 0)
+    end
+  end
+  return ("%s, %s"):format(counted(count, "file"), units.format_bytes(bytes))
+end
+
+--- What makes a machine out of its image: "provisioned by app/Dockerfile, 5 steps, copies 120 files, 3 MiB".
+---@param wanted table        of the service
+---@param made holos.Build
+function M.told(wanted, made)
+  local copies = #made.entries > 0 and ", copies " .. M.amount(made.entries) or ""
+  return ("provisioned by %s, %s%s"):format(wanted.shown, counted(#made.steps, "step"), copies)
+end
+
+--- What a build does on the host and in its machines.
+---@return {verb: string, what: string, why: string}[]
+function M.effects(wanted, made)
+  local effects = { { verb = "reads", what = wanted.context, why = "what the Dockerfile copies, for" } }
+  if #made.entries > 0 then
+    effects[2] = { verb = "creates", what = "copies of " .. M.amount(made.entries),
+      why = "a disk for what the Dockerfile copies, read-only, for" }
+  end
+  if #made.steps > 0 then
+    effects[#effects + 1] = { verb = "runs", what = ("%s of %s"):format(counted(#made.steps, "step"), wanted.shown),
+      why = "in the guest when its disk is new, for" }
+  end
+  return effects
+end
+
 --- The digest of all that the steps do.
 ---@param sha256 fun(text: string): string
 ---@param manifests string[]  what each step brings along
 ---@return string
 function M.digest(sha256, steps, manifests)
-  local counted = {}
+  local counts = {}
   for position, step in ipairs(steps) do
-    counted[position] = { kind = step.kind }
-    for _, field in ipairs(FIELDS[step.kind]) do counted[position][field] = step[field] end
+    counts[position] = { kind = step.kind }
+    for _, field in ipairs(FIELDS[step.kind]) do counts[position][field] = step[field] end
   end
-  return sha256(json.encode { version = 1, steps = table_.list(counted), files = table_.list(manifests) })
+  return sha256(json.encode { version = 1, steps = table_.list(counts), files = table_.list(manifests) })
 end
 
 return M

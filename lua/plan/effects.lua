@@ -27,6 +27,7 @@ local M = {}
 ---@field leases table<string, table>           of plan/network
 ---@field record table                          the project's, or a new one
 ---@field volumes table<string, table>          that are there, by the names they are kept under
+---@field builds table<string, holos.Build>    of services that are built
 ---@field uid integer
 ---@field sha256 fun(text: string): string
 ---@field directory string                      where instances are kept
@@ -78,8 +79,8 @@ local function add_reads(list, project, facts)
   for _, name in ipairs(project.order) do
     local service = project.services[name]
     add_image(list, project, service)
-    if service.build then
-      list:add("reads", service.build.context, "what the Dockerfile copies, for", where_of(project, service, "build"), name)
+    for _, one in ipairs(service.build and facts.builds[name].effects or {}) do
+      list:add(one.verb, one.what, one.why, where_of(project, service, "build"), name)
     end
     for _, file in ipairs(machine.host_files(service)) do
       list:add("reads", file.path, file.what .. " of", where_of(project, service, "%s", key_of(service, file)), name)

@@ -1,4 +1,6 @@
 --- Plans as text. Pure.
+local lazy = require "holos.core.lazy"
+local build = lazy "holos.plan.build"
 local consent = require "holos.plan.consent"
 local image = require "holos.plan.image"
 local path = require "holos.core.path"
@@ -39,9 +41,11 @@ end
 
 --- "tiny.qcow2, 1 vCPU, 512 MiB, disk 20 GiB, 127.0.0.1:8080 → 80, ./www at /srv/www read-only"
 ---@param directory string?  the project's, for short paths
-function M.describe.instance(spec, directory)
+---@param provisioned string?  what makes it out of its image
+function M.describe.instance(spec, directory, provisioned)
   local words = { image.label(spec.image), spec.vm.vcpu .. " vCPU",
     units.format_bytes(spec.vm.memory_mib << 20), "disk " .. units.format_bytes(spec.disk_bytes) }
+  words[#words + 1] = provisioned
   if spec.boot and spec.boot.kernel then words[#words + 1] = "kernel " .. path.short(spec.boot.kernel, directory) end
   for _, cdrom in ipairs(spec.cdroms or {}) do words[#words + 1] = "CD-ROM " .. path.short(cdrom.path, directory) end
   table_.extend(words, port_words(spec.ports))
@@ -49,6 +53,15 @@ function M.describe.instance(spec, directory)
   if spec.vm.accel == "tcg" then words[#words + 1] = "emulated (tcg)" end
   if #spec.vm.extra_args > 0 and #spec.vm.allow_paths == 0 then words[#words + 1] = "Landlock off (extra_args)" end
   return table.concat(words, ", ")
+end
+
+--- The same of a project's instances, each with what makes it.
+---@param builds table<string, holos.Build>?  by service
+function M.describer(project, builds)
+  return table_.merge(M.describe, { instance = function(spec, directory)
+    local made = (builds or {})[spec.service]
+    return M.describe.instance(spec, directory, made and build.told(project.services[spec.service].build, made))
+  end })
 end
 
 --- The counts under a plan: what is added, changed, removed.

@@ -18,6 +18,7 @@ local DIRECTORY_MODE = tonumber("700", 8)
 ---@field context string?  of what they take along; nil: nothing
 ---@field steps table[]    as in a spec
 ---@field tree holos.ContextTree?
+---@field effects {verb: string, what: string, why: string}[]  on the host and in its machines
 ---@field entries holos.ContextEntry[][]  of each step that takes something along
 
 local function brings(step)
@@ -69,6 +70,7 @@ function M.survey(world, wanted)
   if not made.tree then return nil, { { message = message } } end
   for _, step in ipairs(wanted.recipe.steps) do add_step(made, wanted, step, findings) end
   if #findings > 0 then return nil, findings end
+  made.effects = build_.effects(wanted, made)
   return made, findings
 end
 

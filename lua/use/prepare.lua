@@ -49,7 +49,8 @@ local function plan_of(context, words, at)
       return services[spec.service] and (not options.renews or at.record.instances[spec.name])
     end), record = at.record,
     rollouts = rollouts_of(project), others = table_.filter(at.wanted.specs, function(spec) return not services[spec.service] end),
-    observed = at.observed, volumes = project.volumes, where = where_of(project), describe = render.describe,
+    observed = at.observed, volumes = project.volumes, where = where_of(project),
+    describe = render.describer(project, at.facts.builds),
     directory = project.directory, goal = options.goal, consent = select_.consent(context, at.record, words),
     managed = options.leave_known and set_of(words) or services,
     declared = (#words == 0 or options.remove_orphans) and project.services or nil,

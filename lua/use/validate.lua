@@ -69,13 +69,21 @@ function M.port_warnings(context)
   return neighbours.warnings(neighbours.claims(records, context.name, {}), instances_of(context.project))
 end
 
+-- What services are built from, where any is.
+local function builds_of(context)
+  for _, service in pairs(context.project.services) do
+    if service.build then return build.of_project(context.world, context.project, build.survey) end
+  end
+  return {}, {}
+end
+
 --- Raises when images cannot be used or what Dockerfiles copy is not there; adds what is to be said of this host to the
 --- project's warnings.
 ---@return table<string, table> images  by path
 ---@return table<string, holos.Build> builds  by service, as of run/build.survey
 function M.run(context)
   local images = base.of_project(context.world, context.project)
-  local builds, missing = build.of_project(context.world, context.project, build.survey)
+  local builds, missing = builds_of(context)
   local findings = table_.extend(image_findings(context.project, images), missing)
   if #findings > 0 then err.findings(findings) end
   table_.extend(context.project.warnings, M.port_warnings(context))
@@ -138,10 +146,11 @@ end
 --- Everything that a project is and does here.
 ---@param images table<string, table>  as of `run`
 ---@return table result  as plan/summary wants it, with {warnings}
-function M.describe(context, images)
+---@param builds table<string, holos.Build>  the same
+function M.describe(context, images, builds)
   local world, state, project, warnings = context.world, context.state, context.project, table_.list {}
   local record = record_of(context, warnings)
-  local facts = { images = images, record = record, reads = context.reads, scripts = scripts_of(context),
+  local facts = { images = images, builds = builds, record = record, reads = context.reads, scripts = scripts_of(context),
     leases = leases_of(context, record, warnings), volumes = observe.volumes(world, state, context.name),
     uid = world.host.uid(), sha256 = world.hash.sha256, scope = scope_of(context, warnings),
     directory = state:instances(context.name), exists = function(file) return world.fs.stat(file) ~= nil end }

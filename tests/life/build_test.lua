@@ -67,6 +67,11 @@ end)
 
 test("a step that is another one, or takes other files along, is a question; remarks, times and lines are not", function()
   local stack <close> = stack_with()
+  local planned = stack:expect({ "plan" }).stdout
+  ok(planned:find("provisioned by app/Dockerfile, 3 steps, copies 2 files, ", 1, true), planned)
+  local told = stack:expect({ "validate" }).stdout
+  ok(told:find("creates  copies of 2 files, %d+ %a+ +a disk for what the Dockerfile copies, read%-only, for web"), told)
+  ok(told:find("runs +3 steps of app/Dockerfile +in the guest when its disk is new, for web"), told)
   stack:expect { "up" }
   local before = spec_of(stack)
   files.write(stack.directory .. "/app/Dockerfile", "# one more line\n" .. DOCKERFILE:gsub("# a remark\n", ""))
