@@ -17,12 +17,23 @@ local M = {
   },
 }
 
+local function words_of(volumes)
+  return table_.map(table_.keys(volumes), function(name)
+    return ("volume %s (%s)"):format(name, units.format_bytes(volumes[name].size_bytes))
+  end)
+end
+
+--- What is gone: volumes, which is always said.
+function M.taken(context, result)
+  local words = words_of(result.taken)
+  if #words == 0 then return nil end
+  if context.options.purge then return "deleted: " .. table.concat(words, " · ") end
+  return ("in the trash for %d days: %s"):format(trash.KEEP_DAYS, table.concat(words, " · "))
+end
+
 --- What is left: volumes, and disks in the trash.
 function M.kept(context, result)
-  local words = {}
-  for _, name in ipairs(table_.keys(result.kept)) do
-    words[#words + 1] = ("volume %s (%s)"):format(name, units.format_bytes(result.kept[name].size_bytes))
-  end
+  local words = words_of(result.kept)
   if not context.options.purge and next(result.chosen) then
     words[#words + 1] = ("root disks for %d days (holos trash restore %s)"):format(trash.KEEP_DAYS, context.name)
   end
@@ -35,8 +46,9 @@ function M.carry_out(world, options, verb)
   local talk <close> = talk_.new(world, verb)
   local result = down.down(context, context.words, talk, "project." .. verb)
   talk:close()
-  local kept = M.kept(context, result)
-  if kept then out.talk(kept) end
+  for _, line in ipairs { M.taken(context, result) or false, M.kept(context, result) or false } do
+    if line then out.talk(line) end
+  end
   return 0
 end
 

@@ -52,16 +52,26 @@ local function fs_of(records, project, name)
   return known and known.fs
 end
 
--- All volumes of other projects: "shop_data" → {project, name}.
+-- All volumes of other projects: "shop_data" → {{project, name}}; two projects may have one of the same long name.
 local function others(world, state, own)
   local found = {}
   for _, entry in ipairs(directory_.entries(world, state.root .. "/volumes")) do
     for _, file in ipairs(entry.name ~= own and directory_.entries(world, state:volumes(entry.name)) or {}) do
       local name = file.name:match(QCOW2)
-      if name then found[("%s_%s"):format(entry.name, name)] = { project = entry.name, name = name } end
+      if name then
+        local long = ("%s_%s"):format(entry.name, name)
+        found[long] = found[long] or {}
+        table.insert(found[long], { project = entry.name, name = name })
+      end
     end
   end
   return found
+end
+
+local function ambiguous(name, all)
+  local words = table_.map(all, function(one) return ("volume %s of project %s"):format(one.name, one.project) end)
+  return ('"%s" may be %s'):format(name, table.concat(words, " or ")),
+    ("copy one of them to another name: holos volumes clone %s/%s NAME"):format(all[1].project, all[1].name)
 end
 
 -- An external volume: of the project itself, or PROJECT_NAME of another one.
@@ -69,7 +79,8 @@ local function external(world, state, project, volume, records)
   local own = as_disk(world, state, project.name, volume.name)
   if own then return own end
   local found = others(world, state, project.name)
-  local other = found[volume.name]
+  local other = found[volume.name] and found[volume.name][1]
+  if other and found[volume.name][2] then return nil, ambiguous(volume.name, found[volume.name]) end
   if other then return as_disk(world, state, other.project, other.name, fs_of(records, other.project, other.name)) end
   local names = table_.keys(found)
   return nil, ('there is no volume "%s"'):format(volume.name), #names > 0 and "those of other projects: "
@@ -243,7 +254,7 @@ function M.require_unused(world, state, project, names)
     local user = volumes.users(records, { project = project, name = name, path = state:volume(project, name) }, applied_of)[1]
     if user then
       err.raise { message = ("volume %s is also that of %s of project %s"):format(name, user.instance, user.project),
-        code = "EBUSY", exit = 3, hint = "nothing was taken; take that machine down first, or leave the volumes" }
+        code = "EBUSY", exit = 3, hint = "no volume was taken; take that machine down first, or leave the volumes" }
     end
   end
 end

@@ -117,7 +117,8 @@ end
 --- Stops instances and moves their disks to the trash; volumes only with `options.volumes`. With `options.only_stopped`
 --- those that are to run are left.
 ---@param event string  what the event log calls it
----@return {chosen: table<string, boolean>, kept: table<string, table>, batch: string} result
+---@return {chosen: table<string, boolean>, kept: table<string, table>, taken: table<string, table>,
+---        batch: string} result  kept, taken: volumes
 function M.down(context, words, talk, event)
   local world, state = context.world, context.state
   local _held <close> = change.begin(context, talk)
@@ -125,7 +126,10 @@ function M.down(context, words, talk, event)
   local chosen = choose.instances(context.record, words)
   if context.options.only_stopped then chosen = only_stopped(context, chosen, talk) end
   refuse_protected(context.record, chosen)
-  if context.options.volumes then taken.require_unused(context) end
+  if context.options.volumes then
+    taken.heed_file(context, talk)
+    taken.require_unused(context)
+  end
   local actions = down.make(context.record, chosen, true)
   ask_hooks(context, actions)
   talk.planned { actions = actions, rows = {} }
@@ -135,16 +139,16 @@ function M.down(context, words, talk, event)
   local _kept <close> = kept_when_refused(context, chosen, talk)
   local batch, _closed <close> = open_batch(context)
   change.perform(context, { record = context.record, batch = batch }, talk, actions)
-  local kept = observe.volumes(world, state, context.name)
+  local kept, gone = observe.volumes(world, state, context.name), {}
   if context.options.volumes and not next(context.record.instances) then
-    taken.take(context, batch)
+    gone = taken.take(context, batch)
     kept = taken.of(context, true)
   end
   drop_empty_project(context, kept)
   if context.options.purge then trash.remove(world, { directory = batch }) end
   if next(chosen) then journal.append(world, state, context.name, { type = event }) end
   change.clear(context)
-  return { chosen = chosen, kept = kept, batch = batch }
+  return { chosen = chosen, kept = kept, taken = gone, batch = batch }
 end
 
 return M

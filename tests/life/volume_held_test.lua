@@ -1,8 +1,11 @@
 -- Volumes that machines have, whatever the record says by now: nobody takes or forgets them.
 local attach = require "holos.run.attach"
+local down = require "holos.use.down"
+local err = require "holos.core.err"
 local fs = require "sys.fs"
 local guest = require "tests.support.attached_guest"
 local instead = require "tests.support.instead"
+local project_ = require "holos.use.project"
 local qcow2 = require "sys.qcow2"
 local runtime = require "holos.run.runtime"
 local stack_ = require "tests.support.stack"
@@ -118,4 +121,44 @@ test("a detach that is cut off anywhere leaves a volume that is to be attached a
     equal(planned(stack), nil)
     equal(select(3, qcow2.grow(disk(stack, "pair", "data"), 32 << 20)), "EBUSY") -- QEMU has it
   end
+end)
+
+test("a name that two projects' volumes have is refused, and both are named", function()
+  local stack <close> = stack_.on_fake(yaml("a_b", '"c:/c"', "c: {size: 16M}"))
+  stack:expect { "up", "--no-start" }
+  stack:write(yaml("a", '"b_c:/c"', "b_c: {size: 32M}"))
+  stack:expect { "up", "--no-start" }
+  stack:write(yaml("user", '"x:/c"', "x: {external: true, name: a_b_c}"))
+  local refused = stack:run { "up", "--no-start" }
+  ok(refused.status ~= 0)
+  has(refused.stderr, '"a_b_c" may be volume ')
+  has(refused.stderr, "volume c of project a_b")
+  has(refused.stderr, "volume b_c of project a")
+end)
+
+test("down -v leaves what the file calls external before any up, and says what it has taken", function()
+  local stack <close> = stack_.on_fake(yaml("own", '"data:/c"', "data: {size: 16M}, logs: {size: 32M}"))
+  stack:expect { "up", "--no-start" }
+  stack:write(yaml("own", '"data:/c"', "data: {external: true}, logs: {size: 32M}"))
+  local said = stack:expect({ "down", "-v" }).stderr
+  has(said, "in the trash for 7 days: volume logs (32 MiB)")
+  has(said, "kept: volume data (16 MiB)")
+  ok(fs.stat(disk(stack, "own", "data")) and not fs.stat(disk(stack, "own", "logs")))
+  stack:write(yaml("own", "", "data: {size: 16M}"))
+  stack:expect { "up", "--no-start" }
+  stack:write "services: ["
+  has(stack:expect({ "-p", "own", "down", "-v", "--purge" }).stderr, "deleted: volume data (16 MiB)")
+end)
+
+test("down -v asks again who has a volume once its own machines are stopped", function()
+  local stack <close> = stack_.on_fake(yaml("own", "", "data: {size: 16M}"))
+  stack:expect { "up" }
+  stack:write(yaml("user", '"x:/c"', "x: {external: true, name: own_data}"))
+  local context = project_.from_record(world, { state_dir = stack.state, project_name = "own", volumes = true }, {}, "down")
+  local function quiet() end
+  local is_done, problem = pcall(down.down, context, {}, { notice = quiet, warn = quiet, on_start = quiet, on_change = quiet,
+    on_end = quiet, planned = function() stack:expect { "up", "--no-start" } end }, "project.down")
+  ok(not is_done and err.is(problem, "EBUSY"), tostring(problem))
+  has(problem.message, "volume data is also that of db-0 of project user")
+  ok(fs.stat(disk(stack, "own", "data")))
 end)
