@@ -89,6 +89,10 @@ test("a step that is another one, or takes other files along, is a question; rem
   stack:expect { "up", "--keep" }
   ok(is_settled(stack))
   equal(#contexts(stack), 1)
+  files.write(stack.directory .. "/app/Dockerfile", (DOCKERFILE:gsub("COLOUR=blue", "COLOUR=red")))
+  local other = stack:run { "plan" }
+  ok((other.stdout .. other.stderr):find("build step 3 of 3: RUN echo \"$GREETING\" >greeting (its variables COLOUR)", 1, true),
+    other.stdout .. other.stderr)
   files.write(stack.directory .. "/app/Dockerfile", DOCKERFILE .. "RUN true\n")
   local more = stack:run { "plan" }
   ok((more.stdout .. more.stderr):find("build 3 steps → step 4: RUN true", 1, true), more.stdout .. more.stderr)

@@ -61,6 +61,28 @@ local function tell_keys(from, to)
   return text, text
 end
 
+-- The names of variables that are not alike: their values may be secret.
+local function tell_variables(from, to)
+  local before, now, names = {}, {}, {}
+  for _, pair in ipairs(from or {}) do before[pair.name] = pair.value end
+  for _, pair in ipairs(to or {}) do now[pair.name] = pair.value end
+  for _, name in ipairs(table_.keys(table_.merge(before, now))) do
+    if before[name] ~= now[name] then names[#names + 1] = name end
+  end
+  return table.concat(names, ", ")
+end
+
+-- What of a step is not alike, but where it stands and how it is spelled; nil: nothing.
+local function tell_step(from, to)
+  local told = {}
+  for _, key in ipairs(table_.keys(table_.merge(from, to))) do
+    if key ~= "line" and key ~= "title" and not table_.deep_equal(from[key], to[key]) then
+      told[#told + 1] = key == "env" and "variables " .. tell_variables(from.env, to.env) or key
+    end
+  end
+  return #told > 0 and table.concat(told, ", ") or nil
+end
+
 -- The first step that is another one, by its place; what it takes along may have changed alone.
 local function tell_build(from, to)
   local before, now = from and from.steps or {}, to and to.steps or {}
@@ -72,6 +94,11 @@ local function tell_build(from, to)
     if not old or not new or old.title ~= new.title then
       return old and ("step %d: %s"):format(position, old.title) or ("%d steps"):format(#before),
         new and ("step %d: %s"):format(position, new.title) or ("%d steps"):format(#now)
+    end
+    local part = tell_step(old, new)
+    if part then
+      local text = ("step %d of %d: %s (its %s)"):format(position, #now, new.title, part)
+      return text, text
     end
   end
   local text = from.context ~= to.context and "what it copies" or "its steps"
