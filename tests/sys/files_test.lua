@@ -48,7 +48,7 @@ test("-f - is standard input, alone or among others", function()
   equal(told(directory, { "-f", "-" }, { stdin = "name: x\n" .. stack "a" }), { 0, "x", "a", "" })
   equal(told(directory, { "-f", "b.yaml", "-f", "-" }, { stdin = "name: x\n" .. stack "a" }), { 0, "x", "a b", "" })
   equal(told(directory, { "-f", "-" }, { stdin = "services: {a: {}}" }), { 2, nil, "",
-    '<stdin>:1:12: services.a: "image" is missing\n    name a local qcow2 or raw file: image: ./debian.qcow2\n'
+    '<stdin>:1:12: services.a: "image" is missing\n    name a system, image: debian:12, or a local file, image: ./debian.qcow2\n'
     .. "1 error; nothing was changed.\n" })
 end)
 
