@@ -9,7 +9,7 @@ local M = {}
 --- The answers there are, in the order in which they are offered, and what each comes to.
 M.ANSWERS = { "reprovision", "keep", "recreate" }
 M.MEANING = {
-  reprovision = "run the changed steps on the present disks",
+  reprovision = "run all steps again, on the present disks",
   keep = 'leave the machines as they are (ps shows "config changed")',
   recreate = "new disks from %s (old ones go to the trash)",
 }

@@ -17,7 +17,9 @@ local M = {}
 local function step_failed(spec, failed)
   err.raise { code = "EPROVISION", exit = 4, log = failed.log,
     message = ("%s: failed: %s (step %d, exit %d)"):format(spec.name, failed.title, failed.step, failed.exit),
-    hint = ("%s keeps running for you to look:  holos exec %s · holos logs %s"):format(spec.name, spec.name, spec.name) }
+    hint = ("NAME keeps running for you to look:  holos exec NAME · holos logs NAME\n"
+      .. "once its reason is gone, `holos restart NAME` goes on with that step; `holos up --reprovision=NAME` runs all steps again")
+      :gsub("NAME", spec.name) }
 end
 
 --- Whether the report has reached what the goal asks of it; raises when it says that a step failed.

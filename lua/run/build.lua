@@ -12,6 +12,8 @@ local tree_ = lazy "holos.run.context.tree"
 local M = {}
 
 local DIRECTORY_MODE = tonumber("700", 8)
+-- Of a member of an archive; what a file in an ISO image can have, with room for what is around the members.
+local HEADER_BYTES, MOST_BYTES = 1024, (4 << 30) - (1 << 20)
 
 ---@class holos.Build
 ---@field digest string    of the steps and what they take along
@@ -59,6 +61,28 @@ local function add_step(made, wanted, step, findings)
   made.steps[#made.steps + 1] = build_.step(copy, number)
 end
 
+local function packed_bytes(entry) return HEADER_BYTES + entry.size_bytes end
+
+-- All that the steps take along is one file of an ISO image. Which files are large is what there is to know.
+local function check_size(wanted, made, findings)
+  local total, large = 0, {}
+  for _, entries in ipairs(made.entries) do
+    for _, entry in ipairs(entries) do
+      total = total + packed_bytes(entry)
+      if entry.from then large[#large + 1] = entry end
+    end
+  end
+  if total < MOST_BYTES then return end
+  table.sort(large, function(a, b) return a.size_bytes > b.size_bytes end)
+  local shown = table_.map({ table.unpack(large, 1, 3) }, function(entry)
+    return ("%s (%.1f GiB)"):format(entry.from, entry.size_bytes / (1 << 30))
+  end)
+  findings[#findings + 1] = { message = ("%s: what its steps take along is %.1f GiB, and less than 4 GiB fit"):format(
+    wanted.shown or wanted.dockerfile or "Dockerfile", total / (1 << 30)),
+    hint = ("the largest: %s; name what is not needed in .dockerignore, or share a directory by volumes:"):format(
+      table.concat(shown, ", ")) }
+end
+
 --- What one service is built from, with what its steps take along; nothing is hashed yet.
 ---@param wanted table  service.build: {context, dockerfile, recipe}
 ---@return holos.Build? build  without `digest` and `context`
@@ -69,6 +93,7 @@ function M.survey(world, wanted)
   made.tree, message = tree_.open(world, wanted.context, wanted.dockerfile)
   if not made.tree then return nil, { { message = message } } end
   for _, step in ipairs(wanted.recipe.steps) do add_step(made, wanted, step, findings) end
+  check_size(wanted, made, findings)
   if #findings > 0 then return nil, findings end
   made.effects = build_.effects(wanted, made)
   return made, findings

@@ -1,4 +1,5 @@
 -- Services that are built from a Dockerfile, from the file to the machine's disks and record.
+local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local json = require "sys.json"
@@ -96,6 +97,31 @@ test("a step that is another one, or takes other files along, is a question; rem
   files.write(stack.directory .. "/app/Dockerfile", DOCKERFILE .. "RUN true\n")
   local more = stack:run { "plan" }
   ok((more.stdout .. more.stderr):find("build 3 steps → step 4: RUN true", 1, true), more.stdout .. more.stderr)
+end)
+
+test("what does not fit on the context's disk is refused before it is read, with its largest files", function()
+  local stack <close> = stack_with()
+  for name, size_bytes in pairs { ["app/big"] = 3 << 30, ["app/less"] = 2 << 30 } do
+    files.write(stack.directory .. "/" .. name, "")
+    assert(fs.truncate(stack.directory .. "/" .. name, size_bytes))
+  end
+  local said = stack:expect({ "up" }, 1).stderr
+  ok(said:find("what its steps take along is 5.0 GiB, and less than 4 GiB fit", 1, true), said)
+  ok(said:find("big (3.0 GiB), less (2.0 GiB)", 1, true) and said:find(".dockerignore", 1, true), said)
+  equal(contexts(stack), {})
+end)
+
+test("a step that has failed is told with the ways on, by an up that changes nothing, too", function()
+  local stack <close> = stack_with((DOCKERFILE:gsub("HEALTHCHECK[^\n]*", "HEALTHCHECK NONE")),
+    (YAML:gsub("    ready: running\n", "")))
+  fake_qemu.set(stack.qemu, { "web-0: report=failed" })
+  for _ = 1, 2 do
+    local said = stack:expect({ "up" }, 4).stderr
+    ok(said:find("`holos restart web-0` goes on with that step; `holos up --reprovision=web-0` runs", 1, true), said)
+  end
+  fake_qemu.set(stack.qemu, {})
+  stack:expect { "restart", "web-0" }
+  stack:expect { "up" }
 end)
 
 test("the context is a disk of the machine, kept once, and goes when nobody names it", function()

@@ -154,7 +154,7 @@ test("on a terminal it is a question; what is no answer changes nothing, -y asks
   local before = pair.pids(stack)
   stack:write(WITH_STEP)
   local shown = up_at_terminal(stack, { "up" }, { "web? [p/k/c", "\n" })
-  ok(shown:find("run the changed steps on the present disks", 1, true) and shown:find("status 3", 1, true), shown)
+  ok(shown:find("run all steps again, on the present disks", 1, true) and shown:find("status 3", 1, true), shown)
   ok(up_at_terminal(stack, { "up", "-y" }, {}):find("status 3", 1, true))
   equal(pair.pids(stack), before)
   ok(up_at_terminal(stack, { "up" }, { "web? [p/k/c", "k\n" }):find("status 0", 1, true))

@@ -86,6 +86,22 @@ test("--exclude leaves out, seen from each source", function()
   equal(names(directory, { sources = { "*.txt", "c.md" }, exclude = { "b.txt", "*.md" } }), { "d/a.txt" })
 end)
 
+test("what a pattern leaves out is not to be had by links to it, nor below linked directories", function()
+  local directory = context_of { "secret.env", "src/key", "src/open", "lnk → secret.env", "way → src", "src/in → key", "deep/",
+    "deep/up → ../src" }
+  files.write(directory .. "/.dockerignore", "secret.env\nsrc/key\n")
+  for source, shown in pairs { lnk = "lnk", ["way/key"] = "way/key", ["way/in"] = "way/in", ["deep/up/key"] = "deep/up/key" } do
+    equal({ refusal(directory, { sources = { source } }) },
+      { ('"%s" is not in the context CONTEXT'):format(shown), "a pattern in CONTEXT/.dockerignore leaves it out" })
+  end
+  local open = { "d/in → key", "d/open" }
+  equal(names(directory, { sources = { "way" } }), open)
+  equal(names(directory, { sources = { "deep/up" } }), open)
+  equal(names(directory, { sources = { "way/o*" } }), { "d/open" })
+  equal(names(directory, { sources = { "way/[k-o]*" } }), { "d/open" })
+  equal(names(directory, { sources = { "way/./*" }, parents = true }), open)
+end)
+
 test("--parents keeps the way, from the pivot on, and the directories on it", function()
   local directory = context_of(TREE)
   equal(names(directory, { sources = { "src/lib/x.c" }, parents = true }), { "d/src/", "d/src/lib/", "d/src/lib/x.c" })

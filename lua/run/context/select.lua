@@ -91,17 +91,28 @@ local function fixed_part(pattern)
   return #fixed > 0 and table.concat(fixed, "/") or "."
 end
 
-local function find_matching(tree, directory, pieces, found)
+-- `place` is where the directory lies after all links.
+local function find_matching(tree, directory, place, pieces, found)
   for _, child in ipairs(tree:children(directory)) do
     task.yield()
-    local name, is_directory = below(directory, child.name), child.status.type == "directory"
-    local is_taken = not tree:is_ignored(name) or is_directory and tree:may_hold(name)
+    local name, at, is_directory = below(directory, child.name), below(place, child.name), child.status.type == "directory"
+    local is_taken = not tree:is_ignored(at) or is_directory and tree:may_hold(at)
     if is_taken and glob.matches(pieces, name) then
       found[#found + 1] = name
     elseif is_taken and is_directory then
-      find_matching(tree, name, pieces, found)
+      find_matching(tree, name, at, pieces, found)
     end
   end
+end
+
+-- What lies at a place, and where that is after all links; a link stands for what it leads to. A second text says why it leads to
+-- nothing.
+local function look(tree, name)
+  local status = tree:look(name)
+  if not status then return nil end
+  local place, message = tree:place(name, status) or name, nil
+  if status.type == "symlink" then status, message = tree:follow(name) end
+  return status, place, message
 end
 
 -- The places that a source names.
@@ -111,25 +122,21 @@ local function places(tree, source)
   local pieces, message = glob.parse(name)
   if not pieces then refuse(("%q: %s"):format(source, message)) end
   local found, directory = {}, fixed_part(name)
-  local status = tree:look(directory)
-  if status and status.type == "directory" then find_matching(tree, directory, pieces, found) end
+  local status, place = look(tree, directory)
+  if status and status.type == "directory" then find_matching(tree, directory, place, pieces, found) end
   if #found == 0 then refuse(("nothing in the context %s is called %q"):format(tree.directory, source)) end
   return found
 end
 
--- What lies at a place that a source names; a link stands for what it leads to.
-local function status_of(tree, source, name)
-  local status = tree:look(name)
-  if status and status.type == "symlink" then
-    local message
-    status, message = tree:follow(name)
-    if not status then refuse(("%q %s"):format(source, message)) end
+-- What a source names. What a pattern leaves out is no more to be had by a link to it.
+local function match_of(tree, source, name)
+  local status, place, message = look(tree, name)
+  if message then refuse(("%q %s"):format(source, message)) end
+  if not status then not_found(tree, source) end
+  for _, at in ipairs { name, place } do
+    if tree:is_ignored(at) and not (status.type == "directory" and tree:may_hold(at)) then not_found(tree, source, true) end
   end
-  local is_ignored = tree:is_ignored(name)
-  if not status or is_ignored and not (status.type == "directory" and tree:may_hold(name)) then
-    not_found(tree, source, status and is_ignored)
-  end
-  return status
+  return { name = name, status = status, place = place }
 end
 
 -- -- one step ---------------------------------------------------------------------------------------------------------
@@ -180,7 +187,8 @@ end
 -- --parents: the place below the context, or below "/./" in the source, is kept, with the directories on the way.
 local function take_with_parents(tree, step, source, taken)
   local base, rest = source:match("^(.-)/%./(.*)$")
-  local from = clean(base or "")
+  local _, from = look(tree, clean(base or ""))
+  from = from or clean(base or "")
   local pattern = clean(rest or source)
   local compiled, message = ignore.compile { pattern }
   if not compiled then refuse(("%q: %s"):format(source, message)) end
@@ -202,7 +210,7 @@ local function matches_of(tree, step)
   local matches = {}
   for _, source in ipairs(step.parents and {} or step.sources) do
     for _, name in ipairs(places(tree, source)) do
-      matches[#matches + 1] = { name = name, status = status_of(tree, source, name) }
+      matches[#matches + 1] = match_of(tree, source, name)
     end
   end
   return matches
@@ -237,7 +245,7 @@ function M.entries(tree, step)
   for _, source in ipairs(step.parents and step.sources or {}) do take_with_parents(tree, step, source, taken) end
   for _, match in ipairs(matches) do
     if match.status.type == "directory" then
-      take_directory(tree, step, match.name, taken)
+      take_directory(tree, step, match.place, taken)
       step.is_directory = true
     else
       take_file(tree, step, match, taken)

@@ -47,6 +47,27 @@ function Tree:follow(name)
   return nil, is_missing(code) and "leads to nothing" or message
 end
 
+-- What an open place is called after all links, as the kernel has it.
+local function real_name(tree, name, options)
+  local fd <close> = tree.world.fs.open_beneath(tree.directory, name, options)
+  return fd and tree.world.fs.readlink(("/proc/self/fd/%d"):format(fd:fileno()))
+end
+
+--- Where a place lies after the links on its way and at its end: the name that patterns are held against, as what a link leads
+--- to is no less left out. Nil when that is nowhere in the context.
+---@param status table  as of `look`
+---@return string?
+function Tree:place(name, status)
+  local at_end = status.type == "symlink" or name == "."
+  local root = real_name(self, ".", { directory = true })
+  local found = at_end and real_name(self, name) or not at_end and real_name(self, path.parent(name), { directory = true })
+  if not root or not found then return nil end
+  if not at_end then found = found:gsub("/$", "") .. "/" .. path.base(name) end
+  if found == root then return "." end
+  local prefix = root:gsub("/$", "") .. "/"
+  return found:sub(1, #prefix) == prefix and found:sub(#prefix + 1) or nil
+end
+
 --- A file of it, for reading.
 function Tree:open(name) return self.world.fs.open_beneath(self.directory, name) end
 
