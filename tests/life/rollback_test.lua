@@ -112,7 +112,8 @@ end)
 test("a service goes back though another one fails while its own machines still stop", function()
   local other = "  db: {image: ./image.qcow2, image_os: plain, vm: {memory_mb: %d}}\n"
   local function both(memory) return yaml(ROLLBACK .. ", parallelism: 0", { memory = memory }) .. other:format(memory) end
-  local stack <close> = pair.started(both(512))
+  local stack <close> = pair.started(both(512), { "db-0@512M: shutdown_ms=400", "web-0@512M: shutdown_ms=800",
+    "web-2@512M: shutdown_ms=800" })
   stack:write(both(768))
   fake_qemu.set(stack.qemu, { "web-1@768M: fail=no such machine", "db-0@768M: fail=not this either" })
   local failed = stack:expect({ "up" }, 4)
