@@ -54,7 +54,7 @@ function M.names() return table_.keys(M.all) end
 -- What a parameter may be: nothing that a shell, apt or a path would read in another way.
 local FORMS = {
   { "suite", "^%l[%l%d.-]*$", "the name of a suite: bookworm, noble" },
-  { "mirror", "^https?://[%w.:%[%]/_~%%-]+$", "a URL: http://deb.debian.org/debian; without a password, as guests would have it" },
+  { "mirror", "^https?://[%w.:%[%]/_~%%-]+$", "a URL: http://mirror.example/debian; without a password, as guests would have it" },
 }
 local PACKAGE = "^%l[%l%d+.-]+$|^%d[%l%d+.-]+$"
 

@@ -10,7 +10,7 @@ test("recipe: the words of the program", function()
 end)
 
 test("recipe: parameters that a shell, apt or a path would read in another way are refused", function()
-  local GOOD = { { suite = "bookworm" }, { suite = "bookworm-backports" }, { mirror = "https://deb.debian.org/debian" },
+  local GOOD = { { suite = "bookworm" }, { suite = "bookworm-backports" }, { mirror = "https://mirror.example/debian" },
     { mirror = "http://[::1]:3142/debian/" }, { package = { "libstdc++6", "0ad", "python3.11" } } }
   for i, asked in ipairs(GOOD) do equal({ i, recipe.complaint(asked) }, { i }) end
   local BAD = { { suite = "" }, { suite = "-x" }, { suite = "../sid" }, { suite = "a b" }, { suite = "$(id)" },
