@@ -48,13 +48,6 @@ local function inode(stack, name) return fs.stat(disk(stack, name)).inode end
 local function hex(digest) return digest:sub(8) end
 local function file_of(stack, digest) return ("%s/images/sha256/%s.qcow2"):format(stack.state, hex(digest)) end
 
-local function says(result, ...)
-  for _, wanted in ipairs { ... } do
-    local said = result.stdout .. result.stderr
-    ok(said:find(wanted, 1, true), ("it does not say %q:\n%s"):format(wanted, said))
-  end
-end
-
 test("a machine starts from an image by name, as what is known of it says", function()
   local stack <close> = new_stack()
   says(stack:expect { "plan" }, "debian:12, 1 vCPU, 512 MiB")
@@ -421,7 +414,7 @@ test("imports of one image at once make one", function()
   local children = {}
   for i = 1, 4 do children[i] = stack:spawn { "images", "import", "second.qcow2", "many:" .. i } end
   for _, child in ipairs(children) do
-    io_wait.await(child, "try_wait")
+    equal(io_wait.await(child, "try_wait"), { exit = 0 })
     child:close()
   end
   local list = images(stack)

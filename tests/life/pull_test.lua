@@ -57,13 +57,6 @@ local function base_of(stack, name)
   return "sha256:" .. backing:match("([^/]+)%.%w+$")
 end
 
-local function says(result, ...)
-  for _, wanted in ipairs { ... } do
-    local said = result.stdout .. result.stderr
-    ok(said:find(wanted, 1, true), ("it does not say %q:\n%s"):format(wanted, said))
-  end
-end
-
 local function requests(server) return #server.requests end
 
 test("up fetches what is not here, says so before, and needs no network the next time", function()

@@ -1,5 +1,6 @@
 --- What tests say: equal, ok, raises, skip, golden. Failures raise; the harness counts them.
 
+local err = require "holos.core.err"
 local tables = require "holos.core.table"
 local files = require "tests.support.files"
 
@@ -90,6 +91,23 @@ function M.raises(wanted, fn, ...)
     error(("expected an error with %q, got %q"):format(wanted, tostring(problem)), 2)
   end
   return problem
+end
+
+--- Fails unless `fn(...)` raises a failure that is meant for users; gives it back. What is a fault of ours is raised again.
+function M.failure(fn, ...)
+  local fine, problem = pcall(fn, ...)
+  if fine then error("expected a failure, none was raised", 2) end
+  if not err.is(problem) then error(problem, 0) end
+  return problem
+end
+
+--- Fails unless a program has said all these words, on either of its outputs.
+---@param result {stdout: string, stderr: string}
+function M.says(result, ...)
+  local said = result.stdout .. result.stderr
+  for _, wanted in ipairs { ... } do
+    if not said:find(wanted, 1, true) then error(("it does not say %q:\n%s"):format(wanted, said), 2) end
+  end
 end
 
 --- Ends this test, or at the top of a file the whole file, as skipped.

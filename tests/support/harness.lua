@@ -28,6 +28,7 @@ local function define_globals()
     registered[#registered + 1] = { name = name, fn = fn, timeout_ms = (options or {}).timeout_ms or TEST_TIMEOUT_MS }
   end
   _G.equal, _G.ok, _G.raises, _G.skip, _G.golden = check.equal, check.ok, check.raises, check.skip, check.golden
+  _G.failure, _G.says = check.failure, check.says
   _G.tmpdir = files.tmpdir
   _G.run_tool = function(...) return require("tests.support.tool").run(...) end
 end

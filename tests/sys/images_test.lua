@@ -1,6 +1,5 @@
 -- The image store: what goes in, what a name means, what is never removed, and what a killed command leaves.
 
-local err = require "holos.core.err"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local hash = require "sys.hash"
@@ -37,14 +36,6 @@ local function image_file(size_bytes, name)
 end
 
 local function digest_of(file) return "sha256:" .. hash.sha256(assert(files.read(file))) end
-
--- What fn raises.
-local function failure(fn, ...)
-  local ok_, problem = pcall(fn, ...)
-  equal(ok_, false)
-  if not err.is(problem) then error(problem, 0) end
-  return problem
-end
 
 local function names_below(directory)
   local names = {}

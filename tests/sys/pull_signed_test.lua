@@ -1,6 +1,5 @@
 --- Signatures of publishers: made by gpg, judged by gpgv, at each of the three places where publishers have them.
 
-local err = require "holos.core.err"
 local fs = require "sys.fs"
 local hash = require "sys.hash"
 local host = require "sys.host"
@@ -19,13 +18,6 @@ local function world_with(config)
     if name == "XDG_CONFIG_HOME" then return config end
     return host.env(name)
   end }, { __index = host }) }, { __index = world })
-end
-
-local function failure(fn, ...)
-  local done, problem = pcall(fn, ...)
-  equal(done, false)
-  if not err.is(problem) then error(problem, 0) end
-  return problem
 end
 
 local function path_of(url) return "/" .. url:gsub("^https://", "") end

@@ -1,7 +1,6 @@
 --- Pulls from servers that are laid out as the publishers', by real TLS, into a real store.
 
 local catalogue = require "holos.image.catalogue"
-local err = require "holos.core.err"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local hash = require "sys.hash"
@@ -25,13 +24,6 @@ local function fetch(server, state, entry, options)
   for name, value in pairs(options or {}) do o[name] = value end
   local image, how = pull.pull(world, state, entry, o)
   return image, how, said
-end
-
-local function failure(fn, ...)
-  local done, problem = pcall(fn, ...)
-  equal(done, false)
-  if not err.is(problem) then error(problem, 0) end
-  return problem
 end
 
 local function images_in(state) return #store.list(world, state) end
