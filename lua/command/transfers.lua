@@ -74,7 +74,7 @@ function Transfers:say(line)
 end
 
 --- Somebody else holds the image store.
-function Transfers:waiting(owner) self:say(("waiting for the image store (held by %s)"):format(owner)) end
+function Transfers:waiting(owner) Transfers.say(self, ("waiting for the image store (held by %s)"):format(owner)) end
 
 function Transfers:row(name)
   local row = self.by_name[name]

@@ -5,6 +5,7 @@ local out = require "holos.command.out"
 local override = require "holos.core.override"
 local talk_ = require "holos.command.talk"
 local task = require "holos.core.task"
+local transfers = require "holos.command.transfers"
 local virtual = require "tests.support.virtual_poller"
 
 local function world_with(columns, lines)
@@ -112,4 +113,12 @@ test("nothing is redrawn with --progress plain, --ansi never or a dumb terminal"
   world.host.env = function() return "dumb" end
   equal(out.is_live(world), false)
   out.style = before
+end)
+
+test("who waits for the image store while an image comes is told of it", function()
+  for _, columns in ipairs { false, 80 } do
+    local world = world_with(columns or nil, 24)
+    local pieces = written(world, function() transfers.new(world).waiting "pid 7" end)
+    ok(table.concat(pieces):find("waiting for the image store (held by pid 7)", 1, true), columns)
+  end
 end)
