@@ -18,11 +18,7 @@ local BEGIN = [[
 mkdir -p "$holos_books" /run/holos
 rm -f "$holos_trouble" /run/holos/console-login
 modprobe virtio_console 2>/dev/null
-holos_tries=20
-until holos_report_port || [ "$holos_tries" -eq 0 ]; do
-    holos_tries=$((holos_tries - 1))
-    sleep 0.1 2>/dev/null || sleep 1
-done
+holos_await 20 holos_report_port || :
 holos_report boot
 ]]
 
@@ -69,7 +65,7 @@ end
 
 --- boot.sh
 function M.script(spec)
-  return table.concat { library.START, BEGIN, library.ATTEMPT, names.FUNCTIONS, library.PLACES, mounts.FUNCTIONS,
+  return table.concat { library.START, library.AWAIT, BEGIN, library.ATTEMPT, names.FUNCTIONS, library.PLACES, mounts.FUNCTIONS,
     CLOUD_INIT, environment.FUNCTIONS, kernel.functions(spec), resolver.FUNCTIONS, content.FUNCTIONS, console.FUNCTIONS, "\n",
     table.concat(M.lines(spec), "\n"), "\n", late.BOOT, FINISH }
 end

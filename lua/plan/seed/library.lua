@@ -52,6 +52,22 @@ holos_logged() {
 holos_is_provisioned() { [ "$(cat "$holos_books/provisioned" 2>/dev/null)" = "$holos_instance_id" ]; }
 ]]
 
+--- Of boot.sh, and of scripts for guests that run: what the kernel of a guest shows a moment after it was told. A shell hears of
+--- no event there.
+M.AWAIT = [[
+
+# holos_await TRIES COMMAND... : ten a second where sleep can do that.
+holos_await() {
+    holos_tries=$1
+    shift
+    until "$@"; do
+        holos_tries=$((holos_tries - 1))
+        [ "$holos_tries" -gt 0 ] || return 1
+        sleep 0.1 2>/dev/null || sleep 1
+    done
+}
+]]
+
 --- Of boot.sh and late.sh. What fails is noted in a file: first.sh does not start on a guest whose volumes are missing.
 M.ATTEMPT = [[
 

@@ -8,33 +8,21 @@ local M = {}
 
 -- The kernel of a guest hears of another size a moment after QEMU has it.
 local GROWN = [[
-holos_await_size() {
-    holos_tries=50
-    while [ "$(holos_sectors_of "$holos_disk")" -lt "$1" ]; do
-        holos_tries=$((holos_tries - 1))
-        [ "$holos_tries" -gt 0 ] || return 1
-        sleep 0.1 2>/dev/null || sleep 1
-    done
-}
-holos_find_disk %s && holos_await_size %d && holos_follow_size %s "$holos_disk"
+holos_has_size() { [ "$(holos_sectors_of "$holos_disk")" -ge "$1" ]; }
+holos_find_disk %s && holos_await 50 holos_has_size %d && holos_follow_size %s "$holos_disk"
 ]]
 
 -- Scripts for a guest that runs bring along what they need.
 local function script(lines)
-  return "holos_books=/var/lib/holos\n" .. places.FUNCTIONS .. volumes.FUNCTIONS .. lines
+  return "holos_books=/var/lib/holos\n" .. places.FUNCTIONS .. library.AWAIT .. volumes.FUNCTIONS .. lines
 end
 
 -- A disk shows up a moment after QEMU has it.
 local ATTACH = [[
-holos_tries=100
-until holos_find_disk %s >/dev/null; do
-    holos_tries=$((holos_tries - 1))
-    if [ "$holos_tries" -eq 0 ]; then
-        holos_find_disk %s
-        exit 1
-    fi
-    sleep 0.1 2>/dev/null || sleep 1
-done
+holos_await 100 holos_find_disk %s >/dev/null || {
+    holos_find_disk %s
+    exit 1
+}
 mkdir -p "$holos_books/attached"
 printf '%%s' %s >"$holos_books/attached/%s"
 . "$holos_books/attached/%s"
