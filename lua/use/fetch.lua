@@ -28,10 +28,10 @@ function M.policy(asked, service)
   err.raise { message = "--pull: " .. message, code = "EUSAGE", exit = 64, hint = hint }
 end
 
---- The images that services name, each once, with the strongest of their policies.
+--- The images that enabled services name, each once.
 ---@param services table<string, boolean>?  only of these
----@return {name: string, image: table, policy: holos.PullPolicy, services: string[]}[]
-function M.named(project, services, asked)
+---@return {name: string, image: table, services: string[]}[]
+function M.named(project, services)
   local list, by_name = {}, {}
   for _, name in ipairs(project.order) do
     local service = project.services[name]
@@ -42,11 +42,17 @@ function M.named(project, services, asked)
         known = { name = image.name, image = image, services = {} }
         by_name[image.name], list[#list + 1] = known, known
       end
-      known.policy = stronger(known.policy, M.policy(asked, service))
       table.insert(known.services, name)
     end
   end
   return list
+end
+
+-- The strongest of the policies of those that name an image.
+local function policy_of(project, item, asked)
+  local policy
+  for _, name in ipairs(item.services) do policy = stronger(policy, M.policy(asked, project.services[name])) end
+  return policy
 end
 
 -- When the store was told what the name means.
@@ -78,7 +84,8 @@ end
 ---@return table[] list  as of pull.wanted, with is_missing, newest, policy, services
 function M.list(context, services)
   local list, known, lock = {}, nil, nil
-  for _, item in ipairs(M.named(context.project, services, context.options.pull)) do
+  for _, item in ipairs(M.named(context.project, services)) do
+    item.policy = policy_of(context.project, item, context.options.pull)
     if is_asked(item) then
       if not known then
         known, lock = pull.catalogue(context.world), locked.read(context.world, context.project.directory)
@@ -93,7 +100,7 @@ end
 function M.require_locked(context, services)
   local world, names = context.world, {}
   local lock = locked.read(world, context.project.directory)
-  for _, item in ipairs(M.named(context.project, services, nil)) do
+  for _, item in ipairs(M.named(context.project, services)) do
     local named = reference.parse(item.name)
     if not named.digest then names[#names + 1] = resolve.key(named, (resolve.entry(world, named))) end
   end

@@ -14,23 +14,10 @@ local table_ = require "holos.core.table"
 
 local M = {}
 
---- The images of enabled services that are not in the store, each once.
+--- The images of enabled services that are not in the store, each once; as of fetch.named.
 ---@param services table<string, boolean>?  only of these
----@return {name: string, shown: string, host: string?, services: string[]}[]
 function M.missing(project, services)
-  local list, known = {}, {}
-  for _, name in ipairs(project.order) do
-    local service = project.services[name]
-    local image = service.is_enabled ~= false and (not services or services[name]) and service.image
-    if image and image.name and not image.path then
-      if not known[image.name] then
-        known[image.name] = { name = image.name, shown = image_.name(image), host = image.host, services = {} }
-        list[#list + 1] = known[image.name]
-      end
-      table.insert(known[image.name].services, name)
-    end
-  end
-  return list
+  return table_.filter(fetch.named(project, services), function(item) return not item.image.path end)
 end
 
 local function where_of(project, service) return project.marks[("services.%s.image"):format(service)] end
@@ -40,11 +27,11 @@ local function where_of(project, service) return project.marks[("services.%s.ima
 function M.require_here(project, services)
   local findings = {}
   for _, missing in ipairs(M.missing(project, services)) do
+    local shown = image_.name(missing.image)
     local file, line, column = (where_of(project, missing.services[1]) or ""):match("^(.*):(%d+):(%d+)$")
     findings[#findings + 1] = { path = ("services.%s.image"):format(missing.services[1]), file = file, line = line,
-      column = column, message = ("%s is not in the image store"):format(missing.shown),
-      hint = ("fetch it: holos pull %s, or take it in from a file: holos images import FILE %s"):format(missing.name,
-        missing.shown) }
+      column = column, message = ("%s is not in the image store"):format(shown),
+      hint = ("fetch it: holos pull %s, or take it in from a file: holos images import FILE %s"):format(missing.name, shown) }
   end
   if #findings > 0 then err.findings(findings) end
 end
