@@ -5,6 +5,7 @@ local contents = require "holos.run.contents"
 local err = require "holos.core.err"
 local lazy = require "holos.core.lazy"
 local pack = lazy "holos.run.context.pack"
+local room = lazy "holos.run.room"
 local select_ = lazy "holos.run.context.select"
 local table_ = require "holos.core.table"
 local tree_ = lazy "holos.run.context.tree"
@@ -14,6 +15,8 @@ local M = {}
 local DIRECTORY_MODE = tonumber("700", 8)
 -- Of a member of an archive; what a file in an ISO image can have, with room for what is around the members.
 local HEADER_BYTES, MOST_BYTES = 1024, (4 << 30) - (1 << 20)
+-- Of an ISO image and an archive, around what is in them.
+local SLACK_BYTES = 1 << 20
 
 ---@class holos.Build
 ---@field digest string    of the steps and what they take along
@@ -63,16 +66,20 @@ end
 
 local function packed_bytes(entry) return HEADER_BYTES + entry.size_bytes end
 
+-- What the archive of all that the steps take along comes to, at most.
+local function archive_bytes(made)
+  local total = 0
+  for _, entries in ipairs(made.entries) do
+    for _, entry in ipairs(entries) do total = total + packed_bytes(entry) end
+  end
+  return total
+end
+
 -- All that the steps take along is one file of an ISO image. Which files are large is what there is to know.
 local function check_size(wanted, made, findings)
-  local total, large = 0, {}
-  for _, entries in ipairs(made.entries) do
-    for _, entry in ipairs(entries) do
-      total = total + packed_bytes(entry)
-      if entry.from then large[#large + 1] = entry end
-    end
-  end
+  local total, large = archive_bytes(made), {}
   if total < MOST_BYTES then return end
+  for _, entries in ipairs(made.entries) do table_.extend(large, table_.filter(entries, function(one) return one.from end)) end
   table.sort(large, function(a, b) return a.size_bytes > b.size_bytes end)
   local shown = table_.map({ table.unpack(large, 1, 3) }, function(entry)
     return ("%s (%.1f GiB)"):format(entry.from, entry.size_bytes / (1 << 30))
@@ -143,6 +150,8 @@ function M.keep(world, state, project, builds)
     local file = build.context and ("%s/%s%s"):format(state:contents(project), build.context, contents.CONTEXT)
     if file and not world.fs.lstat(file) then
       err.check("context", world.fs.mkdir_all(state:contents(project), DIRECTORY_MODE))
+      room.demand(world, state:contents(project), 2 * archive_bytes(build) + SLACK_BYTES, ("%s: what its Dockerfile copies, "
+        .. "there twice while its disk is made,"):format(name), "make room, or name what is not needed in .dockerignore")
       pack.write(world, build, file)
     end
   end

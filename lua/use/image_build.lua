@@ -3,10 +3,10 @@ local build = require "holos.run.images.build"
 local err = require "holos.core.err"
 local path = require "holos.core.path"
 local recipe_ = require "holos.image.recipe"
+local room = require "holos.run.room"
 local store = require "holos.run.images.store"
 local store_ = require "holos.use.store"
 local text = require "holos.core.text"
-local units = require "holos.core.units"
 
 local M = {}
 
@@ -40,10 +40,7 @@ end
 
 local function require_space(world, state, recipe)
   err.check("state directory", world.fs.mkdir_all(state.root, tonumber("700", 8)))
-  local space = err.check(state.root, world.fs.space(state.root))
-  if space.free_bytes >= recipe.space_bytes then return end
-  err.raise { code = "ENOSPC", message = ("%s has %s free, and making an image takes %s for a while"):format(state.root,
-    units.format_bytes(space.free_bytes), units.format_bytes(recipe.space_bytes)) }
+  room.demand(world, state.root, recipe.space_bytes, "making an image")
 end
 
 -- All that can be known before anything is done.

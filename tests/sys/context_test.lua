@@ -191,6 +191,25 @@ test("tar(1) reads the archive: long names, links, modes, nobody's time but the 
   equal(files.read(file) == before, true)
 end)
 
+test("room for the disk, twice while it is made, is looked at before it is made", function()
+  local directory = context_of { "a.txt", "big" }
+  assert(fs.truncate(directory .. "/big", 3 << 20))
+  local state = require "holos.run.state".locate(world, { state_dir = tmpdir() })
+  local made = assert(look(directory, { step { sources = { "." } } }))
+  local function keep_with(free_bytes)
+    local function space() return { free_bytes = free_bytes } end
+    local small = setmetatable({ fs = setmetatable({ space = space }, { __index = world.fs }) }, { __index = world })
+    return pcall(build.keep, small, state, "shop", { web = made })
+  end
+  local _, problem = keep_with(5 << 20)
+  equal({ problem.message, problem.code, problem.hint }, { ("web: what its Dockerfile copies, there twice while its disk is made, "
+    .. "may take 7 MiB, and %s has 5 MiB left"):format(state:contents "shop"), "ENOSPC",
+    "make room, or name what is not needed in .dockerignore" })
+  equal(fs.list(state:contents "shop"), {})
+  ok(keep_with(8 << 20))
+  equal(#fs.list(state:contents "shop"), 1)
+end)
+
 test("a file that changes between the plan and its copy is an error, and leaves nothing", function()
   local directory = context_of { "a.txt" }
   local state = require "holos.run.state".locate(world, { state_dir = tmpdir() })

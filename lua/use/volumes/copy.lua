@@ -8,22 +8,14 @@ local journal = require "holos.run.journal"
 local path = require "holos.core.path"
 local record_ = require "holos.run.record"
 local recorded = require "holos.use.recorded"
+local room = require "holos.run.room"
 local source_ = require "holos.use.volumes.source"
-local units = require "holos.core.units"
 local volumes = require "holos.use.volumes"
 
 local M = {}
 
 -- A copy may need a little more than its source for tables.
 local SLACK_BYTES = 16 << 20
-
---- Raises when there is no room for a copy, before it begins.
-local function require_room(world, directory, wanted_bytes, what)
-  local space = world.fs.space(directory)
-  if not space or space.free_bytes >= wanted_bytes + SLACK_BYTES then return end
-  err.raise { message = ("%s may take %s, and %s has %s left"):format(what, units.format_bytes(wanted_bytes), directory,
-    units.format_bytes(space.free_bytes)), code = "ENOSPC", hint = "nothing was written" }
-end
 
 --- Raises when a project has a volume of that name, or a file where it would be.
 function M.require_free(context, name)
@@ -37,7 +29,7 @@ end
 ---@param more {size_bytes: integer?, limit_rate: integer?}  size_bytes: larger than the source
 function M.add(context, name, source, more, what, tell)
   local world, state = context.world, context.state
-  require_room(world, state:volumes(context.name), source.allocated_bytes, "the copy")
+  room.demand(world, state:volumes(context.name), source.allocated_bytes + SLACK_BYTES, "the copy")
   local made <close> = draft.in_state(world, state:volumes(context.name),
     { format = "qcow2", size_bytes = source.size_bytes, what = "volume " .. name })
   source_.copy(context, source, made, more, what, tell)
@@ -103,7 +95,9 @@ function M.export(context, name, file, talk, tell)
   local _held <close> = change.begin(context, talk)
   recorded.reload(context, talk)
   local source, _users <close> = source_.of(context, name, talk)
-  if source.live or not options.compress then require_room(world, target.directory, source.allocated_bytes, "the file") end
+  if source.live or not options.compress then
+    room.demand(world, target.directory, source.allocated_bytes + SLACK_BYTES, "the file")
+  end
   local made <close> = draft.beside(world, target.directory,
     { format = target.format, size_bytes = source.size_bytes, what = "exporting " .. name })
   source_.copy(context, source, made, options, "exporting " .. name, tell)
