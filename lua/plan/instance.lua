@@ -149,7 +149,7 @@ function M.spec(context, service, instance)
     pre_stop = service.pre_stop and hook.list(service.pre_stop),
   }
   local build = (facts.builds or {})[service.name]
-  if build then spec.build = { digest = build.digest, context = build.context, steps = build.steps } end
+  if build then spec.build = { digest = build.digest, context = build.context, steps = build.steps, listed = build.listed } end
   guest.fill(spec, service, instance.index, facts.digests)
   spec.hosts_id, spec.instance_id = hosts_id(context, spec.nics), instance_id(context, spec, known)
   return spec

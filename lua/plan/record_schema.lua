@@ -107,7 +107,8 @@ local build = record({ digest = hex_digest, steps = list(record({ kind = line, t
   shell = list(text), script = text, program = text, env = list(variable), user = line, workdir = path, mounts = list(step_mount),
   network = line, number = count,
   target = path, is_directory = flag, chown = line, chmod = line, archives = list(record { name = text, kind = line }),
-  remotes = list(remote), checksum = line, keep_git_dir = flag, path = path })) }, { context = hex_digest })
+  remotes = list(remote), checksum = line, keep_git_dir = flag, path = path,
+  files = map(count) })) }, { context = hex_digest, listed = id })
 
 local healthcheck = record({ test = list(text), interval_ms = count, timeout_ms = count, retries = id,
   start_period_ms = count }, { start_interval_ms = count })

@@ -4,6 +4,7 @@ local build_ = require "holos.plan.build"
 local contents = require "holos.run.contents"
 local err = require "holos.core.err"
 local lazy = require "holos.core.lazy"
+local copied = lazy "holos.plan.diff.copied"
 local pack = lazy "holos.run.context.pack"
 local room = lazy "holos.run.room"
 local select_ = lazy "holos.run.context.select"
@@ -21,6 +22,7 @@ local SLACK_BYTES = 1 << 20
 ---@class holos.Build
 ---@field digest string    of the steps and what they take along
 ---@field context string?  of what they take along; nil: nothing
+---@field listed integer?   as of plan/diff/copied.list
 ---@field steps table[]    as in a spec
 ---@field tree holos.ContextTree?
 ---@field effects {verb: string, what: string, why: string}[]  on the host and in its machines
@@ -79,10 +81,12 @@ end
 local function check_size(wanted, made, findings)
   local total, large = archive_bytes(made), {}
   if total < MOST_BYTES then return end
-  for _, entries in ipairs(made.entries) do table_.extend(large, table_.filter(entries, function(one) return one.from end)) end
+  for _, entries in ipairs(made.entries) do
+    table_.extend(large, table_.filter(entries, function(entry) return entry.size_bytes > 0 end))
+  end
   table.sort(large, function(a, b) return a.size_bytes > b.size_bytes end)
   local shown = table_.map({ table.unpack(large, 1, 3) }, function(entry)
-    return ("%s (%.1f GiB)"):format(entry.from, entry.size_bytes / (1 << 30))
+    return ("%s (%.1f GiB)"):format(entry.from or entry.name, entry.size_bytes / (1 << 30))
   end)
   findings[#findings + 1] = { message = ("%s: what its steps take along is %.1f GiB, and less than 4 GiB fit"):format(
     wanted.shown or wanted.dockerfile or "Dockerfile", total / (1 << 30)),
@@ -119,6 +123,7 @@ function M.look(world, wanted)
     manifests[number] = pack.manifest(entries)
   end
   made.digest = build_.digest(world.hash.sha256, made.steps, manifests)
+  made.listed = copied.list(made.steps, made.entries, world.hash.sha256)
   made.context = #manifests > 0 and world.hash.sha256(table.concat(manifests, "\0")) or nil
   return made, findings
 end

@@ -4,6 +4,7 @@ local files = require "tests.support.files"
 local fs = require "sys.fs"
 local json = require "sys.json"
 local stack_ = require "tests.support.stack"
+local table_ = require "holos.core.table"
 local tool = require "tests.support.tool"
 
 local YAML = [[
@@ -77,16 +78,20 @@ test("a step that is another one, or takes other files along, is a question; rem
   local before = spec_of(stack)
   files.write(stack.directory .. "/app/Dockerfile", "# one more line\n" .. DOCKERFILE:gsub("# a remark\n", ""))
   assert(fs.write_atomic(stack.directory .. "/app/.dockerignore", "Dockerfile*\n.dockerignore\n", { mode = 420 }))
-  local asked = stack:expect({ "up" }, 3)
-  ok((asked.stdout .. asked.stderr):find("build what it copies", 1, true), asked.stdout .. asked.stderr) -- the Dockerfile is one
+  local function asked()
+    local out = stack:expect({ "up" }, 3)
+    return out.stdout .. out.stderr
+  end
+  local said = asked()
+  ok(said:find("build step 2 of 3: COPY . . (Dockerfile removed)", 1, true), said)
   stack:expect { "up", "--reprovision" }
   ok(is_settled(stack))
   ok(spec_of(stack).instance_id ~= before.instance_id)
   files.write(stack.directory .. "/app/Dockerfile", DOCKERFILE)
   ok(is_settled(stack), "a remark and a line of its own")
   files.write(stack.directory .. "/app/serve", "#!/bin/sh\nexec true\n")
-  local changed = stack:expect({ "up" }, 3)
-  ok((changed.stdout .. changed.stderr):find("build what it copies", 1, true), changed.stdout .. changed.stderr)
+  said = asked()
+  ok(said:find("build step 2 of 3: COPY . . (serve changed)", 1, true), said)
   stack:expect { "up", "--keep" }
   ok(is_settled(stack))
   equal(#contexts(stack), 1)
@@ -97,6 +102,39 @@ test("a step that is another one, or takes other files along, is a question; rem
   files.write(stack.directory .. "/app/Dockerfile", DOCKERFILE .. "RUN true\n")
   local more = stack:run { "plan" }
   ok((more.stdout .. more.stderr):find("build 3 steps → step 4: RUN true", 1, true), more.stdout .. more.stderr)
+end)
+
+test("plan names the files that have changed; a record keeps marks of some hundred, else of directories, and no more", function()
+  local stack <close> = stack_with("FROM debian:12\nCOPY src/ /app/\nRUN --mount=type=bind,source=src/a,target=/a cat /a\n"
+    .. "COPY <<A /b\nx\nA\n")
+  local function write(name, content) files.write(stack.directory .. "/app/src/" .. name, content) end
+  local function planned()
+    local out = stack:run { "plan" }
+    return (out.stdout .. out.stderr):match("build (step[^\n]-%))[^\n)]*\n") or out.stdout .. out.stderr
+  end
+  for name in ("a b c d e f"):gmatch "%a" do write(name, name) end
+  stack:expect { "up" }
+  equal(spec_of(stack).build.steps[1].files["src/a"] ~= nil, true)
+  write("b", "other")
+  equal(planned(), "step 1 of 3: COPY src/ /app/ (src/b changed)")
+  write("new\27[31m", "n")
+  assert(fs.chmod(stack.directory .. "/app/src/c", 448))
+  assert(fs.remove(stack.directory .. "/app/src/d"))
+  equal(planned(), "step 1 of 3: COPY src/ /app/ (src/b changed, src/c changed, src/d removed, 1 more)")
+  assert(fs.remove(stack.directory .. "/app/src/b"))
+  assert(fs.remove(stack.directory .. "/app/src/c"))
+  ok(planned():find("%(src/b removed, src/c removed, src/d removed, 1 more%)"), planned())
+  write("a", "other")
+  local both = stack:run { "up", "--dry-run" }
+  ok((both.stdout .. both.stderr):find("src/c removed, 2 more), and what 1 more step copies", 1, true), both.stdout .. both.stderr)
+  for i = 1, 300 do write("lib/" .. i, "") end
+  stack:expect { "up", "--reprovision" }
+  equal({ table.unpack(table_.keys(spec_of(stack).build.steps[1].files), 2, 4) }, { "src/e", "src/f", "src/lib/" })
+  write("lib/7", "seven")
+  ok(not stack:run({ "plan" }).stderr:find("\27", 1, true))
+  equal(planned(), "step 1 of 3: COPY src/ /app/ (src/lib/ changed)")
+  for i = 1, 300 do write(tostring(i), "") end
+  equal(planned(), "step 1 of 3: COPY src/ /app/ (src/ changed)")
 end)
 
 test("what does not fit on the context's disk is refused before it is read, with its largest files", function()

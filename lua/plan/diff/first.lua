@@ -1,4 +1,5 @@
 --- The first part of a seed, field by field: together what plan/seed hashes into the instance-id. Pure.
+local copied = require "holos.plan.diff.copied"
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -72,11 +73,13 @@ local function tell_variables(from, to)
   return table.concat(names, ", ")
 end
 
--- What of a step is not alike, but where it stands and how it is spelled; nil: nothing.
+local IS_NO_PART = { line = true, title = true, files = true }
+
+-- What of a step is not alike, but where it stands, how it is spelled, and the files it copies; nil: nothing.
 local function tell_step(from, to)
   local told = {}
   for _, key in ipairs(table_.keys(table_.merge(from, to))) do
-    if key ~= "line" and key ~= "title" and not table_.deep_equal(from[key], to[key]) then
+    if not IS_NO_PART[key] and not table_.deep_equal(from[key], to[key]) then
       told[#told + 1] = key == "env" and "variables " .. tell_variables(from.env, to.env) or key
     end
   end
@@ -101,7 +104,7 @@ local function tell_build(from, to)
       return text, text
     end
   end
-  local text = from.context ~= to.context and "what it copies" or "its steps"
+  local text = copied.tell(from, to) or from.context ~= to.context and "what it copies" or "its steps"
   return text, text
 end
 

@@ -16,7 +16,7 @@ local M = {}
 ---@field name string     where it will lie
 ---@field type "file"|"directory"|"symlink"
 ---@field mode integer
----@field from string?    the place in the context of a file
+---@field from string?    its place in the context
 ---@field data string?    or its text
 ---@field target string?  of a link
 ---@field size_bytes integer
@@ -41,9 +41,9 @@ end
 -- -- what a directory holds -------------------------------------------------------------------------------------------
 
 local function entry_of(tree, from, status)
-  local entry = { type = status.type, mode = status.mode, size_bytes = 0 }
+  local entry = { type = status.type, mode = status.mode, from = from, size_bytes = 0 }
   if status.type == "file" then
-    entry.from, entry.size_bytes = from, status.size_bytes
+    entry.size_bytes = status.size_bytes
   elseif status.type == "symlink" then
     entry.target, entry.mode = status.target, LINK_MODE
   elseif status.type ~= "directory" then
