@@ -47,7 +47,10 @@ test("each publisher's image is found, checked by its list and kept under its na
       equal({ how, image.digest, image.format }, { "pulled", "sha256:" .. hash.sha256(body), "qcow2" }, name)
       equal({ image.facts.user, image.facts.os, image.facts.family, image.facts.share_driver, image.facts.least_memory_mib },
         { entry.user, entry.os, entry.family, entry.share_driver, entry.least_memory_mib }, name)
-      equal({ image.source.url, image.source.is_signed, image.source.sha512 }, { here.url, false, hash.sha512(body) }, name)
+      -- Twice hashed is only what a list says in SHA-512.
+      local has_longer = name == "alpine" or name == "debian"
+      equal({ image.source.url, image.source.is_signed, image.source.sha512 or "" },
+        { here.url, false, has_longer and hash.sha512(body) or "" }, name)
       equal(store.find(world, state, { kind = "name", name = entry.name, tag = entry.tag }).digest, image.digest, name)
     end
     equal(images_in(state), 9)
@@ -195,6 +198,27 @@ test("an address is an image too: with a digest it is checked, without one TLS v
     end
     local wrong = reference.parse(server.url .. "/a.qcow2@sha256:" .. ("0"):rep(64))
     equal(failure(fetch, server, new_state(), pull.entry_of_url(wrong), { digest = wrong.digest }).code, "ECHECKSUM")
+  end)
+end)
+
+test("an image that was known by its SHA-256 alone is found by the other one once that was computed", function()
+  with_server(function(server, published)
+    local state, body = new_state(), publishers.image()
+    published["/a.qcow2"] = body
+    local file = tmpdir() .. "/b.qcow2"
+    files.write(file, body)
+    local mine = store.add(world, state, file, { name = "mine", tag = "1" })
+    local named = reference.parse(server.url .. "/a.qcow2@sha512:" .. hash.sha512(body))
+    equal(store.find(world, state, named), nil)
+    local entry = pull.entry_of_url(named)
+    equal({ select(2, fetch(server, state, entry, { digest = named.digest })), store.find(world, state, named).digest },
+      { "pulled", mine.digest })
+    local own = { kind = "name", name = "mine", tag = "1", digest = named.digest }
+    equal(store.find(world, state, own).digest, mine.digest)
+    own.digest = "sha512:" .. ("0"):rep(128)
+    equal(store.find(world, state, own), nil)
+    removal.image(world, state, mine.digest)
+    equal(files.below(state:images() .. "/checked", "."), {})
   end)
 end)
 

@@ -11,20 +11,22 @@ local M = {}
 local FILE_MODE, DIRECTORY_MODE = tonumber("600", 8), tonumber("700", 8)
 local LOCK_TIMEOUT_MS = 60 * 60 * 1000 -- while another one hashes it, on the slowest disk
 
---- The digest of a file: "sha256:…". Others run meanwhile.
----@param on_progress fun(done_bytes: integer)?
-function M.file(world, file, on_progress)
+local function hash_file(world, file, algorithm, on_progress)
   local fd <close> = err.check("hashing", world.fs.open(file, { read = true }))
-  local hasher, done = world.hash.new("sha256"), 0
+  local hasher, done = world.hash.new(algorithm), 0
   while true do
     local count, message, code = io_.await(hasher, "try_update_from", fd)
     err.check(file, count, message, code)
-    if count == 0 then return "sha256:" .. hasher:hex() end
+    if count == 0 then return hasher:hex() end
     done = done + count
     if on_progress then on_progress(done) end
     task.yield()
   end
 end
+
+--- The digest of a file: "sha256:…". Others run meanwhile.
+---@param on_progress fun(done_bytes: integer)?
+function M.file(world, file, on_progress) return "sha256:" .. hash_file(world, file, "sha256", on_progress) end
 
 local function stamp_file(state, digest) return ("%s/checked/%s.json"):format(state:images(), manifest.hex(digest)) end
 
@@ -66,7 +68,35 @@ function M.is_right(world, state, file, digest, on_progress)
   return true
 end
 
+local function sha512_file(state, digest) return ("%s/checked/%s.sha512"):format(state:images(), manifest.hex(digest)) end
+
+--- The SHA-512 of what has this digest, when anybody has written it down here.
+---@return string? hex
+function M.known_sha512(world, state, digest)
+  return (world.fs.read(sha512_file(state, digest)) or ""):match("^" .. ("%x"):rep(128) .. "$")
+end
+
+--- Writes it down; nothing is lost when this cannot be done.
+function M.know_sha512(world, state, digest, hex)
+  if not world.fs.mkdir_all(state:images() .. "/checked", DIRECTORY_MODE) then return end
+  world.fs.write_atomic(sha512_file(state, digest), hex, { mode = FILE_MODE, sync = false })
+end
+
+--- The SHA-512 of a file that has the right digest: as it was written down, else it is hashed, once.
+---@param on_progress fun(done_bytes: integer)?
+---@return string hex
+function M.sha512(world, state, file, digest, on_progress)
+  local known = M.known_sha512(world, state, digest)
+  if known then return known end
+  local hex = hash_file(world, file, "sha512", on_progress)
+  M.know_sha512(world, state, digest, hex)
+  return hex
+end
+
 --- Forgets it.
-function M.forget(world, state, digest) world.fs.remove(stamp_file(state, digest)) end
+function M.forget(world, state, digest)
+  world.fs.remove(stamp_file(state, digest))
+  world.fs.remove(sha512_file(state, digest))
+end
 
 return M

@@ -85,27 +85,37 @@ local function source_of(world, entry, source, more)
   return more
 end
 
-local function with_digest_of(world, state, expected)
-  if expected.algorithm == "sha256" then return store.of_digest(world, state, "sha256:" .. expected.hex) end
-  if expected.algorithm ~= "sha512" then return nil end
-  return store.of_sha512(world, state, expected.hex)
-end
-
--- The image that has this digest already, and has it still.
-local function present(world, state, expected, o)
-  local image = with_digest_of(world, state, expected)
-  if not image then return nil end
-  local on_progress = o.progress and function(done_bytes)
-    o.progress { phase = "checking", done_bytes = done_bytes, total_bytes = image.size_bytes }
-  end
-  if hash.is_right(world, state, image.path, image.digest, on_progress) then return image end
-  if o.say then o.say(("%s is damaged: it is fetched again"):format(image.path)) end
-end
-
 -- What the image's name, or its address, points at now.
 local function stored(world, state, entry, digest)
   return store.find(world, state, { kind = entry.name and "name" or "url", name = entry.name, tag = entry.tag, url = entry.url,
     digest = digest })
+end
+
+local function hashing(image, o)
+  return o.progress and function(done_bytes)
+    o.progress { phase = "checking", done_bytes = done_bytes, total_bytes = image.size_bytes }
+  end
+end
+
+local function is_sound(world, state, image, o)
+  if hash.is_right(world, state, image.path, image.digest, hashing(image, o)) then return true end
+  if o.say then o.say(("%s is damaged: it is fetched again"):format(image.path)) end
+  return false
+end
+
+-- The image that has this digest already, and has it still. What the name points at may be that without anybody knowing: of
+-- what came by its SHA-256 the other one was never asked.
+local function present(world, state, entry, expected, o)
+  local hex = expected.hex
+  if expected.algorithm ~= "sha512" then
+    local image = hex and store.of_digest(world, state, "sha256:" .. hex)
+    return image and is_sound(world, state, image, o) and image or nil
+  end
+  local image = store.of_sha512(world, state, hex)
+  if image then return is_sound(world, state, image, o) and image or nil end
+  image = stored(world, state, entry)
+  if not image or image.source.sha512 or not is_sound(world, state, image, o) then return nil end
+  return hash.sha512(world, state, image.path, image.digest, hashing(image, o)) == hex and image or nil
 end
 
 -- The name that an image gets. One that is there already stays where it points when a lock or a reference said which image it
@@ -115,9 +125,12 @@ local function name_for(world, state, entry, o)
   return pointer(world, entry)
 end
 
-local function download(world, part, source, o)
+-- The store goes by SHA-256; the other one takes as long again, and only where it is compared is it worth that.
+local function hashes_for(expected) return { "sha256", expected.algorithm == "sha512" and "sha512" or nil } end
+
+local function download(world, part, source, expected, o)
   local got, message, code, status = http.download(world, { url = source.url, file = part, ca_file = o.ca_file,
-    allow_http = reference.is_loopback(reference.host(source.url)) }, o.progress)
+    hashes = hashes_for(expected), allow_http = reference.is_loopback(reference.host(source.url)) }, o.progress)
   if got then return got end
   local kept = world.fs.stat(part)
   err.raise { message = message, code = code or "EHTTP", status = status,
@@ -148,7 +161,7 @@ local function checking(o)
 end
 
 local function fetch(world, state, entry, source, expected, part, o)
-  local got = download(world, part, source, o)
+  local got = download(world, part, source, expected, o)
   expected = require_expected(world, state, part, source, expected, got, o)
   local is_signed = expected_.judge_image(world, state, source, part, o) or expected.is_signed
   local from = source_of(world, entry, source, { sha512 = got.sha512, is_signed = is_signed })
@@ -157,6 +170,7 @@ local function fetch(world, state, entry, source, expected, part, o)
     digest = "sha256:" .. got.sha256, move = true, on_progress = checking(o), lock = store_lock(world, o), name = name, tag = tag })
   if ok or err.is(image, "EIMAGE") then http.remove(world, part) end -- else it is there for the next try
   if not ok then error(image, 0) end
+  if got.sha512 then hash.know_sha512(world, state, image.digest, got.sha512) end
   return stored(world, state, entry, o.digest) or image
 end
 
@@ -170,8 +184,8 @@ end
 
 -- The name, at an image that needs no download; nil when that was removed meanwhile.
 local function name_present(world, state, entry, source, expected, image, o)
-  local from = source_of(world, entry, source, { sha512 = image.source.sha512,
-    is_signed = expected.is_signed or image.source.is_signed })
+  local from = source_of(world, entry, source, { sha512 = expected.algorithm == "sha512" and expected.hex
+    or image.source.sha512, is_signed = expected.is_signed or image.source.is_signed })
   local name, tag = name_for(world, state, entry, o)
   if name then
     local ok, problem = pcall(store.tag, world, state, name, tag, image.digest, facts_of(entry), from, store_lock(world, o))
@@ -185,7 +199,7 @@ local function from_source(world, state, entry, source, o)
   local wanted = with_digest(source, o.digest)
   local expected = expected_.of(world, state, wanted, o)
   local function here()
-    local image = present(world, state, expected, o)
+    local image = present(world, state, entry, expected, o)
     return image and name_present(world, state, entry, wanted, expected, image, o)
   end
   local image = here()

@@ -153,6 +153,11 @@ function M.own_tags(world, state)
   return found
 end
 
+-- `image`, or what points at one.
+local function has_sha512(world, state, image, hex)
+  return hex ~= nil and ((image.source or {}).sha512 == hex or hash.known_sha512(world, state, image.digest) == hex)
+end
+
 --- The image that a reference means, nil when it is not in the store.
 ---@param reference table  of image/reference: {kind = "name"|"url"|"digest", name, tag, url, digest}
 ---@return holos.Image?
@@ -167,9 +172,8 @@ function M.find(world, state, reference)
   if not name or not manifest.is_name(name, tag) then return nil end
   local pointer, place, problem = pointer_of(world, state, name, tag)
   -- Files are known by SHA-256; the other one only where it was written down.
-  if wanted and not (pointer and wanted == "sha512:" .. (pointer.source and pointer.source.sha512 or "")) then
-    return M.of_sha512(world, state, wanted:match("^sha512:(%x+)$"))
-  end
+  local hex = wanted and wanted:match("^sha512:(%x+)$")
+  if wanted and not (pointer and has_sha512(world, state, pointer, hex)) then return M.of_sha512(world, state, hex) end
   if not pointer then return nil, problem end
   local image = image_of(world, pointer.digest, place, pointer, { manifest.shown(name, tag) })
   image.facts, image.is_named = pointer.facts or {}, true
@@ -207,7 +211,7 @@ end
 ---@return holos.Image?
 function M.of_sha512(world, state, hex)
   for _, image in ipairs((M.list(world, state))) do
-    if hex and image.source.sha512 == hex then return image end
+    if has_sha512(world, state, image, hex) then return image end
   end
 end
 
