@@ -2,11 +2,13 @@
 #include "sys.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 int luaopen_sys_fd(lua_State *L);
 
 /* One read hands out at most this much, whatever is asked for. */
 #define READ_LIMIT_BYTES (1 << 20)
+#define ZEROS_BLOCK_BYTES (128 * 1024) /* one read of skip_zeros */
 
 int *sys_fd_new(lua_State *L)
 {
@@ -122,6 +124,67 @@ static int l_sync(lua_State *L)
     return 1;
 }
 
+static size_t leading_zeros(const unsigned char *bytes, size_t length)
+{
+    size_t at = 0;
+    for (uint64_t words[8]; at + sizeof words <= length; at += sizeof words) {
+        memcpy(words, bytes + at, sizeof words);
+        if (words[0] | words[1] | words[2] | words[3] | words[4] | words[5] | words[6] | words[7])
+            break;
+    }
+    while (at < length && !bytes[at])
+        at++;
+    return at;
+}
+
+/* Where something may have been written at or after `at`: all of it where holes are unknown, as on block devices. What is
+ * behind the end of a file is no hole. */
+static off_t next_data(int fd, off_t at, off_t end)
+{
+    off_t found = lseek(fd, at, SEEK_DATA);
+    if (found < 0 && errno == ENXIO && lseek(fd, 0, SEEK_END) >= end)
+        return end;
+    return found < 0 ? at : found < end ? found : end;
+}
+
+/* One block at `at`: how many of its bytes are zeros, and in `length` how many were read. */
+static ssize_t zeros_of_block(int fd, off_t at, off_t end, ssize_t *length)
+{
+    unsigned char block[ZEROS_BLOCK_BYTES];
+    size_t wanted = end - at < ZEROS_BLOCK_BYTES ? (size_t)(end - at) : ZEROS_BLOCK_BYTES;
+    do
+        *length = pread(fd, block, wanted, at);
+    while (*length < 0 && errno == EINTR);
+    if (*length == 0)
+        errno = ENODATA;
+    return *length <= 0 ? -1 : (ssize_t)leading_zeros(block, (size_t)*length);
+}
+
+/* fd:skip_zeros(from, to, max_bytes) -> offset, has_found, bytes read | nil, message, code
+ * The offset of the first byte from `from` on, and before `to`, that is not zero; when has_found is false, how far it
+ * looked, `to` at most. Holes of files are not read and do not count into max_bytes. "ENODATA": it ends before `to`. */
+static int l_skip_zeros(lua_State *L)
+{
+    int fd = sys_fd_check(L, 1);
+    off_t at = luaL_checkinteger(L, 2), end = luaL_checkinteger(L, 3);
+    lua_Integer limit = luaL_checkinteger(L, 4), done = 0;
+    luaL_argcheck(L, at >= 0, 2, "0 or more bytes");
+    luaL_argcheck(L, limit > 0, 4, "at least one byte must be asked for");
+    bool has_found = false;
+    while (!has_found && done < limit && at < end && (at = next_data(fd, at, end)) < end) {
+        ssize_t length, zeros = zeros_of_block(fd, at, end, &length);
+        if (zeros < 0)
+            return sys_fail(L, errno, "read");
+        has_found = zeros < length;
+        at += zeros;
+        done += length;
+    }
+    lua_pushinteger(L, at);
+    lua_pushboolean(L, has_found);
+    lua_pushinteger(L, done);
+    return 3;
+}
+
 /* fd.nonblocking(fd, on) -> true | nil, message, code. Sets O_NONBLOCK on the open file. */
 static int l_nonblocking(lua_State *L)
 {
@@ -162,6 +225,7 @@ static const luaL_Reg fd_functions[] = {
 static const luaL_Reg fd_methods[] = {
     { "fileno", l_fileno }, { "is_open", l_is_open },   { "close", l_close },         { "dup", l_dup },
     { "try_read", l_try_read }, { "try_write", l_try_write }, { "sync", l_sync },
+    { "skip_zeros", l_skip_zeros },
     { NULL, NULL },
 };
 static const luaL_Reg fd_meta[] = { { "__gc", l_close }, { "__close", l_close }, { NULL, NULL } };

@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdio.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
 
@@ -36,6 +37,17 @@ static lua_Integer nanoseconds(struct timespec time)
     return result;
 }
 
+/* The same for all names of a file, and for all nodes of a device. */
+static void push_id(lua_State *L, const struct stat *status)
+{
+    char id[64];
+    if (S_ISBLK(status->st_mode) || S_ISCHR(status->st_mode))
+        snprintf(id, sizeof id, "%s:%llx", type_name(status->st_mode), (unsigned long long)status->st_rdev);
+    else
+        snprintf(id, sizeof id, "%llx:%llx", (unsigned long long)status->st_dev, (unsigned long long)status->st_ino);
+    lua_pushstring(L, id);
+}
+
 static int push_status(lua_State *L, const struct stat *status)
 {
     const struct { const char *name; lua_Integer value; } fields[] = {
@@ -44,19 +56,21 @@ static int push_status(lua_State *L, const struct stat *status)
         { "mtime_ns", nanoseconds(status->st_mtim) }, { "device", (lua_Integer)status->st_dev },
         { "inode", (lua_Integer)status->st_ino }, { "links", (lua_Integer)status->st_nlink },
     };
-    lua_createtable(L, 0, 10);
+    lua_createtable(L, 0, 11);
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++) {
         lua_pushinteger(L, fields[i].value);
         lua_setfield(L, -2, fields[i].name);
     }
     lua_pushstring(L, type_name(status->st_mode));
     lua_setfield(L, -2, "type");
+    push_id(L, status);
+    lua_setfield(L, -2, "id");
     return 1;
 }
 
 /* fs.stat(path) and, for a symbolic link itself, fs.lstat(path) -> status | nil, message, code
  * status: {type="file|directory|symlink|socket|fifo|block|char", size_bytes, allocated_bytes, mode, uid, gid, mtime_ns,
- * device, inode, links} */
+ * device, inode, links, id = text, the same for all names of a file and all nodes of a device} */
 static int l_stat(lua_State *L)
 {
     struct stat status;

@@ -1,6 +1,7 @@
 --- Progress of commands that change something: rows in place on a terminal, one line for each change elsewhere.
 --- Effects: writes to standard error, when something happens and at no other time.
 local lazy = require "holos.core.lazy"
+local disk_progress = lazy "holos.command.progress"
 local out = require "holos.command.out"
 local render = require "holos.plan.render"
 local task = require "holos.core.task"
@@ -151,9 +152,19 @@ local function step_text(row, told)
   return row.step_text
 end
 
---- What a guest reports while it is waited for.
+-- How far a long reading is; elsewhere than on a terminal it is told now and then.
+function Talk:reading(row, told)
+  row.text = ("reading %s: %s"):format(one_line(told.path), disk_progress.words(told.progress))
+  row.next_ms = row.next_ms or task.now_ms() + disk_progress.EVERY_MS
+  if not self.live and task.now_ms() < row.next_ms then return end
+  row.next_ms = task.now_ms() + disk_progress.EVERY_MS
+  self:show(row, row.text)
+end
+
+--- What a guest reports while it is waited for, and what its launch waits for.
 function Talk:on_change(instance, told)
   local row = self:row { instance = instance }
+  if told.state == "reading" then return self:reading(row, told) end
   local said = told.state
   if told.state == "provisioning" then
     said = step_text(row, told)

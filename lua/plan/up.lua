@@ -33,7 +33,7 @@ end
 ---  describe: {instance(spec), volume(volume), bytes(n)}  goal: what to wait for, nil for the default
 ---  directory: the project's                            consent: the user's answers, nil for none
 ---  managed, declared: services, see reconcile/surplus  renew: see reconcile/decide
----  path_of, foreign_users: see reconcile/holders
+---  disk_of, foreign_users: see reconcile/holders       glance: see reconcile/disks
 ---  others: the specs of all other instances of the file
 ---  rollouts: {[service] = holos.Rollout}, of those that are changed in groups
 ---  no_start: make what is missing and launch nothing   leave_known: recorded instances stay as they are

@@ -163,7 +163,7 @@ function M.attach(world, at)
   local left, fresh = table_.copy(moves.attach), table_.filter(moves.attach, function(serial)
     return not (attach.attached(at.now)[serial] or {}).is_there
   end)
-  local seeded = foreign.prepare(world, at.state, at.spec, fresh)
+  local seeded = foreign.prepare(world, at.state, at.spec, fresh, at.on_change)
   for _, serial in ipairs(moves.attach) do
     take(world, at, serial, seeded)
     table.remove(left, 1)

@@ -104,8 +104,9 @@ end
 --- Writes the seed anew: its boot part may have changed since the last launch.
 --- Raises when a device is in use by this host. Not flushed: after a crash of the host it is written anew with the next launch.
 ---@param hosts holos.Host[]  all instances of the project
-function M.write_seed(world, state, spec, hosts)
-  local seeded = has_foreign_disk(spec) and foreign.prepare(world, state, spec) or spec
+---@param tell fun(told: table)?  as of run/foreign
+function M.write_seed(world, state, spec, hosts, tell)
+  local seeded = has_foreign_disk(spec) and foreign.prepare(world, state, spec, nil, tell) or spec
   local files = seed.files(seeded, keys.for_seed(world, state, spec.project, spec.name), hosts,
     contents.paths(world, state, spec))
   local file = path.join(state:instance(spec.project, spec.name), "seed.iso")

@@ -65,18 +65,28 @@ local function has_foreign_disks(project)
   return false
 end
 
---- Where the disk of a mounted volume lies.
-function M.disk_of(state, project, mount) return foreign.path_of(state, project, mount) end
+--- What the disks of mounted volumes are, each looked at once.
+---@return fun(mount: table): string, string  the same for all its paths; the path
+function M.disks(world, state, project)
+  local identify = foreign.identifier(world)
+  return function(mount)
+    local file = foreign.path_of(state, project, mount)
+    return identify(file), file
+  end
+end
 
---- Who of other projects runs with the disk at a path, as a function of that.
+--- What a plan can say of a disk that is not the project's own.
+function M.glance(world, disk) return foreign.glance(world, disk) end
+
+--- Who of other projects runs with a disk, as a function of what it is.
 ---@param records table<string, table>  of these
 ---@param applied_of function  of run/observe
----@return fun(file: string): {name: string, can_write: boolean}[]
-function M.foreign_users(state, records, applied_of)
+---@return fun(id: string): {name: string, path: string, can_write: boolean}[]
+function M.foreign_users(world, state, records, applied_of)
   local users
-  return function(file)
-    users = users or foreign.users(state, records, applied_of)
-    return users[file] or {}
+  return function(id)
+    users = users or foreign.users(world, state, records, applied_of)
+    return users[id] or {}
   end
 end
 

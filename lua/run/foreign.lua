@@ -1,16 +1,18 @@
 --- Disks that volumes are and whose content holos has not made: block devices and files of the host, volumes that other
 --- projects keep; and copies. Effects: reads.
+local blank = require "holos.run.blank"
 local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
 local observe = require "holos.run.observe"
 local record = require "holos.run.record"
 local table_ = require "holos.core.table"
-local task = require "holos.core.task"
 local volumes = require "holos.plan.volumes"
 
 local M = {}
 
-local SECTOR, CHUNK_BYTES = 512, 1 << 20
+local SECTOR = 512
+-- A plan tells what it can without making anybody wait; before a start, all of a disk is read.
+local GLANCE_BYTES = 256 << 20
 local QCOW2 = "^(.+)%.qcow2$"
 
 local function finding(volume, path, message, hint)
@@ -134,42 +136,6 @@ local function require_free(world, spec, is_chosen)
   end
 end
 
-local ZEROS = ("\0"):rep(CHUNK_BYTES)
-
-local function is_zero(bytes) return bytes == (#bytes == CHUNK_BYTES and ZEROS or ZEROS:sub(1, #bytes)) end
-
--- To its end, or to the first byte that is not zero.
-local function is_all_zero(world, path, size_bytes)
-  local fd <close> = err.check(nil, world.fs.open(path, { read = true }))
-  local seen = 0
-  repeat
-    local got = err.check(path, fd:try_read(CHUNK_BYTES))
-    seen = seen + #got
-    task.yield()
-    if not is_zero(got) then return false end
-  until got == ""
-  return seen == size_bytes
-end
-
--- Nothing was ever written to an image whose first table is empty (docs/interop/qcow2.txt of QEMU: l1_size at 36,
--- l1_table_offset at 40, nb_snapshots at 60).
-local function is_untouched(world, path)
-  local header = err.check(nil, world.fs.read_at(path, 0, 64))
-  if #header < 64 then return false end
-  local backing, entries, offset, snapshots = (">I8"):unpack(header, 9), (">I4"):unpack(header, 37), (">I8"):unpack(header, 41),
-    (">I4"):unpack(header, 61)
-  local l1 = backing == 0 and snapshots == 0 and err.check(nil, world.fs.read_at(path, offset, entries * 8))
-  return l1 and #l1 == entries * 8 and not l1:find("[^%z]")
-end
-
---- Whether nothing at all is on a disk: all of it was looked at.
----@param disk {path: string, format: string}
-function M.is_blank(world, disk)
-  if disk.format == "qcow2" then return is_untouched(world, disk.path) end
-  local known = M.look(world, disk.path)
-  return known ~= nil and is_all_zero(world, disk.path, known.size_bytes)
-end
-
 -- The volumes of machines that have a disk: they may have run, and formatted what we made for them.
 local function in_use(world, state, known)
   local used = {}
@@ -194,23 +160,35 @@ function M.adopt(world, state, known, names)
       if entry and not entry.made then entry.is_copied = nil end
     elseif not entry then
       known.volumes[name] = { is_copied = true }
-    elseif not entry.made and not used[name] and not M.is_blank(world, { path = file, format = "qcow2" }) then
+    elseif not entry.made and not used[name] and blank.look(world, { path = file, format = "qcow2" }) ~= "blank" then
       entry.is_copied = true
     end
   end
 end
 
+-- The disk of a mount, where its content is not ours.
+local function disk_of(state, project, mount)
+  return mount.disk or mount.is_copied and { path = state:volume(project, mount.volume), format = "qcow2" }
+end
+
 --- Before a launch: raises when a device is in use. Gives the spec as its seed is written: with a mark at each of these disks
 --- that is blank, and may be formatted therefore.
 ---@param serials string[]?  only those disks are about to be used
+---@param tell fun(told: table)?  hears how far the reading of a large disk is: {state = "reading", path, progress}
 ---@return table spec
-function M.prepare(world, state, spec, serials)
+function M.prepare(world, state, spec, serials, tell)
   local function is_chosen(mount) return not serials or table_.index_of(serials, mount.serial) ~= nil end
   require_free(world, spec, is_chosen)
-  local seeded
+  local seeded, found
+  found = {}
   for position, mount in ipairs(spec.mounts) do
-    local disk = mount.disk or mount.is_copied and { path = state:volume(spec.project, mount.volume), format = "qcow2" }
-    if disk and is_chosen(mount) and not mount.read_only and M.is_blank(world, disk) then
+    local disk = is_chosen(mount) and not mount.read_only and disk_of(state, spec.project, mount)
+    if disk then
+      found[disk.path] = found[disk.path] or blank.look(world, disk, { tell = tell and function(progress)
+        tell { state = "reading", path = disk.path, progress = progress }
+      end })
+    end
+    if disk and found[disk.path] == "blank" then
       seeded = seeded or table_.copy(spec)
       seeded.mounts[position].is_blank = true
     end
@@ -218,17 +196,37 @@ function M.prepare(world, state, spec, serials)
   return seeded or spec
 end
 
---- Who runs with which disk, or is to, having started with another: by its path {project, instance, name, can_write}.
+--- What a plan can say of a disk that is not the project's own.
+---@param disk table  of a mount
+---@return {size_bytes: integer, content: "blank"|"data"|"unknown", read_bytes: integer}  of "unknown" ones so much is zeros
+function M.glance(world, disk)
+  local size_bytes = disk.format == "qcow2" and err.check(nil, world.qcow2.info(disk.path)).virtual_bytes
+    or err.check(nil, world.fs.size(disk.path))
+  return { size_bytes = size_bytes, content = blank.look(world, disk, { most_bytes = GLANCE_BYTES }), read_bytes = GLANCE_BYTES }
+end
+
+--- What lies at a path, as a text that is the same for all paths of it; the path itself where nothing does.
+---@return fun(file: string): string
+function M.identifier(world)
+  local known = {}
+  return function(file)
+    known[file] = known[file] or (world.fs.stat(file) or {}).id or file
+    return known[file]
+  end
+end
+
+--- Who runs with which disk, or is to, having started with another: by what it is {project, instance, name, path, can_write}.
 ---@param records table<string, table>
 ---@param applied_of function  of run/observe
 ---@return table<string, table[]>
-function M.users(state, records, applied_of)
-  local users = {}
+function M.users(world, state, records, applied_of)
+  local users, identify = {}, M.identifier(world)
   local function add(project, instance, mount)
     if mount.kind ~= "volume" or mount.anonymous then return end
     local path = M.path_of(state, project, mount)
-    users[path] = users[path] or {}
-    table.insert(users[path], { project = project, instance = instance, can_write = not mount.read_only,
+    local id = identify(path)
+    users[id] = users[id] or {}
+    table.insert(users[id], { project = project, instance = instance, path = path, can_write = not mount.read_only,
       name = ("%s of project %s"):format(instance, project) })
   end
   for project, other in table_.sorted_pairs(records) do

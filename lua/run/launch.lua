@@ -128,7 +128,7 @@ end
 --- Launches an instance that does not run. The caller holds its lock.
 ---@param launching table  {state, spec, hosts and leased (of the record), uid, program, confinement, firmware, virtiofsd,
 ---                        restarts (holos.Restarts, to be remembered), anonymous (volumes whose disks were made before;
----                        then those that are there), warn(text),
+---                        then those that are there), warn(text), on_change(told)?,
 ---                        on_ports(ports): told what QEMU listens on, also when the launch fails after that}
 ---@return table runtime  as in runtime.json, with `ports`
 function M.start(world, launching)
@@ -145,7 +145,7 @@ function M.start(world, launching)
   disk.require_same_base(world, state, spec)
   disk.create_sources(world, spec)
   launching.anonymous = disk.create_anonymous(world, state, spec, launching.anonymous or {})
-  disk.write_seed(world, state, spec, launching.hosts)
+  disk.write_seed(world, state, spec, launching.hosts, launching.on_change)
   if spec.vm.uefi then disk.create_uefi_vars(world, state, spec, launching.firmware) end
   launching.ports = ports.wanted(spec, launching.leased)
   local reserved <close> = descriptors.new()

@@ -57,8 +57,8 @@ local function plan_of(context, words, at)
     renews = options.renews, finishes = true,
     remove_orphans = options.remove_orphans, no_start = options.no_start, leave_known = options.leave_known,
     renew = function(spec, runs) return instance.id(at.facts.sha256, spec, runs) end,
-    path_of = function(mount) return facts_.disk_of(state, context.name, mount) end,
-    foreign_users = facts_.foreign_users(state, at.facts.records, observe.applied_of(world, state)),
+    disk_of = facts_.disks(world, state, context.name), glance = function(disk) return facts_.glance(world, disk) end,
+    foreign_users = facts_.foreign_users(world, state, at.facts.records, observe.applied_of(world, state)),
     batch_of = function(name) return trash.batch_of(world, state, context.name, name) end }
 end
 

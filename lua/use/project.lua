@@ -124,18 +124,13 @@ function M.lister(world)
   end
 end
 
---- function(path) → the type of what lies there, "file", "directory", …; nil when there is nothing. Many services share
---- an image, so each path is looked at once.
+--- function(path) → the type of what lies there, "file", "directory", …, and what is the same for all its paths; nil when there
+--- is nothing. Many services share an image, so each path is looked at once.
 function M.looker(world)
-  local types = {}
+  local looks = {}
   return function(name)
-    local known = types[name]
-    if known == nil then
-      local stat = world.fs.stat(name)
-      known = stat and stat.type or false
-      types[name] = known
-    end
-    return known or nil
+    looks[name] = looks[name] or world.fs.stat(name) or {}
+    return looks[name].type, looks[name].id
   end
 end
 

@@ -3,6 +3,7 @@
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local host = require "sys.host"
+local json = require "sys.json"
 local stack_ = require "tests.support.stack"
 
 local MIB = 1 << 20
@@ -36,7 +37,7 @@ test("a file is a disk as it is: never formatted unless all of it is zeros, neve
   local missing = stack:expect({ "up" }, 2)
   ok(missing.stderr:find("volumes.data.device: " .. stack.directory .. "/disk.raw does not exist", 1, true), missing.stderr)
   disk(stack, "disk.raw", { [2 * MIB + 12345] = "x" }) -- beyond where a guest looks
-  ok(not stack:expect({ "plan" }).stdout:find("volume data", 1, true))
+  ok(stack:expect({ "plan" }).stdout:find("  · volume data  as it is   ./disk.raw, 4 MiB, has data ", 1, true))
   stack:expect { "up" }
   equal(told(stack, "pair", "db-0"), "holos_mount_volume vol-data /data rw - /data")
   local args = stack:expect({ "args", "db-0" }).stdout
@@ -44,10 +45,65 @@ test("a file is a disk as it is: never formatted unless all of it is zeros, neve
   ok(stack:expect({ "validate" }).stdout:find("uses +%./disk%.raw +formatted only where all of it is zeros"))
   stack:expect { "down", "-v" }
   disk(stack, "disk.raw")
-  stack:expect { "up" }
+  local planned = stack:expect({ "plan" }).stdout
+  ok(planned:find("  ~ volume data  format xfs   ./disk.raw, 4 MiB, is blank ", 1, true), planned)
+  ok(stack:expect({ "up" }).stderr:find("~ volume data  format xfs", 1, true))
   equal(told(stack, "pair", "db-0"), "holos_mount_volume vol-data /data rw xfs /data")
+  equal(stack:expect({ "plan" }).stdout, "0 to add, 0 to change, 0 to remove.\n")
   stack:expect { "down", "-v", "--purge" }
   ok(fs.stat(stack.directory .. "/disk.raw"))
+end)
+
+test("a plan for programs says of each disk of the host whether it is to be formatted", function()
+  local mounts = '"data:/data", "old:/old", "seen:/seen:ro"'
+  local stack <close> = stack_.on_fake(yaml("pair", { db = mounts },
+    "data: {device: ./disk.raw}, old: {device: ./old.raw}, seen: {device: ./seen.raw}"))
+  disk(stack, "disk.raw")
+  disk(stack, "old.raw", { [0x438] = "\x53\xef" })
+  disk(stack, "seen.raw")
+  local planned, found = assert(json.decode(stack:expect({ "plan", "--format", "json" }).stdout, {})), {}
+  for _, row in ipairs(planned.rows) do
+    local at = row.disk
+    if at then found[#found + 1] = { row.mark, row.name, at.path:match "[^/]+$", at.content, at.fs or "-" } end
+  end
+  equal(found, { { "~", "volume data", "disk.raw", "blank", "ext4" }, { "·", "volume old", "old.raw", "data", "-" },
+    { "·", "volume seen", "seen.raw", "blank", "-" } })
+end)
+
+test("a large disk with holes is blank at once, and one byte at its end is found at once", function()
+  local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data"' }, "data: {device: ./disk.raw}"))
+  disk(stack, "disk.raw")
+  local made, message = fs.truncate(stack.directory .. "/disk.raw", 1 << 40)
+  if not made then skip("no file of 1 TiB can be made here: " .. message) end
+  stack:expect({ "up" }, 0, { timeout_ms = 60000 })
+  equal(told(stack, "pair", "db-0"), "holos_mount_volume vol-data /data rw ext4 /data")
+  stack:expect { "stop" }
+  local file <close> = assert(io.open(stack.directory .. "/disk.raw", "r+b"))
+  file:seek("set", (1 << 40) - 1)
+  file:write("x")
+  file:flush()
+  stack:expect({ "up" }, 0, { timeout_ms = 60000 })
+  equal(told(stack, "pair", "db-0"), "holos_mount_volume vol-data /data rw - /data")
+end)
+
+test("a disk is one disk by whatever path, in one file and across projects", function()
+  local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data"', web = '"more:/data"' },
+    "data: {device: ./disk.raw}, more: {device: ./link.raw}"))
+  disk(stack, "disk.raw")
+  assert(fs.symlink("disk.raw", stack.directory .. "/link.raw"))
+  assert(fs.link(stack.directory .. "/disk.raw", stack.directory .. "/hard.raw"))
+  local twice = stack:expect({ "up" }, 2)
+  ok(twice.stderr:find(("volumes.more.device: %s/link.raw is volume data too, which names it %s/disk.raw"):format(stack.directory,
+    stack.directory), 1, true), twice.stderr)
+  stack:write(yaml("pair", { db = '"data:/data"' }, "data: {device: ./disk.raw}"))
+  stack:expect { "up" }
+  for _, name in ipairs { "link.raw", "hard.raw" } do
+    files.write(stack.directory .. "/other.yaml", yaml("other", { web = '"more:/data"' }, ("more: {device: ./%s}"):format(name)))
+    local refused = stack:expect({ "-f", "other.yaml", "up" }, 3)
+    ok(refused.stderr:find(("volume more: in use by db-0 of project pair as %s/disk.raw, the same disk as %s/%s"):format(
+      stack.directory, stack.directory, name), 1, true), refused.stderr)
+  end
+  equal(#stack:pids(), 1)
 end)
 
 test("guests follow the sizes of volumes that the project made, and of no others", function()
@@ -92,6 +148,10 @@ test("a block device is a disk; one that is mounted on the host is not taken", f
   stack:expect { "up" }
   equal(told(stack, "pair", "db-0"), "holos_mount_volume vol-data /data rw ext4 /data")
   ok(stack:expect({ "args", "db-0" }).stdout:find("driver=host_device,node-name=vol-data-file", 1, true))
+  -- Another node of it is the same device.
+  local number = tonumber(device:match "%d+$")
+  equal(run_tool({ "mknod", stack.directory .. "/node", "b", "7", ("%d"):format(number) }).status, 0)
+  equal(fs.stat(stack.directory .. "/node").id, fs.stat(device).id)
   -- While the machine has it, nobody on the host can mount it.
   local claimed, _, code = fs.open(device, { read = true, exclusive = true })
   equal({ claimed, code }, { nil, "EBUSY" })
@@ -126,6 +186,8 @@ test("an external volume is that of another project, which keeps it", function()
   stack:expect { "stop" }
   other { "up" }
   equal(#stack:pids(), 1)
+  ok(other({ "up", "--dry-run", "--force-recreate" }).stdout:find(
+    "  ~ volume theirs (pair_data)  format ext4   ./state/volumes/pair/data.qcow2, 64 MiB, is blank ", 1, true))
   local back = stack:expect({ "up" }, 3)
   ok(back.stderr:find("volume data: in use by web-0 of project other", 1, true), back.stderr)
   local held = stack:expect({ "down", "-v" }, 3)

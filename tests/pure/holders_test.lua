@@ -9,8 +9,8 @@ end
 
 local function plan_of(case)
   local foreign = case.foreign or {}
-  case.more = { path_of = function(mount) return "/volumes/" .. mount.volume end,
-    foreign_users = function(path) return path == "/volumes/data" and foreign or {} end, managed = case.managed }
+  case.more = { disk_of = function(mount) return "1:" .. mount.volume, "/volumes/" .. mount.volume end,
+    foreign_users = function(id) return id == "1:data" and foreign or {} end, managed = case.managed }
   case.volumes, case.disks = { data = { size_bytes = 1 << 30 } }, { data = { size_bytes = 1 << 30 } }
   return reconcile.plan(case)
 end
@@ -60,7 +60,7 @@ end)
 test("machines of other projects count by what they write", function()
   local function with(can_write, read_only)
     return refusals(plan_of { wanted = { spec("b-0", mounts(read_only)) },
-      foreign = { { name = "x-0 of project other", can_write = can_write } } })
+      foreign = { { name = "x-0 of project other", path = "/volumes/data", can_write = can_write } } })
   end
   equal(with(true, true), { "b-0: volume data in use by x-0 of project other" })
   equal(with(false, false), { "b-0: volume data in use by x-0 of project other" })

@@ -122,3 +122,23 @@ test("who waits for the image store while an image comes is told of it", functio
     ok(table.concat(pieces):find("waiting for the image store (held by pid 7)", 1, true), columns)
   end
 end)
+
+local function long_reading(talk, poller)
+  talk.on_start(LAUNCH)
+  for second = 1, 25 do
+    poller:spend(1000)
+    talk.on_change("db-0", { state = "reading", path = "/dev/s\27db", progress = { done_bytes = second << 27,
+      total_bytes = 100 << 27, bytes_per_s = 1 << 27, eta_ms = (100 - second) * 1000 } })
+  end
+  talk.on_end(LAUNCH, true, "running", 25000)
+end
+
+test("the reading of a large disk is told with bytes and rate, now and then where there is no terminal", function()
+  equal(written(world_with(nil), long_reading), {
+    "· db-0  reading /dev/s\\x1bdb: 11%, 1.4 GiB of 12.5 GiB, 128 MiB/s, 1m29s left",
+    "· db-0  reading /dev/s\\x1bdb: 21%, 2.6 GiB of 12.5 GiB, 128 MiB/s, 1m19s left",
+    "✔ db-0  running  25.0s",
+  })
+  local drawn = table.concat(written(world_with(120, 10), long_reading))
+  ok(drawn:find("reading /dev/s\\x1bdb: 1%, 128 MiB of 12.5 GiB", 1, true), drawn)
+end)

@@ -46,21 +46,35 @@ end
 -- What kinds of files are disks.
 local DISKS = { file = true, block = true }
 
+-- What lies at a path, and what is the same for all paths of it.
+local function look(device, facts)
+  if not device or not facts.stat then return nil, device end
+  local kind, id = facts.stat(device)
+  return kind, id or device
+end
+
+-- "volume data", and its path where that is another one.
+local function shown_other(project, key, device)
+  local other = project.volumes[key].device
+  return other == device and key .. " too" or ("%s too, which names it %s"):format(key, other)
+end
+
 --- Disks of the host that volumes are: they are there, and each is one volume.
 function M.check_devices(project, report, facts)
   local keys = {}
   for key, volume in tables.sorted_pairs(project.volumes) do
     local device = volume.device
-    local kind = device and facts.stat and facts.stat(device)
+    local kind, id = look(device, facts)
     if device and facts.stat and not kind then
       report({ "volumes", key, "device" }, device .. " does not exist", "make a file: truncate -s 10G " .. text.shell_quote(device))
     elseif kind and not DISKS[kind] then
       report({ "volumes", key, "device" }, ("%s is a %s; a device is a disk or a file"):format(device, kind),
         kind == "directory" and "mount the directory: " .. text.shell_quote(device) .. ":/srv/data" or nil)
-    elseif device and keys[device] then
-      report({ "volumes", key, "device" }, ("%s is volume %s too"):format(device, keys[device]), "mount that volume")
+    elseif device and keys[id] then
+      report({ "volumes", key, "device" }, ("%s is volume %s"):format(device, shown_other(project, keys[id], device)),
+        "mount that volume")
     end
-    if device then keys[device] = keys[device] or key end
+    if device then keys[id] = keys[id] or key end
   end
 end
 

@@ -5,7 +5,8 @@ local M = {}
 
 --- What a plan is made of.
 ---@class holos.Plan
----@field rows      {mark: string, name: string, text: string, where: string?}[]  what will happen, to be read
+---@field rows      {mark: string, name: string, text: string, where: string?, disk: table?}[]  what will happen, to be read;
+---                             disk: one that is not the project's own, {path, size_bytes, content, fs: what it is formatted with}
 ---@field actions   holos.Action[]     in an order that respects `after`
 ---@field questions holos.Question[]   what only the user may decide
 ---@field refusals  {instance: string, change: table, cure: string?}[]  what cannot be done whatever the user says

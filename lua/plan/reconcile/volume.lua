@@ -1,6 +1,7 @@
 --- Volumes of a plan: those that are missing are made, those that are to be larger grow, none is ever made smaller or anew.
 --- Pure.
 local lazy = require "holos.core.lazy"
+local disks = lazy "holos.plan.reconcile.disks"
 local holders = lazy "holos.plan.reconcile.holders"
 local identity = require "holos.plan.identity"
 local sheet = require "holos.plan.reconcile.sheet"
@@ -98,7 +99,9 @@ end
 
 -- The QEMU of another project's machine would go on with the old size, and no other program may write to its disk.
 local function foreign_user(context, name)
-  return context.path_of and context.foreign_users(context.path_of { volume = name })[1]
+  if not context.disk_of then return nil end
+  local id = context.disk_of { volume = name }
+  return context.foreign_users(id)[1]
 end
 
 local function refuse_foreign(plan, context, name, volume, sizes, user)
@@ -182,9 +185,12 @@ local function any_volume(specs)
   return false
 end
 
---- Has machines wait for those that give up volumes which they take; at the end, when all actions are there.
+--- Has machines wait for those that give up volumes which they take, and says which disks of others they get; at the end, when
+--- all actions are there.
 function M.settle(plan, context)
-  if any_volume(plan.specs) then holders.settle(plan, context) end
+  if not any_volume(plan.specs) then return end
+  holders.settle(plan, context)
+  disks.tell(plan, context)
 end
 
 return M

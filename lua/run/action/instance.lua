@@ -32,6 +32,11 @@ local function tell(world, job, known)
   journal.append(world, job.state, job.record.name, { type = "instance.launched", instance = known.spec.name, pid = known.pid })
 end
 
+-- Supervisors tell nobody.
+local function teller(job, action)
+  return job.on_change and function(told) job.on_change(action.instance, told) end
+end
+
 M["instance.launch"] = function(world, job, action)
   local _held <close> = job.take_lock(action.instance)
   local entry, spec = job.record.instances[action.instance], spec_of(world, job, action)
@@ -41,7 +46,7 @@ M["instance.launch"] = function(world, job, action)
   local launching = { state = job.state, spec = spec, hosts = job.record.hosts, leased = entry.leased or {},
     uid = job.record.leases.uid, program = job.facts.qemu.program, confinement = confinement_of(world, job),
     firmware = job.facts.firmware, virtiofsd = job.facts.virtiofsd, warn = job.warn, claimed = job.claimed,
-    restarts = job.restarts, anonymous = entry.anonymous }
+    restarts = job.restarts, anonymous = entry.anonymous, on_change = teller(job, action) }
   function launching.on_ports(got) entry.leased = got[1] and runtime.leased(launching.spec, got) or entry.leased end
   if not process then
     known = launch.start(world, launching)
@@ -68,14 +73,14 @@ end
 M["instance.await"] = function(world, job, action)
   await.reach(world, { state = job.state, spec = spec_of(world, job, action), goal = action.goal,
     runtime = job.launched[action.instance], timeout_ms = job.wait_timeout_ms,
-    on_change = function(told) job.on_change(action.instance, told) end })
+    on_change = teller(job, action) })
   return action.goal
 end
 
 -- A machine whose pre_stop fails is not stopped, so it is wanted to run on.
 local function run_pre_stop(world, job, action, spec, grace_ms)
   local ok, result = xpcall(pre_stop.run, err.trace, world, { state = job.state, spec = spec, grace_ms = grace_ms,
-    warn = job.warn, on_change = function(told) job.on_change(action.instance, told) end })
+    warn = job.warn, on_change = teller(job, action) })
   if ok then return result end
   job.record.instances[action.instance].desired = "running"
   job.runs_on[action.instance] = true

@@ -17,7 +17,7 @@ local function while_it_runs(world, job, action, fn)
   if not process or not runtime.applied(job.state, job.record.name, action.instance, now) then return "does not run" end
   job.claimed = job.claimed or ports.claimed(job.record, job.facts.records)
   fn { state = job.state, spec = entry.spec, now = now, entry = entry, hosts = job.record.hosts, claimed = job.claimed,
-    warn = job.warn }
+    warn = job.warn, on_change = function(told) job.on_change(action.instance, told) end }
   return "changed"
 end
 
