@@ -22,20 +22,21 @@ local M = {
   },
   options = { shared.FORMAT,
     { "--image-format", value = "FORMAT", kind = "choice", choices = { "qcow2", "raw" },
-      help = "what the file is, or is to be (default: by its name; import: or by its first bytes)" },
-    { "--user", value = "NAME", help = "import: the user that the image's own cloud-init makes" },
-    { "--os", value = "KIND", kind = "choice", choices = { "systemd", "openrc", "plain" }, help = "import: what runs in it" },
-    { "--family", value = "NAME", help = "import: whose packages it has: debian, alpine, fedora, …" },
+      of = "import, export", help = "what the file is, or is to be (default: by its name; import: or by its first bytes)" },
+    { "--user", value = "NAME", of = "import", help = "the user that the image's own cloud-init makes" },
+    { "--os", value = "KIND", kind = "choice", choices = { "systemd", "openrc", "plain" }, of = "import",
+      help = "what runs in it" },
+    { "--family", value = "NAME", of = "import", help = "whose packages it has: debian, alpine, fedora, …" },
     { "--share-driver", value = "DRIVER", kind = "choice", choices = { "9p", "virtiofs" },
-      help = "import: how directories are shared with it" },
-    { "--memory", value = "SIZE", kind = "size", help = "import: the least memory that it starts with" },
-    { "--force", help = "export: replace the file" },
-    { "-o", "--output", value = "FILE", help = "build: write FILE (a qcow2 image), and put nothing into the image store" },
-    { "--tag", value = "NAME[:TAG]", help = "build: what the image is called in the store (default: debian:local)" },
-    { "--suite", value = "NAME", help = "build: bookworm, trixie, noble, … (default: this machine's)" },
-    { "--mirror", value = "URL", help = "build: where packages come from (default: this machine's apt sources)" },
-    { "--package", value = "NAME", repeated = true, help = "build: a package that is to be in it, too" },
-    { "--emulated", help = "build: for guests without KVM; they boot faster, and without mitigations" },
+      of = "import", help = "how directories are shared with it" },
+    { "--memory", value = "SIZE", kind = "size", of = "import", help = "the least memory that it starts with" },
+    { "--force", of = "export", help = "replace the file" },
+    { "-o", "--output", value = "FILE", of = "build", help = "write FILE (a qcow2 image), and put nothing into the image store" },
+    { "--tag", value = "NAME[:TAG]", of = "build", help = "what the image is called in the store (default: debian:local)" },
+    { "--suite", value = "NAME", of = "build", help = "bookworm, trixie, noble, … (default: this machine's)" },
+    { "--mirror", value = "URL", of = "build", help = "where packages come from (default: this machine's apt sources)" },
+    { "--package", value = "NAME", repeated = true, of = "build", help = "a package that is to be in it, too" },
+    { "--emulated", of = "build", help = "for guests without KVM; they boot faster, and without mitigations" },
   },
 }
 
@@ -110,9 +111,18 @@ end
 
 function actions.build(world, state, options, name) image_build.run(world, state, options, name) end
 
+-- How many words go behind each action. One more would be what somebody believes to have said.
+local WORDS = { ls = 0, known = 0, import = 2, export = 2, build = 1 }
+
 function M.run(world, options)
   local words = options.arguments
-  actions[words[1] or "ls"](world, state_.locate(world, options), options, words[2], words[3])
+  local action = words[1] or "ls"
+  local surplus = words[WORDS[action] + 2]
+  if surplus then
+    err.raise { message = ("images %s: %q is one argument too many"):format(action, surplus), code = "EUSAGE", exit = 64,
+      hint = action == "build" and "the suite is an option: --suite NAME" or "holos help images" }
+  end
+  actions[action](world, state_.locate(world, options), options, words[2], words[3])
   return 0
 end
 

@@ -13,7 +13,7 @@ local M = {
   },
   options = {
     { "-a", "--all", help = "the networks of all projects" },
-    { "-q", "--quiet", help = "ls: names only" },
+    { "-q", "--quiet", of = "ls", help = "names only" },
     shared.FORMAT,
   },
 }

@@ -13,7 +13,7 @@ local M = {
     { name = "PROJECT", optional = true, help = "the project; restore needs it" },
     { name = "BATCH", optional = true, help = "an older batch, as `ls` names it" },
   },
-  options = { shared.FORMAT, { "-y", "--yes", help = "empty: do not ask" }, shared.LOCK_TIMEOUT, shared.NO_WAIT },
+  options = { shared.FORMAT, { "-y", "--yes", of = "empty", help = "do not ask" }, shared.LOCK_TIMEOUT, shared.NO_WAIT },
 }
 
 local actions = {}

@@ -3,8 +3,9 @@
 --- An option: { "-n", "--tail", value = "LINES", kind = "integer", help = "…", repeated = true, choices =, least =
 --- 0 }. Its field in the result is the first long name with "_" for "-". kind: string (default), integer, duration
 --- (ms; a bare number is seconds), moment (as core/units has it), size (bytes), choice; an option without `value` is a
---- flag. With `bare = TEXT` the value may be left out, which stands for that text; it is then given behind "=" only. An
---- argument: { name =, optional =, repeated =, rest =, choices = }.
+--- flag. With `bare = TEXT` the value may be left out, which stands for that text; it is then given behind "=" only. With
+--- `of = "export, import"` it is for these actions alone, the first argument being the action. An argument: { name =,
+--- optional =, repeated =, rest =, choices = }.
 local lazy = require "holos.core.lazy"
 local err = require "holos.core.err"
 local text = lazy "holos.core.text"
@@ -98,6 +99,11 @@ end
 local Parser = {}
 Parser.__index = Parser
 
+function Parser:store(option, name, value)
+  self.given[#self.given + 1] = { option = option, name = name }
+  store(self.result, option, name, value)
+end
+
 --- One word that begins with a dash; gives how many words it took.
 function Parser:option(words, at)
   local word = words[at]
@@ -106,11 +112,11 @@ function Parser:option(words, at)
   local option = self.by_name[name]
   if not option then return self:bundle(words, at) end
   if value or not option.value or option.bare then
-    store(self.result, option, name, value or option.bare or "true")
+    self:store(option, name, value or option.bare or "true")
     return 1
   end
   if words[at + 1] == nil then usage(("%s wants a value (%s)"):format(name, option.value)) end
-  store(self.result, option, name, words[at + 1])
+  self:store(option, name, words[at + 1])
   return 2
 end
 
@@ -125,12 +131,12 @@ function Parser:bundle(words, at)
     if option.value then
       local value = letters:sub(position + 1)
       if value ~= "" then
-        store(self.result, option, name, value)
+        self:store(option, name, value)
         return 1
       end
       return self:option({ name, words[at + 1] }, 1)
     end
-    store(self.result, option, name, "true")
+    self:store(option, name, "true")
   end
   return 1
 end
@@ -163,6 +169,16 @@ local function check_arguments(spec, found)
   end
 end
 
+-- What another action would do with an option is not guessed at.
+local function check_actions(spec, given, action)
+  for _, use in ipairs(given) do
+    local actions = use.option.of
+    if actions and not (", %s,"):format(actions):find((" %s,"):format(action), 1, true) then
+      usage(("%s is for %s only"):format(use.name, actions:gsub(", (%l+)$", " and %1")), spec.usage())
+    end
+  end
+end
+
 --- Parses words against a spec. Options may stand anywhere before "--"; where an argument marked `rest` is due, all
 --- words that are left belong to it.
 ---@param words string[]
@@ -170,7 +186,7 @@ end
 ---@param result table?  to be filled; the parsed global options, for a command
 ---@return table result  fields of options, and `arguments`: the positional words; unchecked when --help was given
 function M.parse(words, spec, result)
-  local parser = setmetatable({ result = result or {} }, Parser)
+  local parser = setmetatable({ result = result or {}, given = {} }, Parser)
   parser.by_name, parser.names = M.index(spec.options)
   local found, at = {}, 1
   while words[at] do
@@ -188,7 +204,10 @@ function M.parse(words, spec, result)
       end
     end
   end
-  if not parser.result.help then check_arguments(spec, found) end
+  if not parser.result.help then
+    check_arguments(spec, found)
+    check_actions(spec, parser.given, found[1])
+  end
   parser.result.arguments = found
   return parser.result
 end

@@ -1,4 +1,5 @@
 --- Shell completion from the tables that core.args parses by: commands, their options, the choices of both. Pure.
+local manual = require "holos.core.manual"
 local text = require "holos.core.text"
 
 local M = {}
@@ -84,7 +85,7 @@ function M.fish(program, commands, options)
     end
     if option.value and not option.bare then words[#words + 1] = "-r" end
     if option.choices then words[#words + 1] = "-f -a " .. text.shell_quote(table.concat(option.choices, " ")) end
-    words[#words + 1] = "-d " .. text.shell_quote(option.help)
+    words[#words + 1] = "-d " .. text.shell_quote(manual.about(option))
     lines[#lines + 1] = table.concat(words, " ")
   end
   for _, option in ipairs(options) do line("", option) end

@@ -12,6 +12,9 @@ function M.spelling(option)
   return option.value and names .. " " .. option.value or names
 end
 
+--- What an option is for, and of which actions it is one.
+function M.about(option) return (option.of and option.of .. ": " or "") .. option.help end
+
 --- "[SERVICE…]"
 function M.argument(argument)
   local name = argument.name .. (argument.repeated and "…" or "")
@@ -41,7 +44,7 @@ end
 local function rows_of(command)
   local arguments, options = {}, {}
   for i, argument in ipairs(command.arguments or {}) do arguments[i] = { argument.name, argument.help } end
-  for i, option in ipairs(command.options) do options[i] = { M.spelling(option), option.help } end
+  for i, option in ipairs(command.options) do options[i] = { M.spelling(option), M.about(option) } end
   return arguments, options
 end
 
@@ -76,7 +79,7 @@ function M.overview(program, tagline, groups, options)
     described(rows, lines)
   end
   local rows = {}
-  for i, option in ipairs(options) do rows[i] = { M.spelling(option), option.help } end
+  for i, option in ipairs(options) do rows[i] = { M.spelling(option), M.about(option) } end
   lines[#lines + 1] = ""
   lines[#lines + 1] = "options:"
   described(rows, lines)
@@ -90,7 +93,7 @@ end
 
 local function roff_options(lines, options)
   for _, option in ipairs(options) do
-    lines[#lines + 1] = ".TP\n.B " .. roff(M.spelling(option)) .. "\n" .. roff(option.help)
+    lines[#lines + 1] = ".TP\n.B " .. roff(M.spelling(option)) .. "\n" .. roff(M.about(option))
   end
 end
 
@@ -115,7 +118,7 @@ end
 function M.markdown(program, tagline, commands, options, exit_codes)
   local lines = { "# Commands", "", ("`%s`: %s. Made by `%s gen markdown`."):format(program, tagline, program), "" }
   local function list(rows)
-    for _, option in ipairs(rows) do lines[#lines + 1] = ("- `%s`: %s"):format(M.spelling(option), option.help) end
+    for _, option in ipairs(rows) do lines[#lines + 1] = ("- `%s`: %s"):format(M.spelling(option), M.about(option)) end
     lines[#lines + 1] = ""
   end
   lines[#lines + 1] = "## Options of all commands\n"

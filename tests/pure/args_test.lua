@@ -32,6 +32,20 @@ test("options stand anywhere, before and after arguments", function()
     { detach = true, tail = 5, arguments = { "web", "db", "x" } })
 end)
 
+test("an option of other actions is refused, wherever it stands; help says whose it is", function()
+  local spec = { usage = function() return "usage: x ACTION" end, arguments = { { name = "ACTION", optional = true } },
+    options = { { "-n", "--name", value = "NAME", of = "import, export", help = "its name" }, { "-q", of = "ls", help = "less" } } }
+  equal(args.parse({ "-nx", "export" }, spec), { name = "x", arguments = { "export" } })
+  for words, message in pairs { ["port -nx"] = "-n is for import and export only", ["-q export"] = "-q is for ls only",
+    ["--name=x"] = "--name is for import and export only", ["-qnx ls"] = "-n is for import and export only" } do
+    local list = {}
+    for word in words:gmatch("%S+") do list[#list + 1] = word end
+    local problem = raises(message, args.parse, list, spec)
+    equal({ problem.exit, problem.hint }, { 64, "usage: x ACTION" })
+  end
+  equal({ manual.about(spec.options[1]), manual.about { help = "x" } }, { "import, export: its name", "x" })
+end)
+
 test("every spelling of a value", function()
   for _, line in ipairs { "--tail 5", "--tail=5", "-n 5", "-n5", "-tail 5", "-tail=5" } do
     local words = {}

@@ -221,6 +221,7 @@ test("images build: what cannot be is refused before anything is done", function
     { 64, "is a container image", "debian", "--tag", "postgres:16" },
     { 64, "is not the name of a suite", "debian", "--suite", "$(id)" },
     { 64, "is not the name of a package", "debian", "--package", "vim less" },
+    { 64, '"trixie" is one argument too many\n  the suite is an option', "debian", "trixie" },
     { 1, "there is no such directory", "debian", "-o", "nowhere/x.qcow2" },
     { 3, "there.qcow2 is there already", "debian", "-o", "there.qcow2" },
   }
@@ -230,6 +231,18 @@ test("images build: what cannot be is refused before anything is done", function
     ok(result.stderr:find(case[2], 1, true), result.stderr)
   end
   equal({ files.read(directory .. "/there.qcow2"), (fs.lstat(directory .. "/state/builds")) }, { "mine" })
+end)
+
+test("images: what belongs to another action is refused, and nothing is taken in without the name that was meant", function()
+  local directory = tmpdir()
+  files.write(directory .. "/x.qcow2", files.read(image()))
+  for _, case in ipairs { { "--tag is for build only", "import", "x.qcow2", "--tag", "mine" },
+    { "--suite is for build only", "--suite", "x" }, { "--force is for export only", "import", "x.qcow2", "--force" },
+    { '"mine" is one argument too many', "ls", "mine" }, { '"mine" is one argument too many', "known", "mine" } } do
+    local result = holos(directory, table.unpack(case, 2))
+    equal({ result.status, result.stdout, (fs.lstat(directory .. "/state/images")) }, { 64, "" })
+    ok(result.stderr:find(case[1], 1, true), result.stderr)
+  end
 end)
 
 test("images build: all tools that are missing are named at once, with the line that installs them", function()
