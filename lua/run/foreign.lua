@@ -247,9 +247,10 @@ function M.path_of(state, project, mount) return mount.disk and mount.disk.path 
 function M.require_unused(world, state, project, names)
   local records = record.all(world, state)
   records[project] = nil
-  local applied_of = observe.applied_of(world, state)
+  local applied_of, identify = observe.applied_of(world, state), M.identifier(world)
   for _, name in ipairs(names) do
-    local user = volumes.users(records, { project = project, name = name, path = state:volume(project, name) }, applied_of)[1]
+    local volume = { project = project, name = name, path = state:volume(project, name) }
+    local user = volumes.users(records, volume, applied_of, identify)[1]
     if user then
       err.raise { message = ("volume %s is also that of %s of project %s"):format(name, user.instance, user.project),
         code = "EBUSY", exit = 3, hint = "no volume was taken; take that machine down first, or leave the volumes" }

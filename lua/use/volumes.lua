@@ -1,6 +1,7 @@
 --- volumes: those of a project, or of all, without locks; and finding the one that is meant. Effects: reads only.
 local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
+local foreign = require "holos.run.foreign"
 local identity = require "holos.plan.identity"
 local observe = require "holos.run.observe"
 local project_ = require "holos.use.project"
@@ -47,7 +48,7 @@ function M.row(world, state, records, project, name, applied_of)
   local row = { project = project, name = name, path = state:volume(project, name), format = "qcow2", fs = entry and entry.fs,
     guest_path = identity.volume_path(identity.volume_serial(world.hash.sha256, name)) }
   row.state, row.problem = state_of(world, row, entry)
-  row.users = volumes.users(records, row, applied_of)
+  row.users = volumes.users(records, row, applied_of, foreign.identifier(world))
   for _, user in ipairs(row.users) do user.running = select(2, applied_of(user.project, user.instance)) end
   return row
 end

@@ -223,3 +223,20 @@ test("a machine waits for the one that gives its volume up; one that keeps it is
   stack:expect { "up", "--remove-orphans" }
   equal(#stack:pids(), 1)
 end)
+
+-- As a disk that takes long to be read.
+local SLOW = [[
+holos.override("holos.run.blank", "look", function(base, world, disk, options)
+  if options.tell then options.tell { done_bytes = 1 << 20, total_bytes = 4 << 20, bytes_per_s = 1 << 20, eta_ms = 3000 } end
+  return base(world, disk, options)
+end)
+return require "holos.main" { ... }
+]]
+
+test("up tells how far the reading of a disk is", function()
+  local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data"' }, "data: {device: ./disk.raw}"))
+  disk(stack, "disk.raw")
+  files.write(stack.directory .. "/slow.lua", SLOW)
+  local said = stack:expect({ "lua", stack.directory .. "/slow.lua", "--progress", "tty", "up" }).stderr
+  ok(said:find("db-0  reading " .. stack.directory .. "/disk.raw: 25%", 1, true), said)
+end)

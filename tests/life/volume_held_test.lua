@@ -20,6 +20,20 @@ local function disk(stack, project, name) return ("%s/volumes/%s/%s.qcow2"):form
 
 local function has(text, wanted) ok(text:find(wanted, 1, true), ("%q is not in:\n%s"):format(wanted, text)) end
 
+test("a disk is that of the machine that runs with it, by whatever path this has the state directory", function()
+  local stack <close> = stack_.on_fake(yaml("own", "", "data: {size: 16M}"))
+  stack:expect { "up", "--no-start" }
+  stack:write(yaml("user", '"x:/c"', "x: {external: true, name: own_data}"))
+  local state = stack.state
+  stack.state = stack.directory .. "/link"
+  assert(fs.symlink(state, stack.state))
+  stack:expect { "up" }
+  stack.state = state
+  has(stack:expect({ "-p", "own", "down", "-v", "--purge" }, 3).stderr, "volume data is also that of db-0 of project user")
+  has(stack:expect({ "volumes", "rm", "own/data" }, 3).stderr, "db-0 of project user has it and runs")
+  stack:expect { "volumes", "clone", "own/data", "own/copy" }
+end)
+
 test("a disk is that of the machine that runs with it, though the record has moved on: no project takes it", function()
   local stack <close> = stack_.on_fake(yaml("own", "", "data: {size: 16M}"))
   stack:expect { "up", "--no-start" }

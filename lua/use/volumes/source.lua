@@ -2,6 +2,7 @@
 local block_work = require "holos.run.block_work"
 local disks = require "holos.plan.qemu.disks"
 local err = require "holos.core.err"
+local foreign = require "holos.run.foreign"
 local live = require "holos.run.block.live"
 local probe = require "holos.run.probe"
 local runtime = require "holos.run.runtime"
@@ -39,7 +40,7 @@ local function live_of(context, row)
   local state = context.state
   local now = runtime.load(context.world, state, chosen.project, chosen.instance)
   local spec = runtime.applied(state, chosen.project, chosen.instance, now)
-  local serial = spec and volumes_.serial(spec, row)
+  local serial = spec and volumes_.serial(spec, row, foreign.identifier(context.world))
   local node = serial and disks.node_of(spec, serial)
   if not node then volume_change.refuse_running(context, row, "be copied") end
   return { project = chosen.project, name = chosen.instance, node = node,
