@@ -50,13 +50,20 @@ function M.dispatch(command, options)
   return task.run(poller, function() return command.run(world, options) end)
 end
 
+-- Options alone: what somebody types first.
+local function run_without_command(words)
+  local options = args.parse(words, { options = { { "-v", "-V", "--version" }, table.unpack(list.OPTIONS) }, arguments = {} })
+  if options.version then return list.load("version").run(world, {}) end
+  if #words > 0 and not options.help then
+    err.raise { message = "missing COMMAND", code = "EUSAGE", exit = args.USAGE, hint = "holos help lists them" }
+  end
+  for _, line in ipairs(help.overview()) do (options.help and out.result or out.talk)(line) end
+  return options.help and 0 or args.USAGE
+end
+
 local function run_words(words)
   local name, position = M.find_command(words)
-  if not name then
-    local asked = words[1] == "--help" or words[1] == "-h"
-    for _, line in ipairs(help.overview()) do (asked and out.result or out.talk)(line) end
-    return asked and 0 or args.USAGE
-  end
+  if not name then return run_without_command(words) end
   local command = list.load(name) or help.unknown(name)
   local options = parse(name, command, without(words, position))
   if options.help then

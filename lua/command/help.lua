@@ -12,6 +12,18 @@ local M = {
   bare = true, -- nothing is waited for
 }
 
+-- What docker compose, Vagrant and virsh call it.
+local ELSEWHERE = {
+  ssh = "holos exec SERVICE", shell = "holos exec SERVICE", attach = "holos console INSTANCE",
+  run = "holos up makes machines, holos exec runs a command in one",
+  create = "holos up --no-start", destroy = "holos down", delete = "holos rm", remove = "holos rm", undefine = "holos down",
+  halt = "holos stop", kill = "holos stop --timeout 0", shutdown = "holos stop", poweroff = "holos stop",
+  reload = "holos restart", reboot = "holos restart", reset = "holos restart", provision = "holos up --reprovision",
+  status = "holos ps", stats = "holos ps", top = "holos ps", port = "holos ps", inspect = "holos ps --format json",
+  cp = "holos exec SERVICE -- cat FILE", box = "holos images", image = "holos images", volume = "holos volumes",
+  network = "holos networks", completion = "holos gen", convert = "holos config", list = "holos ls",
+}
+
 --- The overview of all commands, as lines.
 function M.overview() return manual.overview("holos", list.TAGLINE, list.groups(), list.OPTIONS) end
 
@@ -21,11 +33,11 @@ function M.of(name) return manual.help("holos", name, list.load(name) or M.unkno
 --- How a command is written, as one line.
 function M.usage(name, command) return "usage: " .. manual.usage("holos", name, command) end
 
---- Raises: there is no such command; names the nearest.
+--- Raises: there is no such command; names what does it here, or the nearest.
 function M.unknown(name)
-  local near = text.nearest(name, list.names())
+  local near = not ELSEWHERE[name] and text.nearest(name, list.names())
   err.raise { message = ("there is no command %q"):format(name), code = "EUSAGE", exit = 64,
-    hint = near and ("did you mean %q?"):format(near) or "holos help lists them" }
+    hint = ELSEWHERE[name] or near and ("did you mean %q?"):format(near) or "holos help lists them" }
 end
 
 function M.run(_, options)

@@ -1,5 +1,6 @@
---- What records have leased twice: host ports that were picked for instances, multicast groups, subnets, uids. Leasing
---- never does that; a state directory that was put together by hand may hold it. Pure.
+--- What records have leased twice: host ports that were picked for instances, multicast groups, uids, and subnets within
+--- one project; those of two projects may be the same, as nothing connects them. Leasing never does that; a state directory
+--- that was put together by hand may hold it. Pure.
 local table_ = require "holos.core.table"
 
 local M = {}
@@ -10,10 +11,10 @@ local function claim(claims, what, owner)
   table.insert(claims[what], owner)
 end
 
-local function claim_network(claims, lease, owner)
+local function claim_network(claims, lease, project, owner)
   if not lease then return end
   claim(claims, ("multicast group %s:%d"):format(lease.group, lease.port), owner)
-  claim(claims, "subnet " .. lease.subnet, owner)
+  claim(claims, ("subnet %s of %s"):format(lease.subnet, project), owner)
 end
 
 local function claim_ports(claims, entry, owner)
@@ -26,8 +27,10 @@ end
 local function claim_record(claims, record)
   local leases = record.leases
   if leases.uid then claim(claims, "uid " .. leases.uid, record.name) end
-  claim_network(claims, leases.network, record.name)
-  for name, network in pairs(leases.networks or {}) do claim_network(claims, network, record.name .. "/" .. name) end
+  claim_network(claims, leases.network, record.name, record.name)
+  for name, network in pairs(leases.networks or {}) do
+    claim_network(claims, network, record.name, record.name .. "/" .. name)
+  end
   for name, entry in pairs(record.instances) do claim_ports(claims, entry, record.name .. "/" .. name) end
 end
 

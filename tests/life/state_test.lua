@@ -56,6 +56,13 @@ test("all is well after up, stop, start and down; what runs meanwhile is not tou
   ok(unknown.stderr:find('did you mean "pair"?', 1, true), unknown.stderr)
 end)
 
+test("projects side by side have the same subnet, and nothing is wrong with that", function()
+  local stack <close> = started()
+  stack:expect { "-p", "twin", "up", "--no-start" }
+  local checked = stack:expect { "state", "check" }
+  ok(checked.stderr:find("2 projects, 4 instances, 2 volumes: all is well", 1, true), checked.stdout .. checked.stderr)
+end)
+
 -- what is done to the state directory; what is to be said
 local WRONG = {
   { "a damaged record", function(state) files.write(state .. "/projects/pair.json", "{") end, "projects/pair.json",
