@@ -17,9 +17,11 @@ local M = {
   },
 }
 
-local function words_of(volumes)
+---@param cure string?  of a damaged one, its name to be put in
+local function words_of(volumes, cure)
   return table_.map(table_.keys(volumes), function(name)
-    return ("volume %s (%s)"):format(name, units.format_bytes(volumes[name].size_bytes))
+    local bytes = volumes[name].size_bytes
+    return ("volume %s (%s)"):format(name, bytes and units.format_bytes(bytes) or "damaged" .. (cure or ""):format(name))
   end)
 end
 
@@ -33,7 +35,7 @@ end
 
 --- What is left: volumes, and disks in the trash.
 function M.kept(context, result)
-  local words = words_of(result.kept)
+  local words = words_of(result.kept, ": holos volumes rm %s")
   if not context.options.purge and next(result.chosen) then
     words[#words + 1] = ("root disks for %d days (holos trash restore %s)"):format(trash.KEEP_DAYS, context.name)
   end

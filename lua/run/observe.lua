@@ -129,22 +129,22 @@ function M.instances(world, state, record)
   return seen
 end
 
---- The volumes of a project that are there.
----@return table<string, {size_bytes: integer}>
+--- The volumes of a project that are there; one that cannot be read is nobody's trouble but of those who have it.
+---@return table<string, {size_bytes: integer?, problem: string?}>
 function M.volumes(world, state, project)
   local volumes = {}
   for _, entry in ipairs(directory_.entries(world, state:volumes(project))) do
     local volume = entry.name:match("^(.+)%.qcow2$")
     if volume then
-      local info = err.check("volume " .. volume, world.qcow2.info(state:volume(project, volume)))
-      volumes[volume] = { size_bytes = info.virtual_bytes }
+      local info, problem = world.qcow2.info(state:volume(project, volume))
+      volumes[volume] = info and { size_bytes = info.virtual_bytes } or { problem = problem }
     end
   end
   return volumes
 end
 
 --- All instances and volumes of a record.
----@return {instances: table<string, table>, volumes: table<string, {size_bytes: integer}>}
+---@return {instances: table<string, table>, volumes: table<string, table>}
 function M.project(world, state, record)
   return { instances = M.instances(world, state, record), volumes = M.volumes(world, state, record.name) }
 end

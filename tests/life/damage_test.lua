@@ -114,3 +114,49 @@ test("a kind of NIC that only a newer holos knows: nothing is launched from it; 
   stack:expect { "trash", "restore", "pair" }
   equal(#stack:pids(), 0)
 end)
+
+local WITH_VOLUMES = [[
+name: pair
+services:
+  a: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s, volumes: ["good:/data"]}
+  b: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s, volumes: ["bad:/data"]}
+volumes: {good: {size: 32M}, bad: {size: 32M}}
+]]
+
+local function with_damage()
+  local stack = stack_.on_fake(WITH_VOLUMES)
+  stack:expect { "up" }
+  stack:expect { "stop" }
+  files.write(stack.state .. "/volumes/pair/bad.qcow2", "no image at all")
+  return stack
+end
+
+test("a damaged volume keeps those from starting that mount it, nobody else, and it is said what helps", function()
+  local stack <close> = with_damage()
+  for _, words in ipairs { { "up" }, { "up", "b" }, { "start" }, { "start", "b" } } do
+    local refused = stack:expect(words, 3)
+    ok(refused.stderr:find("volume bad: damaged: ", 1, true), refused.stderr)
+    ok(refused.stderr:find("b-0 cannot start with it: holos volumes rm bad", 1, true), refused.stderr)
+  end
+  equal(#stack:pids(), 0)
+  stack:expect { "validate" }
+  ok(stack:expect({ "up", "a" }).stderr:find("volume bad is damaged: ", 1, true))
+  stack:expect { "restart", "a" }
+  stack:expect { "volumes", "resize", "good", "32M" }
+  equal(#stack:pids(), 1)
+  stack:expect { "volumes", "rm", "bad" }
+  stack:expect { "up" }
+  equal(#stack:pids(), 2)
+end)
+
+test("down and rm keep a damaged volume and say so; down -v moves it to the trash with the others", function()
+  local stack <close> = with_damage()
+  stack:expect { "up", "a" }
+  stack:expect { "rm", "b" }
+  local down = stack:expect { "down", "--purge" }
+  ok(down.stderr:find("kept: volume bad (damaged: holos volumes rm bad) · volume good (32 MiB)", 1, true), down.stderr)
+  equal({ #stack:pids(), stack:expect({ "trash", "ls", "pair" }).stdout:find("a-0", 1, true) }, { 0 })
+  local gone = stack:expect { "down", "-v" }
+  ok(gone.stderr:find("in the trash for 7 days: volume bad (damaged) · volume good", 1, true), gone.stderr)
+  equal(fs.list(stack.state .. "/volumes/pair") or {}, {})
+end)

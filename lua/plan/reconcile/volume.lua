@@ -138,6 +138,23 @@ local function warn_of_fs(plan, context, name, volume)
     volume.fs))
 end
 
+local function users_among(specs, name)
+  return table_.filter(specs, function(spec)
+    for _, mount in ipairs(spec.mounts) do
+      if mount.volume == name and not mount.anonymous and not mount.disk then return true end
+    end
+  end)
+end
+
+-- Those that mount it could not start; all others can.
+local function damaged(plan, context, name, volume, problem)
+  local users = users_among(context.specs, name)
+  if #users == 0 then return sheet.warn(plan, ("volume %s is damaged: %s"):format(name, problem)) end
+  sheet.refuse(plan, { instance = "volume " .. name, where = volume and where_of(context, volume),
+    cure = ("%s cannot start with it: holos volumes rm %s (to the trash), or put a copy of it back"):format(names_of(users), name),
+    change = { name = "damaged", class = "recreate", from = problem, to = problem } })
+end
+
 -- The id of what is to be done with a volume that is there.
 local function change(plan, context, name, volume, known)
   warn_of_fs(plan, context, name, volume)
@@ -162,9 +179,14 @@ end
 ---@return table<string, string> ids  of the actions that make or change them, by the names they are kept under
 function M.plan(plan, context)
   local ids, kept, is_any_new = {}, M.kept(context), false
+  for name, known in table_.sorted_pairs(context.observed.volumes) do
+    if known.problem then damaged(plan, context, name, kept[name], known.problem) end
+  end
   for name, volume in table_.sorted_pairs(kept) do
     local known = context.observed.volumes[name]
-    if known then
+    if known and known.problem then -- told above
+      ids[name] = nil
+    elseif known then
       ids[name] = change(plan, context, name, volume, known)
     elseif (context.record.volumes[name] or {}).made then
       lost(plan, context, name, volume)

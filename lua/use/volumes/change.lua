@@ -54,7 +54,7 @@ local function refuse_used(context, row)
     end
   end
   M.refuse_running(context, row, "be removed")
-  if #row.users == 0 then return end
+  if #row.users == 0 or row.state == "damaged" then return end
   refuse(("volume %s cannot be removed: %s cannot start without it"):format(row.name, names_of(context, row.users)), "EBUSY",
     "take it out of the file and run `holos up`, or first: " .. command("rm", row.users))
 end

@@ -34,7 +34,7 @@ function M.heed_file(context, talk)
 end
 
 --- The volumes that are there: those that the file calls external, or the others.
----@return table<string, {size_bytes: integer}>
+---@return table<string, {size_bytes: integer?, problem: string?}>
 function M.of(context, is_external)
   local chosen = {}
   for name, there in pairs(observe.volumes(context.world, context.state, context.name)) do
@@ -51,7 +51,7 @@ end
 
 --- Moves them to the trash; all of them or none. While machines were stopped others may have come to have one.
 ---@param batch string  the directory there
----@return table<string, {size_bytes: integer}> taken
+---@return table<string, {size_bytes: integer?, problem: string?}> taken
 function M.take(context, batch)
   M.require_unused(context)
   local record, there = context.record, M.of(context, false)
