@@ -74,7 +74,9 @@ local function print_rows(world, options, rows)
 end
 
 function M.run(world, options)
-  if (options.check or false) == (options.print or false) then
+  if options.check and options.print then
+    err.raise { message = "--check and --print exclude each other", code = "EUSAGE", exit = 64 }
+  elseif not options.check and not options.print then
     err.raise { message = "build what? Machines are made by `holos up`, which runs the steps in them", code = "EUSAGE", exit = 64,
       hint = "holos build --check looks for mistakes · holos build --print shows the steps" }
   end

@@ -89,6 +89,19 @@ local function index_of(state, wanted)
   return index
 end
 
+local function report_unread(state, name, wanted, message)
+  local stat, list = state.options.stat, state.options.list
+  local directory = path.parent(wanted.dockerfile)
+  if stat and directory == wanted.context and stat(directory) ~= "directory" then
+    return report(state, name, ("the context %s is no directory that is there"):format(directory))
+  end
+  local near = stat and not stat(wanted.dockerfile) and list and tables.filter(list(directory), function(other)
+    return other:lower():find("^dockerfile") ~= nil or other:lower():find("%.dockerfile$") ~= nil or other == "Containerfile"
+  end) or {}
+  report(state, name, message or wanted.shown .. " cannot be read",
+    near[1] and ("there is %s; `dockerfile:` names it"):format(table.concat(near, ", ")) or nil)
+end
+
 --- What a service is built from; nil where that cannot be told, or read, which is reported then.
 ---@return holos.WantedBuild?
 function M.wanted(state, name, service)
@@ -110,7 +123,7 @@ function M.wanted(state, name, service)
     state.options.directory)
   local message
   wanted.text, message = state.options.read(wanted.dockerfile)
-  if not wanted.text then return report(state, name, message or wanted.shown .. " cannot be read") end
+  if not wanted.text then return report_unread(state, name, wanted, message) end
   return wanted
 end
 

@@ -101,10 +101,14 @@ end
 
 --- A path as the steps see it: below the working directory unless it begins with a slash. Nil when it is no path, which is
 --- reported. A slash at the end stays.
+---@param written string?  the same before its variables had values
 ---@return string?
-function M.absolute(state, text)
-  if text == "" or text:find("%c") then
-    M.report(state, text == "" and "a path is empty" or ("the path %q has a control character"):format(text))
+function M.absolute(state, text, written)
+  if text == "" then
+    M.report(state, ("the path %s is empty"):format(written or '""'), "ARG NAME=value or ENV NAME=value before it gives a value")
+    return nil
+  elseif text:find("%c") then
+    M.report(state, ("the path %q has a control character"):format(text))
     return nil
   end
   local is_directory = text:find("/%.?$") ~= nil or text == "." or text == ".." or text:find("/%.%.$") ~= nil

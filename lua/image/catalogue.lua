@@ -155,7 +155,10 @@ local function unknown_tag(list, name, tag)
   for _, distribution in ipairs(list) do
     for _, version in ipairs(distribution.versions) do tags[#tags + 1] = version.tag end
   end
-  return nil, ('%s has no "%s"'):format(name, tag), "there are " .. table.concat(tags, ", ")
+  -- Containers of a system have variants, "bookworm-slim".
+  local plain = tag:match("^([%w.]+)%-")
+  local near = plain and version_of(list, plain) and ('did you mean "%s:%s"? '):format(name, plain) or ""
+  return nil, ('%s has no "%s"'):format(name, tag), near .. "there are " .. table.concat(tags, ", ")
 end
 
 --- The name and the tag that an image is kept under: "debian" and nil give "debian" and "12".

@@ -42,6 +42,10 @@ end
 ---@return string? hint
 function M.advice_of_from(text)
   if not M.is_known(text) then return end
+  local official = text:match("^docker%.io/library/([^/]+)$") or text:match("^library/([^/]+)$")
+  if official and not package_of(text) then
+    return MESSAGE:format(text), "begin with the system of that name:\nFROM " .. official:gsub("%-slim$", "")
+  end
   return MESSAGE:format(text), ("begin with a system, and install the program in it:\nFROM debian:12\n"
     .. "RUN apt-get update && apt-get install -y %s"):format(package_of(text) or "...")
 end

@@ -13,6 +13,7 @@ local tree_ = lazy "holos.run.context.tree"
 
 local M = {}
 
+local ABOVE = "what lies above the context is not to be had: let context: of build: begin further up"
 local DIRECTORY_MODE = tonumber("700", 8)
 -- Of a member of an archive; what a file in an ISO image can have, with room for what is around the members.
 local HEADER_BYTES, MOST_BYTES = 1024, (4 << 30) - (1 << 20)
@@ -43,7 +44,8 @@ local function take(made, wanted, step, findings)
     return #made.entries
   end
   if not err.is(result) then error(result, 0) end
-  findings[#findings + 1] = { message = place(wanted, step) .. result.message, hint = result.hint }
+  findings[#findings + 1] = { message = place(wanted, step) .. result.message,
+    hint = result.hint or (step.title or ""):find("../", 1, true) and ABOVE or nil }
 end
 
 -- What RUN --mount=type=bind shows of the context.

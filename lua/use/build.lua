@@ -1,6 +1,8 @@
 --- build: what services are built from, looked at without a machine. Effects: reads only.
+local available = require "holos.use.available"
 local build_ = require "holos.run.build"
 local err = require "holos.core.err"
+local findings_ = require "holos.compose.findings"
 local lazy = require "holos.core.lazy"
 local lint = lazy "holos.dockerfile.lint"
 local project_ = require "holos.use.project"
@@ -16,6 +18,17 @@ local M = {}
 ---@field recipe holos.dockerfile.Recipe
 ---@field build holos.Build
 ---@field service_of table   of the project
+
+-- What `up` would refuse of a build: it is as if there were none.
+local function require_available(project, words)
+  local findings = table_.filter(available.findings(project), function(found)
+    for _, name in ipairs(#words > 0 and words or project.order) do
+      if found.path:sub(1, #name + 16) == ("services.%s.build."):format(name) then return true end
+    end
+    return false
+  end)
+  if #findings > 0 then err.findings(findings, findings_.WITHOUT) end
+end
 
 local function names_of(project, words)
   local names = {}
@@ -37,6 +50,7 @@ end
 ---@return table context
 function M.rows(world, options, words)
   local context = project_.from_file(world, options)
+  require_available(context.project, words)
   local rows, findings = {}, {}
   for _, name in ipairs(names_of(context.project, words)) do
     local service = context.project.services[name]

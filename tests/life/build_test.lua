@@ -247,3 +247,34 @@ test("build --print shows the steps and what they take along; --check what could
   ok(stack:expect({ "build" }, 64).stderr:find("holos build --check", 1, true))
   ok(stack:expect({ "build", "--print", "wob" }, 64).stderr:find('did you mean "web"', 1, true))
 end)
+
+test("a Dockerfile or a context that is not there is told as that, with what is", function()
+  local stack <close> = stack_with()
+  local function said(build)
+    if build then stack:write((YAML:gsub("build: [^\n]*", "build: " .. build))) end
+    return stack:expect({ "build", "--check" }, 2).stderr
+  end
+  local text = said "./none"
+  local context = stack.directory .. "/none"
+  ok(text:find(("services.web.build: the context %s is no directory that is there\n"):format(context), 1, true), text)
+  text = said "{context: ./app, dockerfile: web.Dockerfile}"
+  ok(text:find("web.Dockerfile: No such file or directory\n    there is Dockerfile; `dockerfile:` names it", 1, true), text)
+  assert(fs.rename(stack.directory .. "/app/Dockerfile", stack.directory .. "/app/dockerfile.web"))
+  files.write(stack.directory .. "/app/Containerfile", "FROM x\n")
+  text = said "./app"
+  ok(text:find("Dockerfile: No such file or directory\n    there is Containerfile, dockerfile.web; `dockerfile:` names it", 1, true),
+    text)
+  files.write(stack.directory .. "/app/Dockerfile", "FROM x\nCOPY ../serve /x\nCOPY ../sevre /y\nCOPY ../other /z\n")
+  text = said()
+  ok(text:find('did you mean "serve"?', 1, true) and not text:find("Dockerfile:2", 1, true), text)
+  ok(text:find('4: "other" is not in the context [^\n]*\n    what lies above the context is not to be had'), text)
+end)
+
+test("build refuses what up refuses, and says which of its options go alone", function()
+  local stack <close> = stack_with(nil, (YAML:gsub("build: [^\n]*", "build: https://example.com/a.git")))
+  for _, how in ipairs { { "build", "--check" }, { "build", "--print", "web" }, { "up" } } do
+    local text = stack:expect(how, 2).stderr
+    ok(text:find("services.web.build.context: not available yet\n    clone it, and name the directory", 1, true), text)
+  end
+  ok(stack:expect({ "build", "--check", "--print" }, 64).stderr:find("--check and --print exclude each other", 1, true))
+end)

@@ -28,7 +28,8 @@ local WRONG = {
   { "COPY a <<EOF\nEOF", "COPY cannot accept a heredoc as a destination", "COPY <<EOF" },
   { "COPY <<a/b /c/\na/b", 'the heredoc\'s name "a/b" is no name of a file', "file's" },
   { "COPY $X /c/", "the source $X is empty", "." },
-  { "COPY a $X", "a path is empty", false },
+  { "COPY a $X", "the path $X is empty", "ARG NAME=" },
+  { "RUN --mount=type=tmpfs,target=$X a", "the path $X is empty", "ARG NAME=" },
   { "COPY --chmod=rwx a b", "--chmod=rwx is no mode", "--chmod=755" },
   { "COPY --chown=a;b a b", "--chown=a;b is neither USER nor USER:GROUP", "www-data" },
   { "COPY --chown a b", "missing a value on flag: --chown", "--chown=" },
@@ -38,6 +39,7 @@ local WRONG = {
   { "ADD --checksum=sha256:00 https://a/b /c", "--checksum=sha256:00 is no checksum", "64" },
   { "ADD --checksum=sha256:00 a /c", "--checksum is of one file from the network, or of one git repository", false },
   { "ADD git@github.com:a/b /c", "git@github.com:a/b: no SSH key reaches the steps of a machine", "https://" },
+  { "ADD ftp://host/a /c", "ADD does not fetch by ftp://", "COPY it" },
   { "ADD https://me:pw@host/ /c/", "the address https://host/ ends with no name for the file", "target" },
   { "ADD https://me:pw@host/a.git /c", "the address of the repository https://host/a.git has a name or a password in it, which git "
     .. "would show to every process", "COPY" },
@@ -74,7 +76,7 @@ local WRONG = {
   { "CMD", "CMD requires at least one argument", "[" },
   { "USER a b", "USER a b is neither USER nor USER:GROUP", "1000:1000" },
   { "USER", "USER requires exactly one argument", "USER www-data" },
-  { "WORKDIR $NOTHING", "a path is empty", false },
+  { "WORKDIR $NOTHING", "the path $NOTHING is empty", "ENV NAME=" },
   { "VOLUME data", "VOLUME data is no absolute path", "VOLUME /data" },
   { "VOLUME", "VOLUME requires at least one argument", "VOLUME /" },
   { "EXPOSE 0", "EXPOSE 0 is no port", "8080" },
@@ -110,7 +112,8 @@ end
 test("FROM: what no machine starts from", function()
   local function first(text, o) return findings_of(text, o)[1].message end
   equal(first "FROM scratch", "FROM scratch: a machine starts from a disk image with a system on it")
-  equal(first "FROM $X", "FROM names nothing: its variables are empty")
+  equal(first "FROM $X", "FROM $X names nothing: a variable of it is empty")
+  equal(first "ARG V\nFROM debian:$V", 'FROM debian:$V names "debian:": a variable of it is empty')
   equal(first("FROM --platform=linux/arm64 a", { architecture = "x86_64" }), "--platform=linux/arm64: the machine is linux/amd64")
   equal(first("FROM --platform=windows/amd64 a"), "--platform=windows/amd64: machines run Linux")
   local function image(name) return name .. " is a container image", "FROM debian:12" end

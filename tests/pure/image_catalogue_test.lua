@@ -100,6 +100,8 @@ local UNKNOWN = {
   { { "debain", nil, "x86_64" }, 'no image is called "debain"', 'did you mean "debian"?' },
   { { "wordpress", nil, "x86_64" }, 'no image is called "wordpress"', "almalinux, alpine, arch," },
   { { "debian", "14", "x86_64" }, 'debian has no "14"', "there are 12, 13, 12-generic, 13-generic" },
+  { { "debian", "bookworm-slim", "x86_64" }, 'debian has no "bookworm-slim"',
+    'did you mean "debian:bookworm"? there are 12, 13, 12-generic, 13-generic' },
   { { "arch", nil, "aarch64" }, "arch:latest is not published for aarch64", "it is for x86_64" },
   { { "debian", "12", "riscv64" }, "debian:12 is not published for riscv64", "it is for x86_64, aarch64" },
 }

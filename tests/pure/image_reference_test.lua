@@ -105,3 +105,13 @@ test("the format is known from the name only where the name tells it", function(
   equal(reference.format_of "a.img", nil)
   equal(reference.format_of "a", nil)
 end)
+
+test("FROM of a container image is told what to write in a Dockerfile; a system's own is that system", function()
+  for text, wanted in pairs { ["node:20"] = "install -y nodejs",
+    ["docker.io/library/debian:bookworm-slim"] = "FROM debian:bookworm",
+    ["docker.io/library/nginx"] = "install -y nginx", ["ghcr.io/some/debian:12"] = "install -y ..." } do
+    local message, hint = reference.check_from(text)
+    equal(message, ('"%s" is a container image; a virtual machine starts from a disk image'):format(text))
+    equal(hint:sub(-#wanted), wanted)
+  end
+end)

@@ -80,6 +80,18 @@ test("patterns do not cross slashes, are sorted, and stop at the first directory
   equal(refusal(directory, { sources = { "[a" } }), '"[a": syntax error in pattern')
 end)
 
+test("what is not there is told with what may have been meant, and what patterns find with what is left out", function()
+  local directory = context_of(TREE)
+  local function hint(source) return (select(2, refusal(directory, { sources = { source } }))) end
+  equal({ hint "a.tx", hint "src/Main.c", hint "scr/lib/x.c", hint "quite/other", hint "a.txt/x" },
+    { 'did you mean "a.txt"?', 'did you mean "src/main.c"?', 'did you mean "src/lib/x.c"?', nil, nil })
+  equal(hint "*.nix", nil)
+  files.write(directory .. "/.dockerignore", "*.md\n")
+  equal(hint "*.md", "a pattern in CONTEXT/.dockerignore leaves it out")
+  assert(fs.symlink("circle", directory .. "/circle"))
+  equal(refusal(directory, { sources = { "circle" } }), '"circle" leads in a circle')
+end)
+
 test("--exclude leaves out, seen from each source", function()
   local directory = context_of(TREE)
   equal(names(directory, { sources = { "src" }, exclude = { "**/*.o", "up" } }), { "d/lib/", "d/lib/x.c", "d/main.c" })
@@ -122,6 +134,8 @@ test("what .dockerignore leaves out is not there; the Dockerfile's own patterns 
   equal({ tree:is_ignored "a.txt", tree:is_ignored "c.md" }, { false, true })
   files.write(directory .. "/.dockerignore", "!")
   equal({ tree_.open(world, directory) }, { nil, directory .. '/.dockerignore: illegal exclusion pattern: "!"' })
+  files.write(directory .. "/.dockerignore", "\xff\xfes\0r\0c\0\n\0")
+  equal({ tree_.open(world, directory) }, { nil, directory .. "/.dockerignore: there is a NUL byte in it; save the file as UTF-8" })
 end)
 
 test("two sources may not make a file and a directory of one name; the later file wins", function()

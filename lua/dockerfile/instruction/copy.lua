@@ -145,7 +145,7 @@ function M.apply(state, command, node)
   for _, text in ipairs(command.sources) do add_source(state, step, text, node.name == "ADD") end
   for _, doc in ipairs(command.inline) do add_inline(state, step, doc) end
   local target = scope.expand(state, command.target)
-  step.target = target and stage.absolute(state, target)
+  step.target = target and stage.absolute(state, target, command.target)
   if not step.target then return end
   for _, check in ipairs { check_target, check_checksum, check_git, check_rights } do check(state, step) end
   stage.add_step(state, node, step)

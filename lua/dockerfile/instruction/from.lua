@@ -34,9 +34,10 @@ local function check_platform(state, platform)
   end
 end
 
-local function check_image(state, image)
-  if image == "" then
-    return stage.report(state, "FROM names nothing: its variables are empty",
+local function check_image(state, image, written)
+  if image == "" or image ~= written and image:find("[:@]$") then
+    local named = image == "" and "nothing" or ('"%s"'):format(image)
+    return stage.report(state, ("FROM %s names %s: a variable of it is empty"):format(written, named),
       "an ARG before FROM can have a default: ARG BASE=debian:12")
   end
   if image:lower() == "scratch" then
@@ -56,7 +57,7 @@ function M.apply(state, command)
   end
   local image = scope.expand(state, command.image, { values = state.globals })
   local platform = command.platform and scope.expand(state, command.platform, { values = state.globals })
-  if image then check_image(state, image) end
+  if image then check_image(state, image, command.image) end
   if platform and platform ~= "" then check_platform(state, platform) end
   state.from = { text = image or command.image, platform = platform, line = state.line, name = command.name }
 end

@@ -129,7 +129,7 @@ function M.make(state, read)
     mount[key] = value
   end
   if mount.target then
-    local target = stage.absolute(state, mount.target)
+    local target = stage.absolute(state, mount.target, read.target)
     if not target then return nil end
     mount.target = without_slash(target)
   end

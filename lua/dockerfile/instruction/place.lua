@@ -34,7 +34,7 @@ end
 
 function apply.WORKDIR(state, command, node)
   local text = scope.expand(state, command.text)
-  local whole = text and stage.absolute(state, text)
+  local whole = text and stage.absolute(state, text, command.text)
   if not whole then return end
   if not state.has_workdir and text:sub(1, 1) ~= "/" then
     stage.warn(state, "WorkdirRelativePath",

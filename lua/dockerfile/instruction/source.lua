@@ -37,6 +37,10 @@ function M.remote(text)
     return nil, text .. ": " .. NO_KEYS, "name it by https://, or fetch on the host and COPY it"
   end
   local address = text:match("^https?://[^#]*") or text:match("^git://[^#]*")
+  local other = not address and text:match("^%a[%w+.-]*://")
+  if other then
+    return nil, ("ADD does not fetch by %s"):format(other), "name it by https://, or fetch on the host and COPY it"
+  end
   if not address then return nil end
   local shown = without_credentials(text)
   if text:find("[%c ]") then return nil, ("the address %q has a blank or a control character"):format(shown) end

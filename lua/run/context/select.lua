@@ -6,9 +6,11 @@
 local err = require "holos.core.err"
 local glob = require "holos.dockerfile.glob"
 local ignore = require "holos.dockerfile.ignore"
+local lazy = require "holos.core.lazy"
 local path = require "holos.core.path"
 local table_ = require "holos.core.table"
 local task = require "holos.core.task"
+local text = lazy "holos.core.text"
 
 local M = {}
 
@@ -23,6 +25,7 @@ local M = {}
 
 local FILE_MODE, LINK_MODE = tonumber("644", 8), tonumber("777", 8)
 local MAGIC_BYTES, TAR_AT = 512, 258
+local MOST_NAMES = 200 -- to be compared with one that is not there
 local KINDS = { gzip = "\x1f\x8b", bzip2 = "BZh", xz = "\xfd7zXZ\0", zstd = "\x28\xb5\x2f\xfd" }
 
 local function refuse(message, hint) err.raise { message = message, hint = hint, code = "ECONTEXT" } end
@@ -33,9 +36,27 @@ local function clean(source)
   return cleaned == "" and "." or cleaned
 end
 
+local function left_out(tree) return ("a pattern in %s leaves it out"):format(tree.ignore_file) end
+
+local function below(directory, name) return directory == "." and name or directory .. "/" .. name end
+
+-- What somebody may have meant: the first part of a name that is not there, as something beside it is called.
+local function meant(tree, name)
+  local at = "."
+  for part, rest in name:gmatch "([^/]+)()" do
+    local status = tree:look(below(at, part))
+    if not status then
+      local names = tree:look(at).type == "directory" and table_.map(tree:children(at), function(child) return child.name end) or {}
+      local near = text.nearest(part, table.move(names, 1, math.min(#names, MOST_NAMES), 1, {}))
+      return near and ("did you mean %q?"):format(below(at, near) .. name:sub(rest))
+    end
+    at = below(at, part)
+  end
+end
+
 local function not_found(tree, source, is_ignored)
-  refuse(("%q is not in the context %s"):format(source, tree.directory), is_ignored
-    and ("a pattern in %s leaves it out"):format(tree.ignore_file) or nil)
+  refuse(("%q is not in the context %s"):format(source, tree.directory), is_ignored and left_out(tree)
+    or not glob.is_pattern(source) and meant(tree, clean(source)) or nil)
 end
 
 -- -- what a directory holds -------------------------------------------------------------------------------------------
@@ -51,8 +72,6 @@ local function entry_of(tree, from, status)
   end
   return entry
 end
-
-local function below(directory, name) return directory == "." and name or directory .. "/" .. name end
 
 local walk
 
@@ -115,17 +134,24 @@ local function look(tree, name)
   return status, place, message
 end
 
+local function matching(tree, name, pieces)
+  local found, directory = {}, fixed_part(name)
+  local status, place = look(tree, directory)
+  if status and status.type == "directory" then find_matching(tree, directory, place, pieces, found) end
+  return found
+end
+
 -- The places that a source names.
 local function places(tree, source)
   local name = clean(source)
   if not glob.is_pattern(name) then return { name } end
   local pieces, message = glob.parse(name)
   if not pieces then refuse(("%q: %s"):format(source, message)) end
-  local found, directory = {}, fixed_part(name)
-  local status, place = look(tree, directory)
-  if status and status.type == "directory" then find_matching(tree, directory, place, pieces, found) end
-  if #found == 0 then refuse(("nothing in the context %s is called %q"):format(tree.directory, source)) end
-  return found
+  local found = matching(tree, name, pieces)
+  if #found > 0 then return found end
+  local whole = setmetatable({ ignored = {} }, { __index = tree })
+  refuse(("nothing in the context %s is called %q"):format(tree.directory, source),
+    #matching(whole, name, pieces) > 0 and left_out(tree) or nil)
 end
 
 -- What a source names. What a pattern leaves out is no more to be had by a link to it.

@@ -44,6 +44,7 @@ function Tree:follow(name)
   local fd <close>, message, code = self:open(name)
   if fd then return self.world.fs.stat(("/proc/self/fd/%d"):format(fd:fileno())) end
   if code == "EXDEV" then return nil, "leads out of the context" end
+  if code == "ELOOP" then return nil, "leads in a circle" end
   return nil, is_missing(code) and "leads to nothing" or message
 end
 
@@ -116,6 +117,7 @@ function M.open(world, directory, dockerfile)
   if not status then return nil, problem end
   if status.type ~= "directory" then return nil, directory .. ": is no directory" end
   local text, file = read_ignored(world, directory, dockerfile)
+  if text:find("\0", 1, true) then return nil, file .. ": there is a NUL byte in it; save the file as UTF-8" end
   local compiled, message = ignore.compile(ignore.read(text))
   if not compiled then return nil, ("%s: %s"):format(file, message) end
   return setmetatable({ world = world, directory = directory, ignored = compiled, ignore_file = file }, Tree)
