@@ -12,6 +12,7 @@
 
 #define DEFAULT_MAX_BYTES (16 << 20) /* far above any file that is read as a whole here: project files, records, keys */
 #define MOST_BYTES ((lua_Integer)1 << 30)
+#define COPY_SLICE_BYTES (4 << 20) /* of a copy, at a time */
 #define MODE_MASK 07777
 #define PAGE_BYTES 4096
 
@@ -247,6 +248,22 @@ static int l_copy(lua_State *L)
     return 1;
 }
 
+/* fs.copy_part(from_fd, to_fd, offset [, max_bytes = 4 MiB]) -> offset behind it | nil, message, code
+ * What a file has from there on, to the same place of another one; holes are passed over. All of it is there, holes at the end
+ * too, when `offset` itself comes back: a task that copies a large file yields after each. "EBUSY": it became shorter. */
+static int l_copy_part(lua_State *L)
+{
+    int from = sys_fd_check(L, 1), to = sys_fd_check(L, 2);
+    lua_Integer at = luaL_checkinteger(L, 3), most = luaL_optinteger(L, 4, COPY_SLICE_BYTES);
+    luaL_argcheck(L, at >= 0, 3, "0 or more bytes");
+    luaL_argcheck(L, most > 0, 4, "at least one byte must be asked for");
+    off_t next = fs_copy_part(from, to, at, most);
+    if (next < 0)
+        return sys_fail(L, (int)-next, "copying");
+    lua_pushinteger(L, next);
+    return 1;
+}
+
 /* fs.truncate(path, size_bytes) -> true | nil, message, code. No symbolic link, regular files only. */
 static int l_truncate(lua_State *L)
 {
@@ -340,7 +357,7 @@ static const luaL_Reg fs_functions[] = {
     { "tail", l_tail },           { "open", l_open },                 { "open_beneath", l_open_beneath },
     { "copy", l_copy },           { "write_atomic", l_write_atomic }, { "append", l_append },
     { "truncate", l_truncate },   { "mkdir_all", l_mkdir_all },       { "rename", l_rename },
-    { "sync", l_sync },
+    { "sync", l_sync },           { "copy_part", l_copy_part },
     { "remove", l_remove },       { "remove_tree", l_remove_tree },   { "link", l_link },
     { "symlink", l_symlink },     { "chmod", l_chmod },               { "chown", l_chown },
     { NULL, NULL },

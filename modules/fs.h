@@ -58,6 +58,10 @@ int fs_chmod(const char *path, mode_t mode);
 /* Copies a regular file, holes included, and gives its size. The target appears complete or not at all. */
 long long fs_copy(const char *from, const char *to, mode_t mode, bool sync);
 
+/* Copies what `from` has at `at` and behind, `most` bytes of data, and passes over holes before it. Gives where it stopped;
+ * `at` itself, which is the size, when all of it is there. -EBUSY: the file became shorter. */
+off_t fs_copy_part(int from, int to, off_t at, off_t most);
+
 /* -- fs_tree.c ----------------------------------------------------------------------------------------------------- */
 
 /* Makes the directory and its missing parents, each with exactly `mode`. */

@@ -10,6 +10,7 @@
 
 enum { BUFFER_BYTES = 128 * 1024 };
 #define RANGE_BYTES ((size_t)1 << 30) /* most that one copy_file_range is asked for */
+#define WHOLE_BYTES ((off_t)1 << 62)   /* more than any file has */
 
 static ssize_t copy_block(int from, int to, off_t at, off_t end, char *buffer)
 {
@@ -73,22 +74,32 @@ static bool find_data(int fd, off_t at, off_t size, off_t *begin, off_t *end)
     return *begin < size;
 }
 
-static off_t copy_contents(int from, int to)
+off_t fs_copy_part(int from, int to, off_t at, off_t most)
 {
     struct stat status;
     if (fstat(from, &status) < 0)
         return -errno;
     off_t size = status.st_size, begin, end;
-    if (size == 0) /* empty, or a file of /proc, which does not tell its size */
-        return copy_by_hand(from, to, 0, (off_t)1 << 40);
-    for (off_t at = 0; at < size && find_data(from, at, size, &begin, &end);) {
-        at = copy_range(from, to, begin, end < size ? end : size);
-        if (at < 0)
-            return at;
-        if (at < end && at < size) /* it became shorter while we read */
-            return -EBUSY;
+    if (at > size) /* it became shorter while we read */
+        return -EBUSY;
+    if (at == size || !find_data(from, at, size, &begin, &end))
+        return ftruncate(to, size) < 0 ? -errno : size;
+    end = end < size ? end : size;
+    end = end - begin < most ? end : begin + most;
+    at = copy_range(from, to, begin, end);
+    return at >= 0 && at < end ? -EBUSY : at;
+}
+
+static off_t copy_contents(int from, int to)
+{
+    off_t at = 0, next = fs_copy_part(from, to, 0, WHOLE_BYTES);
+    if (next == 0) /* empty, or a file of /proc, which does not tell its size */
+        return copy_by_hand(from, to, 0, WHOLE_BYTES);
+    while (next > at) {
+        at = next;
+        next = fs_copy_part(from, to, at, WHOLE_BYTES);
     }
-    return ftruncate(to, size) < 0 ? -errno : size;
+    return next;
 }
 
 static long long copy_into(int source, const char *to, mode_t mode, bool sync)

@@ -91,8 +91,8 @@ function actions.import(world, state, options, file, name)
     os = options.os, family = options.family, share_driver = options.share_driver,
     least_memory_mib = options.memory and math.max(1, options.memory >> 20) },
     lock = { on_wait = transfer.waiting },
-    on_progress = function(done_bytes, total_bytes)
-      transfer.progress(name or file, { phase = "checking", done_bytes = done_bytes, total_bytes = total_bytes })
+    on_progress = function(done_bytes, total_bytes, phase)
+      transfer.progress(name or file, { phase = phase, done_bytes = done_bytes, total_bytes = total_bytes })
     end })
   transfer:erase()
   out.result(image.digest)

@@ -44,7 +44,9 @@ end
 local function cells(row)
   local at = row.at
   if row.text then return { ("%s image %s"):format(row.mark, row.name), row.text } end
-  if at.phase == "checking" then return { "[+] image " .. row.name, of_what(at), bar(at), "checking" } end
+  if at.phase == "checking" or at.phase == "copying" then
+    return { "[+] image " .. row.name, of_what(at), bar(at), at.phase }
+  end
   return { "[+] image " .. row.name, of_what(at), bar(at), speed(at) }
 end
 
@@ -85,7 +87,7 @@ function Transfers:row(name)
   return row
 end
 
---- How far one is: of run/http, or {phase = "checking", done_bytes, total_bytes}.
+--- How far one is: of run/http, or {phase = "copying"|"checking", done_bytes, total_bytes}.
 function Transfers:progress(name, at)
   local row = self:row(name)
   local is_new = not row.is_told and at.host

@@ -1,5 +1,7 @@
 --- An image made on this machine by a recipe, put into the image store or a file. Effects: through run/*; prints nothing.
 local build = require "holos.run.images.build"
+local copy = require "holos.run.copy"
+local draft = require "holos.run.block.draft"
 local err = require "holos.core.err"
 local path = require "holos.core.path"
 local recipe_ = require "holos.image.recipe"
@@ -7,6 +9,7 @@ local room = require "holos.run.room"
 local store = require "holos.run.images.store"
 local store_ = require "holos.use.store"
 local text = require "holos.core.text"
+local units = require "holos.core.units"
 
 local M = {}
 
@@ -64,19 +67,20 @@ local function names_of(world, name, options)
   return base, tag
 end
 
--- On another file system it is copied, under a name that run/block/draft sweeps should we be killed meanwhile.
-local function copy_into_file(world, made, file)
-  local part = ("%s/.holos-%016x.part"):format(path.parent(file), ("i8"):unpack(world.host.random(8)))
-  local _gone <close> = setmetatable({}, { __close = function() world.fs.remove(part) end })
-  err.check("image", world.fs.copy(made, part, { mode = IMAGE_MODE }))
-  err.check("image", world.fs.rename(part, file, { sync = true, replace = false }))
+-- On another file system it is copied.
+local function copy_into_file(world, made, file, talk)
+  local part <close> = draft.beside(world, path.parent(file), { format = "raw", size_bytes = 0, what = "image" })
+  talk.step("copying it to " .. path.parent(file))
+  copy.into(world, made, part.path, "image", function(done_bytes) talk.detail(units.format_bytes(done_bytes)) end)
+  err.check("image", world.fs.chmod(part.path, IMAGE_MODE))
+  part:commit(file)
 end
 
-local function put_into_file(world, made, file)
+local function put_into_file(world, made, file, talk)
   local stat = err.check("image", world.fs.stat(made))
   err.check("image", world.fs.chmod(made, IMAGE_MODE))
   local moved, message, code = world.fs.rename(made, file, { sync = true, replace = false })
-  if not moved and code == "EXDEV" then copy_into_file(world, made, file) else err.check("image", moved, message, code) end
+  if not moved and code == "EXDEV" then copy_into_file(world, made, file, talk) else err.check("image", moved, message, code) end
   return { path = file, size_bytes = stat.size_bytes }
 end
 
@@ -103,7 +107,7 @@ function M.run(world, state, name, options, talk)
   local base, tag = names_of(world, name, options)
   require_possible(world, state, name, recipe)
   local made <close> = build.run(world, state, recipe, recipe_.words(name, options), talk)
-  if file then return put_into_file(world, made.file, file) end
+  if file then return put_into_file(world, made.file, file, talk) end
   return put_into_store(world, state, made.file, recipe, base, tag, talk)
 end
 

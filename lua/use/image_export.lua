@@ -1,6 +1,7 @@
 --- images export: an image of the store as a file, as it is or in the other format. Effects through run/*.
 local block_work = require "holos.run.block_work"
 local check = require "holos.image.check"
+local copy_ = require "holos.run.copy"
 local draft = require "holos.run.block.draft"
 local err = require "holos.core.err"
 local path = require "holos.core.path"
@@ -23,18 +24,21 @@ local function require_target(world, state, full, options)
   end
 end
 
--- QEMU reads and writes the two formats; the file has its name once it is whole.
-local function convert(world, image, full, format, options)
-  local made <close> = draft.beside(world, path.parent(full),
-    { format = format, size_bytes = image.virtual_bytes, what = "exporting" })
+-- QEMU reads and writes the two formats.
+local function convert(world, image, made, options)
   block_work.copy(world, { program = err.check("QEMU", probe.find(world)),
-    source = { { path = image.path, format = image.format } }, target = { path = made.path, format = format } },
+    source = { { path = image.path, format = image.format } }, target = { path = made.path, format = made.format } },
     "exporting", options.on_progress)
-  err.check("exporting", world.fs.chmod(made.path, FILE_MODE))
-  made:commit(full, options.force)
 end
 
---- Writes an image to a file: in the format that is asked for, else that the file's name tells, else its own.
+local function copy(world, image, made, options)
+  copy_.into(world, image.path, made.path, "exporting", options.on_progress and function(done_bytes, total_bytes)
+    options.on_progress { phase = "copying", done_bytes = done_bytes, total_bytes = total_bytes }
+  end)
+end
+
+--- Writes an image to a file, which has its name once it is whole: in the format that is asked for, else that the file's name
+--- tells, else its own.
 ---@param image holos.Image
 ---@param options {format: string?, force: boolean?, on_progress: function?}
 ---@return string format
@@ -42,11 +46,13 @@ function M.run(world, state, image, file, options)
   local full = path.absolute(file, world.host.working_directory())
   require_target(world, state, full, options)
   local format = options.format or check.format_of_name(full) or image.format
-  if format ~= image.format then
-    convert(world, image, full, format, options)
-  else
-    err.check("exporting", world.fs.copy(image.path, full, { mode = FILE_MODE }))
-  end
+  local is_copy = format == image.format -- which gets its size as it comes, and its header
+  local made <close> = draft.beside(world, path.parent(full), { format = is_copy and "raw" or format,
+    size_bytes = is_copy and 0 or image.virtual_bytes, what = "exporting" })
+  local write = is_copy and copy or convert
+  write(world, image, made, options)
+  err.check("exporting", world.fs.chmod(made.path, FILE_MODE))
+  made:commit(full, options.force)
   return format
 end
 

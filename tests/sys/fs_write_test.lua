@@ -190,6 +190,31 @@ test("fs.copy: empty files, other file systems, files of /proc, itself, and what
   equal(fs.stat(directory .. "/x"), nil)
 end)
 
+test("fs.copy_part: slices make the file that cp(1) makes, and it is told when that is shorter than it was", function()
+  local directory = tmpdir()
+  run_tool({ "python3", "-c", [[
+import os, sys
+with open(sys.argv[1], "wb") as file:
+    for place in (12345, 1 << 20, 9 << 20):
+        file.seek(place); file.write(os.urandom(300000))
+    file.truncate(64 << 20)
+]], directory .. "/from" })
+  local from <close> = assert(fs.open(directory .. "/from"))
+  local to <close> = assert(fs.open(directory .. "/to", { write = true, create = true }))
+  local at, slices, before = 0, 0
+  repeat
+    before, at = at, assert(fs.copy_part(from, to, at, 65536))
+    slices = slices + 1
+  until at == before
+  equal(at, 64 << 20)
+  ok(slices >= 3 * (300000 // 65536), slices .. " slices")
+  equal(run_tool({ "cmp", directory .. "/from", directory .. "/to" }).status, 0)
+  ok(fs.stat(directory .. "/to").allocated_bytes < 2 << 20, "holes are kept")
+  assert(fs.truncate(directory .. "/from", 5))
+  equal(select(3, fs.copy_part(from, to, at)), "EBUSY")
+  raises("at least one byte", fs.copy_part, from, to, 0, 0)
+end)
+
 test("fs.rename: replaces, or refuses to; syncs both directories when asked", function()
   local directory = tmpdir()
   assert(fs.mkdir_all(directory .. "/a"))

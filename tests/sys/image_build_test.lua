@@ -87,6 +87,23 @@ test("image build: an image in a file, and what is said on the way", function()
   equal(left(state), {})
 end)
 
+test("image build: onto another file system the image is copied, and what comes there meanwhile stays", function()
+  local state, talk, said = place(), listener()
+  local world_, directory = world_with(makes()), tmpdir()
+  local output = directory .. "/new.qcow2"
+  world_.fs = setmetatable({ rename = function(from, to, options)
+    if from:find("image.qcow2", 1, true) then return nil, "EXDEV", "EXDEV" end
+    return fs.rename(from, to, options)
+  end }, { __index = fs })
+  local made = use.run(world_, state, "debian", { output = output }, talk)
+  equal({ made.size_bytes, fs.stat(output).mode & 511, said.steps[3] },
+    { fs.stat(output).size_bytes, tonumber("644", 8), "copying it to " .. directory })
+  assert(fs.remove(output))
+  talk.step = function(title) if title:find("^copying") then files.write(output, "precious") end end
+  equal(failure(use.run, world_, state, "debian", { output = output }, talk).code, "EEXIST")
+  equal({ files.read(output), #fs.list(directory), #left(state) }, { "precious", 1, 0 })
+end)
+
 test("image build: the program gets its parameters as words, and a directory of its own", function()
   local state = place()
   local made <close> = build.run(world_with(makes()), state, recipe.all.debian, { "--suite", "a b" }, (listener()))

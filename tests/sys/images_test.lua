@@ -422,13 +422,14 @@ test("a file on the same device that cannot be renamed into the store is copied,
       if from == file then return nil, "EXDEV", "EXDEV" end
       return fs.rename(from, to, options)
     end,
-    copy = function(from, to, options)
+    copy_part = function(...)
       if is_full then return nil, "ENOSPC", "ENOSPC" end
-      return fs.copy(from, to, options)
+      return fs.copy_part(...)
     end,
   }, { __index = fs })
   failure(store.add, world, state, file, { move = true })
   equal({ fs.stat(file).mode, #store.list(world, state) }, { tonumber("600", 8), 0 })
+  equal(names_below(state:images() .. "/incoming"), {})
   is_full = false
   local image = store.add(world, state, file, { move = true })
   equal({ digest_of(image.path), fs.stat(image.path).mode, fs.lstat(file) == nil }, { digest, tonumber("400", 8), true })

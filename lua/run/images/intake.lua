@@ -5,6 +5,7 @@
 local lazy = require "holos.core.lazy"
 local check = require "holos.image.check"
 local directory_ = lazy "holos.run.directory"
+local copy = lazy "holos.run.copy"
 local err = require "holos.core.err"
 local hash = lazy "holos.run.images.hash"
 local layers = lazy "holos.run.images.layers"
@@ -85,14 +86,21 @@ function Taken:close()
 end
 Taken.__close = Taken.close
 
-local function new_copy(world, state, file)
+local function new_copy(world, state, file, on_progress)
   local name = ("%s/incoming/%016x"):format(state:images(), ("i8"):unpack(world.host.random(8)))
-  err.check("image store", world.fs.copy(file, name, { mode = FILE_MODE }))
-  return setmetatable({ path = name, is_copy = true, world = world }, Taken)
+  local fd = err.check("image store", world.fs.open(name, { write = true, create = true, exclusive = true, mode = FILE_MODE }))
+  fd:close()
+  local taken = setmetatable({ path = name, is_copy = true, world = world }, Taken)
+  local ok, problem = pcall(copy.into, world, file, name, "image store", on_progress and function(done_bytes, size_bytes)
+    on_progress(done_bytes, size_bytes, "copying")
+  end)
+  if ok then return taken end
+  taken:close()
+  error(problem, 0)
 end
 
 -- The file to be named: the caller's own when it may be moved and lies on the same file system, else a copy of it.
-local function taken(world, state, file, may_move)
+local function take_file(world, state, file, may_move, on_progress)
   local stat = err.check("image", world.fs.stat(file))
   if stat.type ~= "file" then err.raise { message = ("%s: is a %s, not a disk image"):format(file, stat.type), code = "EINVAL" } end
   local own = err.check("image store", world.fs.lstat(state:images() .. "/sha256"))
@@ -100,7 +108,7 @@ local function taken(world, state, file, may_move)
   if may_move and own.device == stat.device and link.type == "file" and link.links == 1 then
     return setmetatable({ path = file, world = world }, Taken)
   end
-  return new_copy(world, state, file)
+  return new_copy(world, state, file, on_progress)
 end
 
 local function require_digest(digest, wanted, file)
@@ -123,20 +131,20 @@ end
 
 --- Takes a file in as far as the last step: {path, digest, format, size_bytes, virtual_bytes}, to be let go by <close>.
 --- Raises when it cannot be a base image, or is not the one that is expected.
----@param options {format: string?, digest: string?, move: boolean?, on_progress: fun(done_bytes: integer, size_bytes: integer)?}
+---@param options {format: string?, digest: string?, move: boolean?, on_progress: function?}  as of store.add
 function M.take(world, state, file, options)
   M.prepare(world, state)
   M.sweep(world, state)
   local complaint, hint = M.look(world, file, file, options.format)
   if complaint then err.raise { message = text.escape_terminal(complaint), code = "EIMAGE", hint = hint } end
-  local at = taken(world, state, file, options.move)
+  local on_progress = options.on_progress
+  local at = take_file(world, state, file, options.move, on_progress)
   local _unless_done <close> = setmetatable({}, { __close = function(guard) if not guard.is_done then at:close() end end })
   -- Again: what is checked is what is kept.
   local wrong, _, format, info = M.look(world, at.path, at.is_copy and file or at.path, options.format)
   if wrong then err.raise { message = text.escape_terminal(wrong), code = "EIMAGE" } end
   local size_bytes = err.check("image", world.fs.stat(at.path)).size_bytes
-  local on_progress = options.on_progress
-  at.digest = hash.file(world, at.path, on_progress and function(done) on_progress(done, size_bytes) end)
+  at.digest = hash.file(world, at.path, on_progress and function(done) on_progress(done, size_bytes, "checking") end)
   require_digest(at.digest, options.digest, file)
   at.format, at.size_bytes, at.virtual_bytes = format, size_bytes, info and format == "qcow2" and info.virtual_bytes or size_bytes
   judge_present(world, state, at)
@@ -155,8 +163,8 @@ end
 local function rename_in(world, state, at, file)
   local done, message, code = rename(world, at, file)
   if not done and code == "EXDEV" and not at.is_copy then
-    local copy <close> = new_copy(world, state, at.path)
-    done, message, code = rename(world, copy, file)
+    local other <close> = new_copy(world, state, at.path)
+    done, message, code = rename(world, other, file)
   end
   err.check("image store", done, message, code)
 end

@@ -23,7 +23,7 @@ local GONE = { [404] = true, [410] = true }
 ---@field digest string?      "sha256:…" or "sha512:…" that it must have
 ---@field url string?         where the file with that digest was, when it was locked
 ---@field ca_file string?
----@field progress fun(state: table)?  of run/http while it downloads; {phase = "checking", done_bytes, total_bytes} later
+---@field progress fun(state: table)?  of run/http while it downloads; {phase = "copying"|"checking", done_bytes, total_bytes} later
 ---@field say fun(text: string)?       what happens and is worth a line
 ---@field lock_timeout_ms integer?     how long others are waited for
 ---@field no_wait boolean?             not at all
@@ -155,8 +155,8 @@ local function require_expected(world, state, part, source, expected, got, o)
 end
 
 local function checking(o)
-  return o.progress and function(done_bytes, total_bytes)
-    o.progress { phase = "checking", done_bytes = done_bytes, total_bytes = total_bytes }
+  return o.progress and function(done_bytes, total_bytes, phase)
+    o.progress { phase = phase, done_bytes = done_bytes, total_bytes = total_bytes }
   end
 end
 

@@ -249,7 +249,7 @@ end
 --- and is gone afterwards). The name that it is to have is given to it at once: without one it is anybody's to prune.
 ---@param options {format: "qcow2"|"raw"|nil, digest: string?, source: table?, facts: table?, move: boolean?,
 ---  on_progress: function?, lock: table?, name: string?, tag: string?}  digest: what the file has to have;
----  on_progress(done_bytes, size_bytes), while it is hashed; lock: as of `lock`
+---  on_progress(done_bytes, size_bytes, phase), while it is "copying" and "checking"; lock: as of `lock`
 ---@return holos.Image
 function M.add(world, state, file, options)
   if options.name then require_name(options.name, options.tag) end
