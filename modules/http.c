@@ -5,6 +5,10 @@
 #include <string.h>
 
 #define TRANSFER "sys.http"
+#define CONNECTIONS "sys.http.connections"
+
+/* Of a transfer: what it needs for as long as it lives. */
+enum { KEPT_HASHES = 1, KEPT_CONNECTIONS = KEPT_HASHES + HTTP_HASHES, KEPT = KEPT_CONNECTIONS };
 
 static struct http_transfer *check_transfer(lua_State *L)
 {
@@ -36,24 +40,64 @@ static int push_done(lua_State *L, int got, const struct sys_error *error)
     return 1;
 }
 
+/* -- connections --------------------------------------------------------------------------------------------------- */
+
+/* http.connections() -> connections | nil, message, code
+ * Those that requests leave open for the next ones to the same server. */
+static int l_connections(lua_State *L)
+{
+    CURLSH **connections = lua_newuserdatauv(L, sizeof *connections, 0);
+    *connections = NULL;
+    luaL_setmetatable(L, CONNECTIONS);
+    *connections = curl_share_init();
+    if (!*connections || curl_share_setopt(*connections, CURLSHOPT_SHARE, CURL_LOCK_DATA_CONNECT))
+        return sys_refuse(L, "ENOMEM", "http: no memory for connections");
+    return 1;
+}
+
+/* connections:close() -> true. Idempotent; while a transfer has them it does nothing; also __close and __gc. */
+static int l_close_connections(lua_State *L)
+{
+    CURLSH **connections = luaL_checkudata(L, 1, CONNECTIONS);
+    if (*connections && !curl_share_cleanup(*connections))
+        *connections = NULL;
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+/* Field "connections" of the table at 1; NULL without it. The transfer on top keeps them alive. */
+static CURLSH *keep_connections(lua_State *L)
+{
+    if (lua_getfield(L, 1, "connections") == LUA_TNIL) {
+        lua_pop(L, 1);
+        return NULL;
+    }
+    CURLSH **connections = luaL_checkudata(L, -1, CONNECTIONS);
+    luaL_argcheck(L, *connections, 1, "connections are closed");
+    lua_setiuservalue(L, -2, KEPT_CONNECTIONS);
+    return *connections;
+}
+
 /* -- requests ------------------------------------------------------------------------------------------------------ */
 
-/* http.new{url=, range=, if_range=, ca_file=, ca_directory=, proxy = "", no_proxy = "", user_agent = "holos",
- *          connect_timeout_ms = 30000, tick_ms = 250, is_plain_allowed = false, is_public_only = false}
- *   -> transfer | nil, message, code
+/* http.new{url=, range=, if_range=, if_none_match=, if_modified_since=, ca_file=, ca_directory=, proxy = "", no_proxy = "",
+ *          user_agent = "holos", connect_timeout_ms = 30000, tick_ms = 250, is_plain_allowed = false,
+ *          is_public_only = false, connections=} -> transfer | nil, message, code
  * A GET of `url`. range: "bytes=100-"; if_range: an entity tag or date. is_plain_allowed: http: too. is_public_only: no
- * connection to an address of this host or its link. The transfer's descriptor is ready when there is something to do, and
- * at least every tick_ms. */
+ * connection to an address of this host or its link, and none that is open already. connections: of http.connections. The
+ * transfer's descriptor is ready when there is something to do, and at least every tick_ms. */
 static int l_new(lua_State *L)
 {
-    static const char *const known[] = { "url", "range", "if_range", "ca_file", "ca_directory", "proxy", "no_proxy",
-                                         "user_agent", "connect_timeout_ms", "tick_ms", "is_plain_allowed",
-                                         "is_public_only", NULL };
+    static const char *const known[] = { "url", "range", "if_range", "if_none_match", "if_modified_since", "ca_file",
+                                         "ca_directory", "proxy", "no_proxy", "user_agent", "connect_timeout_ms",
+                                         "tick_ms", "is_plain_allowed", "is_public_only", "connections", NULL };
     sys_check_keys(L, 1, known);
     struct http_request request = {
         .url = sys_field_string(L, 1, "url", NULL),
         .range = sys_option_string(L, 1, "range", NULL, NULL),
         .if_range = sys_option_string(L, 1, "if_range", NULL, NULL),
+        .if_none_match = sys_option_string(L, 1, "if_none_match", NULL, NULL),
+        .if_modified_since = sys_option_string(L, 1, "if_modified_since", NULL, NULL),
         .ca_file = sys_option_string(L, 1, "ca_file", NULL, NULL),
         .ca_directory = sys_option_string(L, 1, "ca_directory", NULL, NULL),
         .proxy = sys_option_string(L, 1, "proxy", "", NULL),
@@ -64,9 +108,10 @@ static int l_new(lua_State *L)
         .is_plain_allowed = sys_option_boolean(L, 1, "is_plain_allowed", false),
         .is_public_only = sys_option_boolean(L, 1, "is_public_only", false),
     };
-    struct http_transfer *transfer = lua_newuserdatauv(L, sizeof *transfer, HTTP_HASHES);
+    struct http_transfer *transfer = lua_newuserdatauv(L, sizeof *transfer, KEPT);
     *transfer = http_closed;
     luaL_setmetatable(L, TRANSFER);
+    request.connections = keep_connections(L);
     struct sys_error error;
     return http_open(transfer, &request, &error) < 0 ? sys_push_error(L, &error) : 1;
 }
@@ -168,7 +213,7 @@ static void check_hashes(lua_State *L, struct hash *hashes[HTTP_HASHES])
         lua_rawgeti(L, -1, i + 1);
         hashes[i] = luaL_checkudata(L, -1, HASHER);
         luaL_argcheck(L, !hashes[i]->is_finished, 2, "a finished hasher");
-        lua_setiuservalue(L, 1, i + 1);
+        lua_setiuservalue(L, 1, KEPT_HASHES + i);
     }
 }
 
@@ -235,20 +280,33 @@ static int l_url(lua_State *L)
     return 1;
 }
 
-static const luaL_Reg http_functions[] = { { "new", l_new }, { "url", l_url }, { NULL, NULL } };
+static const luaL_Reg http_functions[] = {
+    { "new", l_new }, { "connections", l_connections }, { "url", l_url }, { NULL, NULL },
+};
 static const luaL_Reg transfer_methods[] = {
     { "close", l_close },   { "fileno", l_fileno },     { "received", l_received }, { "try_head", l_try_head },
     { "accept", l_accept }, { "try_body", l_try_body }, { "text", l_text },         { NULL, NULL },
 };
 static const luaL_Reg transfer_meta[] = { { "__gc", l_close }, { "__close", l_close }, { NULL, NULL } };
+static const luaL_Reg connections_methods[] = { { "close", l_close_connections }, { NULL, NULL } };
+static const luaL_Reg connections_meta[] = {
+    { "__gc", l_close_connections }, { "__close", l_close_connections }, { NULL, NULL },
+};
+
+static void make_class(lua_State *L, const char *name, const luaL_Reg *meta, const luaL_Reg *methods)
+{
+    luaL_newmetatable(L, name);
+    luaL_setfuncs(L, meta, 0);
+    lua_newtable(L);
+    luaL_setfuncs(L, methods, 0);
+    lua_setfield(L, -2, "__index");
+    lua_pop(L, 1);
+}
 
 int luaopen_sys_http(lua_State *L)
 {
-    luaL_newmetatable(L, TRANSFER);
-    luaL_setfuncs(L, transfer_meta, 0);
-    luaL_newlib(L, transfer_methods);
-    lua_setfield(L, -2, "__index");
-    lua_pop(L, 1);
+    make_class(L, TRANSFER, transfer_meta, transfer_methods);
+    make_class(L, CONNECTIONS, connections_meta, connections_methods);
     luaL_newlib(L, http_functions);
     return 1;
 }

@@ -59,6 +59,7 @@ struct http_request {
     const char *url;
     const char *range;    /* "bytes=100-" */
     const char *if_range; /* an entity tag or a date */
+    const char *if_none_match, *if_modified_since; /* one of them */
     const char *ca_file, *ca_directory;
     const char *proxy, *no_proxy; /* "" is none; the environment is not looked at */
     const char *user_agent;
@@ -66,6 +67,7 @@ struct http_request {
     long tick_ms;        /* the descriptor is ready at least so often */
     bool is_plain_allowed; /* http: beside https: */
     bool is_public_only; /* no connections to this host and its link */
+    CURLSH *connections; /* where one that is open may be taken from, and is left for the next request; NULL: none */
 };
 
 extern const struct http_transfer http_closed;

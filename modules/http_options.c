@@ -74,7 +74,18 @@ static CURLcode set_fields(struct http_transfer *transfer, const struct http_req
     CURLcode got = add_field(&transfer->fields, "Range", request->range);
     if (!got)
         got = add_field(&transfer->fields, "If-Range", request->if_range);
+    if (!got)
+        got = add_field(&transfer->fields, "If-None-Match", request->if_none_match);
+    if (!got)
+        got = add_field(&transfer->fields, "If-Modified-Since", request->if_modified_since);
     return got ? got : curl_easy_setopt(transfer->easy, CURLOPT_HTTPHEADER, transfer->fields);
+}
+
+/* Where a connection leads is looked at when it is made: who may not go everywhere takes none that others have made. */
+static CURLcode set_connections(CURL *easy, const struct http_request *request)
+{
+    CURLcode got = curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, (long)request->is_public_only);
+    return got ? got : curl_easy_setopt(easy, CURLOPT_SHARE, request->connections);
 }
 
 CURLcode http_set_options(struct http_transfer *transfer, const struct http_request *request)
@@ -83,6 +94,8 @@ CURLcode http_set_options(struct http_transfer *transfer, const struct http_requ
     CURLcode got = curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, transfer->reason);
     if (!got)
         got = curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, request->connect_timeout_ms);
+    if (!got)
+        got = set_connections(easy, request);
     if (!got)
         got = set_numbers(easy);
     if (!got)

@@ -104,11 +104,13 @@ local function ended(self, name, mark, line)
   out.talk(("%s image %s  %s"):format(mark, name, line))
 end
 
+local HOW = { pulled = "pulled", present = "is here already", unchanged = "is up to date" }
+
 --- One is in the store.
----@param how "pulled"|"present"
+---@param how "pulled"|"present"|"unchanged"
 function Transfers:done(name, image, how)
   local signed = image.source.is_signed and ", signed" or ""
-  ended(self, name, "✔", ("%s  %s  %s%s"):format(how == "pulled" and "pulled" or "is here already",
+  ended(self, name, "✔", ("%s  %s  %s%s"):format(HOW[how],
     units.format_bytes(image.size_bytes), image.digest:sub(1, #"sha256:" + 12), signed))
 end
 

@@ -27,7 +27,8 @@ local facts = record { user = line, family = word, os = schema.choice { values =
   share_driver = schema.choice { values = { "9p", "virtiofs" } }, least_memory_mib = schema.integer { least = 1 },
   quirks = schema.map { of = schema.any {} } }
 
-local source = record { url = line, file = line, kind = word, pulled_at = line, is_signed = flag,
+local source = record { url = line, file = line, kind = word, pulled_at = line, is_signed = flag, etag = line,
+  last_modified = line,
   sha512 = schema.text { pattern = HEX .. HEX, wanted = "a SHA-512 digest" } }
 
 --- tags/<name>/<tag>.json

@@ -5,6 +5,7 @@
 -- ESIZE EREDIRECT EHTTP ECONNECT ERESOLVE EPROXY ECONNRESET ETRUNCATED EPROTO EINVAL, and those of the file.
 local answer = require "holos.run.http.answer"
 local download = require "holos.run.http.download"
+local err = require "holos.core.err"
 local exchange = require "holos.run.http.exchange"
 local part = require "holos.run.http.part"
 local task = require "holos.core.task"
@@ -59,8 +60,8 @@ local function ask(world, o)
 end
 
 --- Gets a small text.
----@param o {limit_bytes: integer?, ca_file: string?, allow_http: boolean?, total_timeout_ms: integer?}?  limit: 1 MiB;
----  the timeouts of holos.Download too
+---@param o {limit_bytes: integer?, ca_file: string?, allow_http: boolean?, total_timeout_ms: integer?, connections: userdata?}?
+---  limit: 1 MiB; the timeouts of holos.Download too
 ---@return {status: integer, body: string, headers: table<string, string>, url: string}?
 ---@return string? message, string? code, integer? status
 function M.get(world, url, o)
@@ -78,6 +79,8 @@ end
 ---@field hashes string[]?            what is computed: {"sha256", "sha512"}; one alone spares time
 ---@field ca_file string?             certificates of authorities instead of the host's
 ---@field allow_http boolean?         http: too
+---@field connections userdata?       of `connections`
+---@field unless {etag: string?, last_modified: string?}?  what an earlier result said: only if it is something else now
 ---@field connect_timeout_ms integer?
 ---@field idle_timeout_ms integer?    without a byte
 ---@field least_bytes_per_s integer?  over `over_ms`
@@ -91,7 +94,8 @@ end
 ---@param request holos.Download
 ---@param progress fun(state: {done_bytes: integer, total_bytes: integer?, bytes_per_s: integer, eta_ms: integer?, host: string})?
 ---  at most ten times a second; {phase = "checking", done_bytes, total_bytes} while what an earlier call left is hashed
----@return {size_bytes: integer, sha256: string?, sha512: string?, etag: string?, last_modified: string?, url: string}?
+---@return {size_bytes: integer, sha256: string?, sha512: string?, etag: string?, last_modified: string?, url: string}|
+---  {is_unchanged: true}|nil  the second where it is what `unless` says; then nothing has come
 ---@return string? message, string? code, integer? status
 function M.download(world, request, progress)
   local options = options_of(request, { limit_bytes = FILE_BYTES })
@@ -99,6 +103,9 @@ function M.download(world, request, progress)
   if got then return got end
   return nil, ("%s: %s"):format(download.show(world, request.url), message), code, status
 end
+
+--- What keeps connections open from one request to the next one that is given it too; to be closed.
+function M.connections(world) return err.check("http", world.http.connections()) end
 
 --- Removes a part and what is known about it; true, or nil, message, code.
 function M.remove(world, file) return part.remove(world, file) end

@@ -59,6 +59,29 @@ end
 
 local function requests(server) return #server.requests end
 
+local BY_ADDRESS = [[
+name: lab
+services:
+  web: {image: "%s/free.qcow2", pull_policy: always, stop_grace_period: 1s, ready: running}
+]]
+
+test("an address is asked at every up, and fetched again only when it has changed", function()
+  with_publisher(function(server, published)
+    local stack = new_stack(server)
+    stack:write(BY_ADDRESS:format(server.url))
+    local function publish(etag)
+      published["/free.qcow2"] = { body = publishers.image(), etag = etag }
+    end
+    publish '"v1"'
+    says(stack:expect { "up" }, "image free.qcow2", "pulled")
+    says(stack:expect { "up" }, "image free.qcow2  is up to date", "lab is up to date")
+    equal(server.requests[#server.requests].headers["if-none-match"], '"v1"')
+    publish '"v2"'
+    says(stack:expect { "up", "--recreate" }, "image free.qcow2  pulled")
+    equal(base_of(stack), "sha256:" .. hash.sha256(published["/free.qcow2"].body))
+  end)
+end)
+
 test("up fetches what is not here, says so before, and needs no network the next time", function()
   local stack
   with_publisher(function(server, _, digests)

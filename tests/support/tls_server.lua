@@ -1,11 +1,13 @@
 --- A real TLS server on a loopback port for the time of a function, whose answers a function of the test gives, byte by
 --- byte when it likes. Certificates are made by openssl for the run. Effects: starts and kills a program.
 --
--- run({certificate = "good", tls = nil}, handler, function(server) … end)
+-- run({certificate = "good", tls = nil, keeps_open = false}, handler, function(server) … end)
 --   handler(request, connection): request = {method, path, headers = {[lower case] = text}, number}; connection has
 --   write(text) (false when the other side is gone), respond(status, headers, body), wait() until the other side leaves.
---   server = {url = "https://localhost:PORT", port, ca_file, requests = {request, …}}
--- publish(files) is a handler: files[path] = text or {body=, etag=, last_modified=, headers=}, or a handler; ranges, 404.
+--   server = {url = "https://localhost:PORT", port, ca_file, requests = {request, …}, connections = how many there were}
+--   keeps_open: a connection takes one request after the other.
+-- publish(files) is a handler: files[path] = text or {body=, etag=, last_modified=, headers=}, or a handler; ranges,
+-- conditions, 404.
 local err = require "holos.core.err"
 local fs = require "sys.fs"
 local io_wait = require "holos.run.io"
@@ -80,11 +82,12 @@ function Connection:write(text)
   err.raise("answer: " .. message)
 end
 
-local REASONS = { [200] = "OK", [206] = "Partial Content", [302] = "Found", [404] = "Not Found" }
+local REASONS = { [200] = "OK", [206] = "Partial Content", [302] = "Found", [304] = "Not Modified", [404] = "Not Found" }
 
 --- Sends a whole answer; Content-Length comes by itself unless headers say it.
 function Connection:respond(status, headers, body)
-  local lines = { ("HTTP/1.1 %d %s"):format(status, REASONS[status] or "Status"), "Connection: close" }
+  local lines = { ("HTTP/1.1 %d %s"):format(status, REASONS[status] or "Status"),
+    "Connection: " .. (self.is_kept and "keep-alive" or "close") }
   body = body or ""
   if not (headers or {})["Content-Length"] then lines[#lines + 1] = "Content-Length: " .. #body end
   for name, value in pairs(headers or {}) do lines[#lines + 1] = name .. ": " .. value end
@@ -118,13 +121,15 @@ end
 
 local function serve(server, fd, handler)
   local _fd <close> = setmetatable({}, { __close = function() fd:close() end })
-  server.open[fd] = nil
-  local head = read_head(fd)
-  if not head then return end
-  local request = parse(head)
-  table.insert(server.requests, request)
-  request.number = #server.requests
-  handler(request, setmetatable({ fd = fd }, Connection))
+  server.open[fd], server.connections = nil, server.connections + 1
+  repeat
+    local head = read_head(fd)
+    if not head then return end
+    local request = parse(head)
+    table.insert(server.requests, request)
+    request.number = #server.requests
+    handler(request, setmetatable({ fd = fd, is_kept = server.keeps_open }, Connection))
+  until not server.keeps_open
 end
 
 local function accept_all(scope, listener, server, handler)
@@ -141,7 +146,7 @@ end
 -- -- the server ---------------------------------------------------------------------------------------------------
 
 local function with_listener(server, listener, handler, body)
-  server.requests, server.open = {}, {}
+  server.requests, server.open, server.connections = {}, {}, 0
   return task.scope(function(scope)
     local _end <close> = setmetatable({}, { __close = function()
       scope:cancel("the test is over")
@@ -154,7 +159,7 @@ local function with_listener(server, listener, handler, body)
 end
 
 --- Runs `body(server)` beside a server that speaks TLS; see above.
----@param options {certificate: "good"|"expired"|"name"|"self"|nil, tls: "1.1"|nil}
+---@param options {certificate: "good"|"expired"|"name"|"self"|nil, tls: "1.1"|nil, keeps_open: boolean?}
 function M.run(options, handler, body)
   local directory, kind = tmpdir(), options.certificate or "good"
   M.certificates(directory, kind)
@@ -163,7 +168,8 @@ function M.run(options, handler, body)
   local terminator <close> = program.start { "python3", "-W", "ignore", SCRIPT, directory .. "/plain", prefix .. ".pem",
     prefix .. ".key", options.tls or "" }
   local port = math.tointeger(terminator:line())
-  local server = { port = port, url = "https://localhost:" .. port, ca_file = directory .. "/ca.pem", directory = directory }
+  local server = { port = port, url = "https://localhost:" .. port, ca_file = directory .. "/ca.pem", directory = directory,
+    keeps_open = options.keeps_open }
   return with_listener(server, listener, handler, body)
 end
 
@@ -190,9 +196,17 @@ local function wanted_from(request, file)
   return from
 end
 
+-- Of two conditions the first counts.
+local function is_unchanged(request, file)
+  local tag, date = request.headers["if-none-match"], request.headers["if-modified-since"]
+  if tag then return tag == file.etag end
+  return date ~= nil and date == file.last_modified
+end
+
 --- Answers with a file as a good server does.
 function M.send(request, connection, file)
   local headers, from = headers_of(file), wanted_from(request, file)
+  if is_unchanged(request, file) then return connection:respond(304, headers) end
   if not from then return connection:respond(200, headers, file.body) end
   if from >= #file.body then
     headers["Content-Range"] = "bytes */" .. #file.body

@@ -145,6 +145,9 @@ test("the newest build is asked for; the pinned one on demand; each line of the 
     result = user.run { "pull", "own:1", server.url .. "/own/1.qcow2" }
     equal(result.stdout, ("sha256:%s\nsha256:%s\n"):format(hash.sha256(second), hash.sha256(first)))
     ok(result.stderr:find("is here already", 1, true), result.stderr)
+    result = user.run { "pull", server.url .. "/own/1.qcow2" }
+    equal(result.stdout, ("sha256:%s\n"):format(hash.sha256(first)))
+    ok(result.stderr:find("✔ image 1.qcow2  is up to date", 1, true), result.stderr)
     equal(user.run({ "pull", "-q", "own:1" }).stderr, "")
   end)
 end)

@@ -5,9 +5,10 @@ local M = {}
 
 local MOST_WAIT_MS = 10 * 60 * 1000
 
-local STATUS = { [400] = "bad request", [401] = "it wants a login", [403] = "forbidden", [404] = "not found", [410] = "gone",
-  [416] = "it has no such part", [429] = "too many requests", [451] = "forbidden by law", [500] = "error of the server",
-  [502] = "error of the server behind it", [503] = "not available now", [504] = "the server behind it is too slow" }
+local STATUS = { [304] = "not modified", [400] = "bad request", [401] = "it wants a login", [403] = "forbidden",
+  [404] = "not found", [410] = "gone", [416] = "it has no such part", [429] = "too many requests",
+  [451] = "forbidden by law", [500] = "error of the server", [502] = "error of the server behind it",
+  [503] = "not available now", [504] = "the server behind it is too slow" }
 
 --- "status 404 (not found)"
 function M.status_text(status)
@@ -51,6 +52,12 @@ end
 --- What goes into If-Range: a strong entity tag, else a date, else nil.
 function M.if_range(validators)
   return strong(validators.etag) or date(validators.last_modified)
+end
+
+--- The same for a request that wants the bytes only when they are not these: {if_none_match=} or {if_modified_since=}.
+function M.unless(validators)
+  local etag = strong(validators.etag)
+  return { if_none_match = etag, if_modified_since = not etag and date(validators.last_modified) or nil }
 end
 
 --- Whether an answer is about the same bytes as what is known; what one of them does not say counts for both.

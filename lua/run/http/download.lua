@@ -36,7 +36,7 @@ local function check_total(total, o)
 end
 
 -- -- what an answer means -----------------------------------------------------------------------------------------
--- Each gives {offset=, limit_bytes=} to go on with the body, {whole=true}, or nil, message, code.
+-- Each gives {offset=, limit_bytes=} to go on with the body, {whole=true}, {unchanged=true}, or nil, message, code.
 
 -- The part is of no use: the next try begins from zero, at once.
 local function begin_anew(job, why)
@@ -77,7 +77,15 @@ local function take_none(job, head)
   return begin_anew(job, "it has not what was asked for")
 end
 
-local TAKE = { [200] = take_whole, [206] = take_rest, [416] = take_none }
+-- What we know of is what it would send. One that tells of something else is asked again, without that.
+local function take_nothing(job, head)
+  if not job.unless then return nil, answer.status_text(304), "EHTTP", 304 end
+  if answer.is_same(job.unless, answer.validators(head.fields)) then return { unchanged = true } end
+  job.unless, job.is_anew = nil, true
+  return nil, "it says that nothing has changed, and tells of something else", "EPROTO"
+end
+
+local TAKE = { [200] = take_whole, [206] = take_rest, [304] = take_nothing, [416] = take_none }
 
 local function judge(job, head)
   local take = TAKE[head.status]
@@ -134,18 +142,23 @@ local function check_whole(job)
   return check_total(part.size_bytes, o)
 end
 
+local function request_of(job)
+  local request = setmetatable(answer.unless(job.unless or {}), { __index = job.options })
+  request.range, request.if_range = job.part:range()
+  return request
+end
+
 local function try(job)
-  local o = job.options
   if not job.part:can_go_on() then job.part:forget() end
-  local range, if_range = job.part:range()
   job.retry_after_ms, job.is_anew = nil, nil
-  local transfer, head, url = exchange.open(job.world, setmetatable({ range = range, if_range = if_range }, { __index = o }))
+  local transfer, head, url = exchange.open(job.world, request_of(job))
   if not transfer then return nil, head, url end
   local _transfer <close> = transfer
   job.has_answered = true
   local plan, message, code, status = judge(job, head)
   if not plan then return nil, message, code, status end
-  job.url = url
+  job.url, job.is_unchanged = url, plan.unchanged
+  if plan.unchanged then return true end
   if not plan.whole then
     local done
     done, message, code = receive(job, transfer, url, plan)
@@ -174,6 +187,7 @@ local function pause_of(job, count, code, status)
 end
 
 local function result_of(job)
+  if job.is_unchanged then return { is_unchanged = true } end
   local part = job.part
   local digests, message, code = part:finish()
   if not digests then return nil, message, code end
@@ -204,7 +218,8 @@ end
 
 --- See http.download; `o` is its request with all defaults.
 function M.run(world, o, progress)
-  local job = { world = world, options = o, progress = progress }
+  local job = { world = world, options = o, progress = progress,
+    unless = answer.if_range(o.unless or {}) and o.unless or nil } -- what cannot be said is not asked
   local part, message, code = parts.open(world, o.file, M.show(world, o.url), o.hashes, function(done_bytes, total_bytes)
     if is_due(job) then progress { phase = "checking", done_bytes = done_bytes, total_bytes = total_bytes } end
   end)

@@ -36,7 +36,8 @@ end
 local function request_of(world, url, o)
   local proxy, no_proxy = proxies.find(world, url.scheme)
   local request = {
-    url = url.asked, range = o.range, if_range = o.if_range, proxy = proxy, no_proxy = no_proxy,
+    url = url.asked, range = o.range, if_range = o.if_range, if_none_match = o.if_none_match,
+    if_modified_since = o.if_modified_since, connections = o.connections, proxy = proxy, no_proxy = no_proxy,
     connect_timeout_ms = o.connect_timeout_ms, is_plain_allowed = o.allow_http,
     -- The proxy may well be near, and it is what is connected to.
     is_public_only = url.is_public_only and proxy == "",
@@ -119,6 +120,9 @@ end
 ---@field url string
 ---@field range string?             "bytes=100-"
 ---@field if_range string?
+---@field if_none_match string?
+---@field if_modified_since string?
+---@field connections userdata?     of run/http
 ---@field ca_file string?
 ---@field allow_http boolean?
 ---@field connect_timeout_ms integer

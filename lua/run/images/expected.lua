@@ -16,7 +16,7 @@ local M = {}
 
 local function options_for(url, o)
   local host = reference.host(url)
-  return { ca_file = o.ca_file, allow_http = host ~= nil and reference.is_loopback(host) }
+  return { ca_file = o.ca_file, connections = o.connections, allow_http = host ~= nil and reference.is_loopback(host) }
 end
 
 --- A small text of the publisher; raises when it cannot be had.

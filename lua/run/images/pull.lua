@@ -128,9 +128,10 @@ end
 -- The store goes by SHA-256; the other one takes as long again, and only where it is compared is it worth that.
 local function hashes_for(expected) return { "sha256", expected.algorithm == "sha512" and "sha512" or nil } end
 
-local function download(world, part, source, expected, o)
+local function download(world, part, source, expected, unless, o)
   local got, message, code, status = http.download(world, { url = source.url, file = part, ca_file = o.ca_file,
-    hashes = hashes_for(expected), allow_http = reference.is_loopback(reference.host(source.url)) }, o.progress)
+    connections = o.connections, hashes = hashes_for(expected), unless = unless,
+    allow_http = reference.is_loopback(reference.host(source.url)) }, o.progress)
   if got then return got end
   local kept = world.fs.stat(part)
   err.raise { message = message, code = code or "EHTTP", status = status,
@@ -160,18 +161,53 @@ local function checking(o)
   end
 end
 
+-- The name, at an image that needs no download; nil when that was removed meanwhile.
+local function name_present(world, state, entry, source, expected, image, o)
+  local known = image.source.url == source.url and image.source or {}
+  local from = source_of(world, entry, source, { sha512 = expected.algorithm == "sha512" and expected.hex
+    or image.source.sha512, is_signed = expected.is_signed or image.source.is_signed, etag = known.etag,
+    last_modified = known.last_modified })
+  local name, tag = name_for(world, state, entry, o)
+  if name then
+    local ok, problem = pcall(store.tag, world, state, name, tag, image.digest, facts_of(entry), from, store_lock(world, o))
+    if err.is(problem, "ENOIMAGE") then return nil end
+    if not ok then error(problem, 0) end
+  end
+  return stored(world, state, entry, o.digest)
+end
+
+-- What came from there the last time, where nothing but its server can say whether it is there still.
+local function last_of(world, state, entry, source, expected, o)
+  local image = not expected.algorithm and stored(world, state, entry)
+  local is_known = image and image.source.url == source.url and (image.source.etag or image.source.last_modified)
+  return is_known and is_sound(world, state, image, o) and image or nil
+end
+
+-- What was downloaded; nil and the image when that is what came the last time.
+local function get(world, state, entry, source, expected, part, o)
+  local last = last_of(world, state, entry, source, expected, o)
+  local got = download(world, part, source, expected, last and last.source, o)
+  if not got.is_unchanged then return got end
+  http.remove(world, part)
+  local image = name_present(world, state, entry, source, expected, last, o)
+  if image then return nil, image end
+  return download(world, part, source, expected, nil, o) -- it was removed meanwhile
+end
+
 local function fetch(world, state, entry, source, expected, part, o)
-  local got = download(world, part, source, expected, o)
+  local got, same = get(world, state, entry, source, expected, part, o)
+  if same then return same, "unchanged" end
   expected = require_expected(world, state, part, source, expected, got, o)
   local is_signed = expected_.judge_image(world, state, source, part, o) or expected.is_signed
-  local from = source_of(world, entry, source, { sha512 = got.sha512, is_signed = is_signed })
+  local from = source_of(world, entry, source, { sha512 = got.sha512, is_signed = is_signed, etag = got.etag,
+    last_modified = got.last_modified })
   local name, tag = name_for(world, state, entry, o)
   local ok, image = pcall(store.add, world, state, part, { format = entry.format, source = from, facts = facts_of(entry),
     digest = "sha256:" .. got.sha256, move = true, on_progress = checking(o), lock = store_lock(world, o), name = name, tag = tag })
   if ok or err.is(image, "EIMAGE") then http.remove(world, part) end -- else it is there for the next try
   if not ok then error(image, 0) end
   if got.sha512 then hash.know_sha512(world, state, image.digest, got.sha512) end
-  return stored(world, state, entry, o.digest) or image
+  return stored(world, state, entry, o.digest) or image, "pulled"
 end
 
 local function lock_options(shown_, o, on_wait)
@@ -180,19 +216,6 @@ local function lock_options(shown_, o, on_wait)
     if on_wait then on_wait() end
     if o.say then o.say(("%s: %s fetches it"):format(shown_, owner)) end
   end }
-end
-
--- The name, at an image that needs no download; nil when that was removed meanwhile.
-local function name_present(world, state, entry, source, expected, image, o)
-  local from = source_of(world, entry, source, { sha512 = expected.algorithm == "sha512" and expected.hex
-    or image.source.sha512, is_signed = expected.is_signed or image.source.is_signed })
-  local name, tag = name_for(world, state, entry, o)
-  if name then
-    local ok, problem = pcall(store.tag, world, state, name, tag, image.digest, facts_of(entry), from, store_lock(world, o))
-    if err.is(problem, "ENOIMAGE") then return nil end
-    if not ok then error(problem, 0) end
-  end
-  return stored(world, state, entry, o.digest)
 end
 
 local function from_source(world, state, entry, source, o)
@@ -207,7 +230,7 @@ local function from_source(world, state, entry, source, o)
   local part <close> = parts.hold(world, state, wanted.url, lock_options(shown(entry), o))
   image = part.has_waited and here() -- brought under another name
   if image then return image, "present" end
-  return fetch(world, state, entry, wanted, expected, part.file, o), "pulled"
+  return fetch(world, state, entry, wanted, expected, part.file, o)
 end
 
 -- What another process brought while we waited for it.
@@ -234,7 +257,7 @@ end
 ---@param entry holos.ImageEntry  or of M.entry_of_url
 ---@param o holos.PullOptions?
 ---@return holos.Image image
----@return "pulled"|"present" how
+---@return "pulled"|"present"|"unchanged" how  the last: its server says so
 function M.pull(world, state, entry, o)
   o = setmetatable({}, { __index = o })
   local before, has_waited = stored(world, state, entry), false
@@ -244,6 +267,8 @@ function M.pull(world, state, entry, o)
     lock_options(shown(entry), o, function() has_waited = true end))
   local theirs = has_waited and brought(world, state, entry, before, o)
   if theirs then return theirs, "present" end
+  local connections <close> = http.connections(world) -- lists and images come from one server
+  o.connections = connections
   return try_sources(world, state, entry, o)
 end
 
