@@ -2,21 +2,21 @@
 local lazy = require "holos.core.lazy"
 local belongs = lazy "holos.compose.belongs"
 local build = lazy "holos.compose.build"
-local check = require "holos.core.schema.check"
+local check = lazy "holos.core.schema.check"
 local extension = lazy "holos.compose.extension"
 local findings = require "holos.compose.findings"
 local gather = require "holos.compose.gather"
-local interpolate = lazy "holos.compose.interpolate"
 local marks = require "holos.compose.marks"
-local normalize = require "holos.compose.normalize"
+local name_ = require "holos.compose.name"
+local normalize = lazy "holos.compose.normalize"
 local path = require "holos.core.path"
-local paths = require "holos.compose.paths"
-local project_schema = require "holos.compose.schema.project"
-local rules = require "holos.compose.rules"
+local paths = lazy "holos.compose.paths"
+local project_schema = lazy "holos.compose.schema.project"
+local rules = lazy "holos.compose.rules"
 local schema = require "holos.core.schema"
-local sizes = require "holos.compose.normalize.sizes"
+local sizes = lazy "holos.compose.normalize.sizes"
 local tables = require "holos.core.table"
-local variables = require "holos.compose.variables"
+local variables = lazy "holos.compose.variables"
 
 local M = {}
 
@@ -142,8 +142,8 @@ end
 
 local function project_name(state)
   local given, directory = state.options.name, state.options.directory
-  local name = given or state.tree.name or normalize.derived_name(directory)
-  if given and not normalize.is_name(given) then
+  local name = given or state.tree.name or name_.derived(directory)
+  if given and not name_.is_valid(given) then
     report_at(state, state.findings, { "name" },
       ('the project name "%s" that was asked for cannot be one'):format(given),
       'lower-case letters, digits, "-" and "_", at most 63, and a letter or digit first')
@@ -265,10 +265,19 @@ function M.run(options)
     if not without[stage] and M[stage](state) == "stop" then break end
   end
   if #state.findings > 0 then append(state.findings, state.later) end
-  if state.words then interpolate.settle(state) end
+  gather.settle(state)
   findings.raise(state.findings, state.files, #state.later > 0 and findings.WITHOUT or nil)
   state.warning_lines = findings.lines(state.warnings, state.files)
   return state
+end
+
+--- The name of a project alone: its services may be wrong. Raises as `run` does where it cannot be told.
+---@param options holos.LoadOptions
+---@return string name
+function M.name(options)
+  local state = M.begin(options)
+  local name = M.gather(state) ~= "stop" and project_name(state)
+  return #state.findings == 0 and name_.is_valid(name) and name or M.load(options).name
 end
 
 --- Loads a project; raises as `run` does.

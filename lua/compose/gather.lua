@@ -10,7 +10,7 @@ local extends = lazy "holos.compose.extends"
 local include = lazy "holos.compose.include"
 local interpolate = lazy "holos.compose.interpolate"
 local merge = lazy "holos.compose.merge"
-local normalize = require "holos.compose.normalize"
+local name_ = require "holos.compose.name"
 local path = require "holos.core.path"
 local reset = require "holos.compose.reset"
 local schema = require "holos.core.schema"
@@ -132,9 +132,8 @@ end
 -- What a document calls the project, where that can be a name.
 local function own_name(fragment)
   local name = fragment.tree.name
-  if type(name) ~= "string" then return nil end
-  if name:find("$", 1, true) then name = interpolate.expanded(name, fragment.lookup) end
-  return name and normalize.is_name(name) and name or nil
+  if type(name) == "string" and name:find("$", 1, true) then name = interpolate.expanded(name, fragment.lookup) end
+  return name_.is_valid(name) and name or nil
 end
 
 -- The name as variables know it: as asked for, or what the last document says, or the directory's.
@@ -143,7 +142,7 @@ local function project_name(state, fragments)
   for position = #fragments, 1, -1 do
     name = name or own_name(fragments[position])
   end
-  return name or normalize.derived_name(state.options.directory)
+  return name or name_.derived(state.options.directory)
 end
 
 --- The documents of all files, the later ones laid over the earlier ones.
@@ -177,6 +176,11 @@ function M.project(state, files)
       hint = 'a small one:\nservices:\n  web:\n    image: ./debian.qcow2' }
   end
   return tree
+end
+
+--- Says of variables what only everything that was found can tell.
+function M.settle(state)
+  if state.words then interpolate.settle(state) end
 end
 
 --- A scope of its own.

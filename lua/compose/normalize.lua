@@ -5,22 +5,11 @@ local lazy = require "holos.core.lazy"
 local dag = lazy "holos.core.dag"
 local marks_ = require "holos.compose.marks"
 local network = require "holos.compose.normalize.network"
-local path = require "holos.core.path"
 local service_ = require "holos.compose.normalize.service"
 local storage = require "holos.compose.normalize.storage"
 local tables = require "holos.core.table"
 
 local M = {}
-
---- Whether a text can name a project; the file's own name is held against the same rule by the schema.
-function M.is_name(text)
-  return #text <= 63 and text:find("^[a-z0-9][a-z0-9_-]*$") ~= nil
-end
-
---- The project name that a directory suggests; "" when nothing of it can stand in one.
-function M.derived_name(directory)
-  return (path.base(directory):lower():gsub("[^a-z0-9_-]", ""):gsub("^[_-]+", ""):sub(1, 63))
-end
 
 local function dependency_names(service)
   local names = {}

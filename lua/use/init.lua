@@ -2,7 +2,7 @@
 local environment = require "holos.use.environment"
 local err = require "holos.core.err"
 local files = require "holos.use.files"
-local normalize = require "holos.compose.normalize"
+local name_ = require "holos.compose.name"
 local path = require "holos.core.path"
 local paths = require "holos.compose.paths"
 local project = require "holos.use.project"
@@ -92,8 +92,8 @@ local function directory_of(world, options)
 end
 
 local function name_for(options, directory)
-  local name = options.project_name or normalize.derived_name(directory)
-  return normalize.is_name(name) and name or FALLBACK_NAME
+  local name = options.project_name or name_.derived(directory)
+  return name_.is_valid(name) and name or FALLBACK_NAME
 end
 
 --- The text, and the image that it names.

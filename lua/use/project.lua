@@ -213,12 +213,12 @@ end
 --- The project's name as its files say it. A file that cannot be loaded must not stand in the way of stop and down: then
 --- the record that names this file is taken, when there is one only.
 function M.name_of(world, found, options)
-  local ok, loaded = pcall(M.load, world, found, options)
-  if ok then return loaded.name end
-  if not err.is(loaded) then error(loaded, 0) end
+  local ok, name = pcall(compose.name, (M.load_options(world, found, options)))
+  if ok then return name end
+  if not err.is(name) then error(name, 0) end
   local names = made_from(world, found, options)
   if #names == 1 then return names[1] end
-  if #names == 0 then error(loaded, 0) end
+  if #names == 0 then error(name, 0) end
   local shown = environment.shown(world, found.files[1])
   err.raise { message = ("%s cannot be loaded, and several projects were made from it: %s"):format(shown,
     table.concat(names, " ")), code = "EAMBIGUOUS", exit = 64, hint = "name one: -p " .. names[1] }

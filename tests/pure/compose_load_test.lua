@@ -75,6 +75,20 @@ test("the name: from the caller, the file, or the directory", function()
   ok(compose.complaints(text, { directory = "/" }):find('the directory "/" gives the project no name', 1, true))
 end)
 
+test("the name alone is told whatever is wrong in services; where it cannot be told, everything that is wrong is", function()
+  local sys_yaml = require "sys.yaml"
+  local function name_of(text)
+    return require("holos.compose").name { text = text, file = "/srv/shop/holos.yaml", directory = "/srv/shop",
+      parse = sys_yaml.parse, lookup = function(variable) return variable == "N" and "spoken" or nil end }
+  end
+  equal(name_of("services: {a: {imagee: 5, ports: x}}"), "shop")
+  equal(name_of("name: inside\nservices: {a: {imagee: 5}}"), "inside")
+  equal(name_of("name: ${N}\nservices: 7"), "spoken")
+  local fine, problem = pcall(name_of, "name: In Side\nservices: {a: {imagee: 5}}")
+  equal({ fine, problem.findings[1].path, #problem.findings > 1 }, { false, "name", true })
+  equal(pcall(name_of, "services: [broken"), false)
+end)
+
 test("warnings name their place and stop nothing", function()
   equal(compose.load(read "everything").warnings, {
     "holos.yaml:6:1: version: has no effect: there is one version of the language; remove the line",

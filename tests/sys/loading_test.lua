@@ -28,11 +28,15 @@ end
 return status
 ]]
 
+local function environment()
+  return { "HOLOS_STATE_DIR=" .. tmpdir(), "HOLOS_LUA_PATH=" .. (files.environment("HOLOS_LUA_PATH") or "") }
+end
+
 local function counted(...)
   local script = tmpdir() .. "/counting.lua"
   files.write(script, COUNTING)
   local result = run_tool({ host.executable(), "lua", script, ... },
-    { env = { "HOLOS_STATE_DIR=" .. tmpdir(), "HOLOS_LUA_PATH=" .. (files.environment("HOLOS_LUA_PATH") or "") } })
+    { env = environment() })
   equal(result.status, 0)
   local instructions, names = result.stderr:match("^(%d+)\n(.*)$")
   local modules, count = {}, 0
@@ -79,6 +83,37 @@ test("a service costs validate the same, however many there are", function()
   local each = (many.instructions - few.instructions) / 100
   ok(each <= 2400, ("%d instructions for each further service"):format(each))
   ok(many.instructions <= 3.2 * few.instructions, ("%d for 150 services, %d for 50"):format(many.instructions, few.instructions))
+end)
+
+test("a command that takes a project's name from its files checks nothing else in them", function()
+  local loaded = counted("ps", "-f", project(1))
+  ok(loaded.count <= 68, loaded.count .. " modules")
+  none_of(loaded, "compose.normalize compose.rules compose.paths compose.schema.project compose.schema.service compose.variables")
+end)
+
+test("no module holds much as soon as it is loaded", function()
+  local script = tmpdir() .. "/sizes.lua"
+  files.write(script, [[
+collectgarbage "stop"
+local load, below_kib = require, 0 -- what was loaded by the module that is being loaded
+function require(name)
+  if package.loaded[name] then return load(name) end
+  local before_kib, around_kib = collectgarbage "count", below_kib
+  below_kib = 0
+  local result = load(name)
+  local grown_kib = collectgarbage "count" - before_kib
+  if grown_kib - below_kib > 512 then print(("%s: %.0f KiB"):format(name, grown_kib - below_kib)) end
+  below_kib = around_kib + grown_kib
+  return result
+end
+for i = 1, #arg do require(arg[i]) end
+]])
+  local names = {}
+  for _, path in ipairs(files.below(files.directory .. "/../lua", "%.lua$")) do
+    names[#names + 1] = "holos." .. path:match("/%.%./lua/(.*)%.lua$"):gsub("/", ".")
+  end
+  local result = run_tool({ host.executable(), "lua", script, table.unpack(names) }, { env = environment() })
+  equal({ result.status, result.stdout }, { 0, "" }, result.stderr)
 end)
 
 test("commands that look at records load nothing of compose files but where they may be", function()

@@ -1,7 +1,7 @@
 --- Files whose variables stay in place: values without any are canonical, those with one are as the file has them. Pure.
 local check = require "holos.core.schema.check"
 local findings = require "holos.compose.findings"
-local normalize = require "holos.compose.normalize"
+local name_ = require "holos.compose.name"
 local project_schema = require "holos.compose.schema.project"
 local schema = require "holos.core.schema"
 local write = require "holos.compose.canonical.write"
@@ -113,7 +113,7 @@ end
 -- A name that variables are in stays.
 local function name_of(state, options)
   local given, written = state.options.name, state.tree.name
-  return given or written or options.normalize and normalize.derived_name(state.options.directory) or nil
+  return given or written or options.normalize and name_.derived(state.options.directory) or nil
 end
 
 --- The tree, with its variables in place.
