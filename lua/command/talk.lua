@@ -3,7 +3,7 @@
 local lazy = require "holos.core.lazy"
 local disk_progress = lazy "holos.command.progress"
 local out = require "holos.command.out"
-local render = require "holos.plan.render"
+local render = lazy "holos.plan.render"
 local task = require "holos.core.task"
 local text = require "holos.core.text"
 local transfers = lazy "holos.command.transfers"

@@ -137,9 +137,9 @@ local function spec_rule(choice)
 end
 
 --- A spec as it is read back.
-M.spec = spec_rule(open)
+M.spec = schema.lazy(function() return spec_rule(open) end)
 --- A spec as QEMU's options are made of it: with nothing that this version does not know.
-M.launchable = spec_rule(closed)
+M.launchable = schema.lazy(function() return spec_rule(closed) end)
 
 -- What is kept of an instance while its disk is being replaced.
 local replaced = record({ spec = M.spec, batch = line }, { is_moved = flag, is_put_back = flag, was_running = flag,

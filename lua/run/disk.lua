@@ -1,14 +1,14 @@
 --- Root overlays, volumes, firmware variables and seeds as files. Effects: creates and grows them; deletes nothing.
+local lazy = require "holos.core.lazy"
 local contents = require "holos.run.contents"
 local err = require "holos.core.err"
-local lazy = require "holos.core.lazy"
 local base = lazy "holos.run.base"
 local foreign = lazy "holos.run.foreign"
 local keys = require "holos.run.keys"
 local manifest = lazy "holos.image.manifest"
 local path = require "holos.core.path"
 local disks = require "holos.plan.qemu.disks"
-local seed = require "holos.plan.seed"
+local seed = lazy "holos.plan.seed"
 local table_ = require "holos.core.table"
 
 local M = {}

@@ -1,13 +1,13 @@
 --- What commands that change something share: locks, the executor's job, the record that is written at the end.
 --- Effects through run/*; prints nothing.
 local lazy = require "holos.core.lazy"
-local capacity = require "holos.plan.capacity"
+local capacity = lazy "holos.plan.capacity"
 local err = require "holos.core.err"
 local execute = lazy "holos.run.execute"
 local hooks = require "holos.use.hooks"
 local lock = require "holos.run.lock"
-local neighbours = require "holos.plan.neighbours"
-local ports = require "holos.run.ports"
+local neighbours = lazy "holos.plan.neighbours"
+local ports = lazy "holos.run.ports"
 local ports_ = require "holos.plan.ports"
 local project = require "holos.run.project"
 local render = lazy "holos.plan.render"

@@ -32,9 +32,9 @@ end
 
 -- Scripts are asked about what runs.
 local function ask_hooks(context, actions)
-  hooks.ask(context.record, table_.filter(actions, function(action)
+  hooks.ask(context.record, actions, function(action)
     return observe.is_running(context.world, context.state, context.name, action.instance)
-  end))
+  end)
 end
 
 -- Whether a pre_stop has failed: that machine is wanted to run again.

@@ -33,7 +33,8 @@ function M.plan(plan) return api.emit("plan.ready", plan) end
 
 --- Asks scripts whether the instances may be stopped that `actions` stop, and launched again where they are. Comes before
 --- anything is written down or done: one refusal, and nothing has changed. Who was asked so is not asked again.
-function M.ask(record, actions)
+---@param is_concerned (fun(action: table): boolean)?  looked at only where a script wants to be asked
+function M.ask(record, actions, is_concerned)
   local services, stopped = services_of(record), {}
   for _, action in ipairs(actions) do
     if action.kind == "instance.stop" then stopped[action.instance] = true end
@@ -41,7 +42,7 @@ function M.ask(record, actions)
   for _, action in ipairs(actions) do
     local events = EVENTS[action.kind] or {}
     local event = events.before_all or stopped[action.instance] and events.of_restart
-    if event then
+    if event and api.events:is_wanted(event) and (not is_concerned or is_concerned(action)) then
       action.is_asked = true
       api.emit(event, payload_of(record.name, services, action))
     end

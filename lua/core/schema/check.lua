@@ -241,20 +241,20 @@ function checkers.record(rule, value, at)
   local depth, fields, keys = at.depth + 1, rule.fields, at.keys
   at.depth, at.containers[depth] = depth, value
   for key, item in next, value do
-    keys[depth] = key
     local field, result = fields[key]
-    local field_rule = field and field.rule
-    if field_rule and (item ~= json.null or field_rule.kind == "any") then
-      result = checkers[field_rule.kind](field_rule, item, at)
-    elseif not field and rule.open then
-      result = item
-    else
-      result = check_odd_field(rule, key, item, at)
-    end
-    value[key] = result
-    if result == nil and item ~= json.null then
-      refused = refused or {}
-      refused[key] = true
+    if field or not rule.open then
+      local field_rule = field and field.rule
+      keys[depth] = key
+      if field_rule and (item ~= json.null or field_rule.kind == "any") then
+        result = checkers[field_rule.kind](field_rule, item, at)
+      else
+        result = check_odd_field(rule, key, item, at)
+      end
+      value[key] = result
+      if result == nil and item ~= json.null then
+        refused = refused or {}
+        refused[key] = true
+      end
     end
   end
   at.depth = depth - 1

@@ -1,7 +1,7 @@
 --- Actions on instances that run on: ports given up and taken, names told, what is only written down. Effects: QEMU's
 --- monitor, the guest.
 local lazy = require "holos.core.lazy"
-local adjust = require "holos.run.adjust"
+local adjust = lazy "holos.run.adjust"
 local attach = lazy "holos.run.attach"
 local ports = require "holos.run.ports"
 local runtime = require "holos.run.runtime"
