@@ -139,10 +139,11 @@ static int push_part(lua_State *L, lua_Integer offset, lua_Integer limit)
     *fd = fs_open_regular(path, O_NOFOLLOW);
     if (*fd < 0)
         return fail(L, -*fd, path);
-    off_t size = lseek(*fd, 0, SEEK_END);
-    if (offset < 0)
+    if (offset < 0) {
+        off_t size = lseek(*fd, 0, SEEK_END);
         offset = size > limit ? size - limit : 0;
-    if (size < 0 || lseek(*fd, offset, SEEK_SET) < 0)
+    }
+    if (lseek(*fd, offset, SEEK_SET) < 0)
         return sys_fail(L, errno, "%s", path);
     int results = push_text(L, fd, path, (size_t)limit, false);
     if (results != 1)
