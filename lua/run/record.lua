@@ -79,6 +79,11 @@ function M.glance(world, state, name)
   return M.read(world, state:record(name), name, nil, record_schema.glanced)
 end
 
+--- Whether there is a record, in order or not.
+function M.is_there(world, state, name)
+  return name ~= "" and not name:find(FORBIDDEN_NAME) and world.fs.lstat(state:record(name)) ~= nil
+end
+
 local function refuse_size(name, bytes)
   err.raise { message = ("project %s is too large: its record would have %s, and %s are the most"):format(name,
     units.format_bytes(bytes), units.format_bytes(MAX_BYTES - ROOM_BYTES)), code = "E2BIG",

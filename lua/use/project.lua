@@ -184,7 +184,8 @@ end
 --- The project of a command that works from the record: by the name asked for, else by the file's, also when the file is
 --- broken.
 ---@param verb string?  the command, when it changes something
----@param read (fun(world, state, name): table?)?  record.load unless given
+---@param read (fun(world, state, name): table?)?  record.load unless given; with a verb it is only looked whether there is
+---       a record, as whoever changes something reads it when he holds the lock (use/recorded.reload)
 ---@return table context  {world, state, options, name, record, words, notices}: `words` are the arguments that are left
 function M.from_record(world, options, words, verb, read)
   local state = state_.locate(world, options)
@@ -198,7 +199,8 @@ function M.from_record(world, options, words, verb, read)
   if not context.name and context.words[1] and context.words[1]:find(LEAST_NAME) then
     context.name = table.remove(context.words, 1)
   end
-  context.record = require_record(world, state, context.name or no_file(world), read or record.load)
+  context.record = require_record(world, state, context.name or no_file(world),
+    read or verb and record.is_there or record.load)
   return context
 end
 

@@ -91,6 +91,27 @@ test("a command that takes a project's name from its files checks nothing else i
   none_of(loaded, "compose.normalize compose.rules compose.paths compose.schema.project compose.schema.service compose.variables")
 end)
 
+test("a command that changes something reads the record once: when it holds the lock", function()
+  local state, script = tmpdir(), tmpdir() .. "/reads.lua"
+  files.write(script, [[
+local fs, count = require "sys.fs", 0
+local read = fs.read
+function fs.read(path, options)
+  if path:find "/projects/" then count = count + 1 end
+  return read(path, options)
+end
+local status = require "holos.main" { [0] = "holos", table.unpack(arg) }
+print(count)
+return status
+]])
+  assert(require("sys.fs").mkdir_all(state .. "/projects", tonumber("700", 8)))
+  files.write(state .. "/projects/many.json", [[{"schema": {"major": 1, "minor": 4}, "name": "many", "directory": "/many",
+    "instances": {}, "volumes": {}, "leases": {}, "hosts": []}]])
+  local result = run_tool({ host.executable(), "lua", script, "stop", "-p", "many" },
+    { env = { "HOLOS_STATE_DIR=" .. state, environment()[2] } })
+  equal({ result.status, result.stdout }, { 0, "1\n" }, result.stderr)
+end)
+
 test("no module holds much as soon as it is loaded", function()
   local script = tmpdir() .. "/sizes.lua"
   files.write(script, [[
