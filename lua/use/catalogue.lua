@@ -1,6 +1,6 @@
 --- The catalogue of images as this host knows it: what is built in, and what images.lua adds. Effects: reads.
 --
--- images.lua is data: it is run with nothing in reach, and gives one table as of image/catalogue_schema, or a list of them.
+-- images.lua is data: it is run with nothing in reach and within bounds, and gives one table as of image/catalogue_schema, or a list of them.
 local catalogue = require "holos.image.catalogue"
 local err = require "holos.core.err"
 local load_ = require "holos.script.load"
@@ -30,9 +30,7 @@ local function require_own(world, file)
 end
 
 local function value_of(text, file)
-  local chunk, message = load_.compile(text, file, {})
-  local ok, value = false, message
-  if chunk then ok, value = pcall(chunk) end
+  local ok, value = load_.data(text, file)
   if ok then return value end
   err.raise { code = "ESYNTAX", exit = 2, message = tostring(value),
     hint = "it is data: return { name = …, versions = { … } } (docs/images.md)" }

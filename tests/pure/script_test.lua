@@ -3,6 +3,7 @@
 local api = require "holos.script.api"
 local err = require "holos.core.err"
 local events = require "holos.core.events"
+local load_ = require "holos.script.load"
 local override = require "holos.core.override"
 local text = require "holos.core.text"
 
@@ -93,4 +94,24 @@ test("the holos table has the two verbs, and an API number that refuses scripts 
   equal(text.width("x"), 7)
   undo()
   ok(holos.veto("no"))
+end)
+
+test("a file of data gives its value with nothing in reach, and neither time nor memory without bound", function()
+  local is_ok, value = load_.data("local t = {} for i = 1, 1000 do t[i] = 'debian' .. i end return t", "images.lua")
+  equal({ is_ok, #value, value[1000] }, { true, 1000, "debian1000" })
+  for source, said in pairs {
+    ["while true do end"] = "computes for too long",
+    ["local function f() return f() end f()"] = "computes for too long",
+    ["local t = 'x' while true do t = t .. t end"] = "takes too much memory",
+    ["local t = {} while true do t[#t + 1] = {1, {}, {}} end"] = "takes too much memory",
+    ["return ('x'):rep(1 << 40)"] = "images.lua:1:",
+    ["return #('a'):rep(40):find(('a?'):rep(40))"] = "images.lua:1:",
+    ["os.exit()"] = "images.lua:1:",
+    ["return {"] = "images.lua:1:",
+  } do
+    local fine, problem = load_.data(source, "images.lua")
+    equal(fine, false, source)
+    ok(tostring(problem):find(said, 1, true), tostring(problem))
+  end
+  equal({ debug.gethook() == nil, ("x"):rep(2) }, { true, "xx" })
 end)
