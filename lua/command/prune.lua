@@ -1,4 +1,5 @@
 --- holos prune
+local ask = require "holos.command.ask"
 local err = require "holos.core.err"
 local out = require "holos.command.out"
 local state_ = require "holos.use.state"
@@ -29,16 +30,27 @@ local function list(images, files, kept, gone)
   return bytes
 end
 
+-- Whether it may go; raises where nobody can be asked.
+local function is_wanted(world, options, images, count)
+  if options.yes then return true end
+  local what = ("this removes %d images and %d other files"):format(images, count)
+  -- No is what an empty line means, and the end of input.
+  if ask.is_possible(world) then return ask.letter(world, what .. ": [y]es, or [N]o?", "nyn") == "y" end
+  err.raise { message = what, code = "ECONSENT", exit = 3,
+    hint = "say so: holos prune --yes" .. (options.all and " --all" or "") }
+end
+
 function M.run(world, options)
   local state = state_.locate(world, options)
   local images, files, kept, gone = store.prunable(world, state, options)
   local bytes = list(images, files, kept, gone)
   if #images + #files + #gone == 0 then
     out.talk("nothing to remove")
-  elseif not options.dry_run and not options.yes then
-    err.raise { message = ("this removes %d images and %d other files"):format(#images, #files + #gone), code = "ECONSENT",
-      exit = 3, hint = "say so: holos prune --yes" .. (options.all and " --all" or "") }
-  elseif not options.dry_run then
+  elseif options.dry_run then
+    return 0
+  elseif not is_wanted(world, options, #images, #files + #gone) then
+    out.talk("nothing was removed")
+  else
     store.prune(world, state, images, files, gone, {
       on_wait = function(owner) out.talk(("waiting for the image store (held by %s)"):format(owner)) end })
     out.talk(("%s freed"):format(units.format_bytes(bytes)))

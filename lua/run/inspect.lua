@@ -2,6 +2,7 @@
 --- Effects: reads only.
 local contents = require "holos.run.contents"
 local directory_ = require "holos.run.directory"
+local layers = require "holos.run.images.layers"
 local record_ = require "holos.run.record"
 local runtime = require "holos.run.runtime"
 local store = require "holos.run.images.store"
@@ -154,6 +155,7 @@ function M.images(world, state)
   for _, problem in ipairs(problems) do
     add_(state:images(), problem, "fetch or import that image again; holos verify hashes them all")
   end
+  for _, problem in ipairs((layers.problems(world))) do add_("HOLOS_IMAGES", problem, "mount it, or mend the variable") end
   for _, image in ipairs(images) do
     local stat = image.is_own and world.fs.stat(image.path)
     if stat and stat.mode & ANYBODY_WRITES_BITS ~= 0 then

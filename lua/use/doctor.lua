@@ -2,6 +2,7 @@
 local capacity = require "holos.plan.capacity"
 local facts = require "holos.run.facts"
 local err = require "holos.core.err"
+local layers = require "holos.run.images.layers"
 local memory_ = require "holos.run.memory"
 local probe = require "holos.run.probe"
 local scope = require "holos.run.scope"
@@ -72,6 +73,14 @@ function M.disk(world, state)
   return check("state", "ok", ("%s free in %s"):format(units.format_bytes(space.free_bytes), state.root))
 end
 
+--- The layers of the image store; nil where none are asked for.
+function M.images(world)
+  local problems, count = layers.problems(world)
+  if count == 0 then return nil end
+  if #problems == 0 then return check("images", "ok", ("HOLOS_IMAGES: %d more to read from"):format(count)) end
+  return check("images", "warn", table.concat(problems, "; "), "mount it, or mend the variable")
+end
+
 local PLACES = { system = "a scope of the system's systemd", user = "a scope of your own systemd, which stays: you linger" }
 
 --- What a logout does to instances.
@@ -84,14 +93,14 @@ function M.logout(world)
   return check("logout", "warn", found.warning:match("^(.-);") or found.warning, found.warning:match("; (.*)$"))
 end
 
---- The checks, in the order they are shown; a function, so that a script can add one.
-function M.checks() return { M.qemu, M.kvm, M.sandbox, M.virtiofs, M.firmware, M.memory, M.disk, M.logout } end
+--- The checks, in the order they are shown; a function, so that a script can add one. One that gives nothing is not shown.
+function M.checks() return { M.qemu, M.kvm, M.sandbox, M.virtiofs, M.firmware, M.memory, M.disk, M.images, M.logout } end
 
 --- Runs all checks.
 ---@return holos.Check[] results
 function M.run(world, state)
   local results = {}
-  for i, each in ipairs(M.checks()) do results[i] = each(world, state) end
+  for _, each in ipairs(M.checks()) do results[#results + 1] = each(world, state) end
   return results
 end
 

@@ -3,6 +3,7 @@ local catalogue = require "holos.image.catalogue"
 local catalogue_ = require "holos.use.catalogue"
 local err = require "holos.core.err"
 local lazy = require "holos.core.lazy"
+local layers = require "holos.run.images.layers"
 local pull = require "holos.run.images.pull"
 local recipe = lazy "holos.image.recipe"
 local reference = require "holos.image.reference"
@@ -103,6 +104,7 @@ end
 ---  failed: fun(name, problem): boolean}  failed: whether the problem has been told by that
 ---@return {wanted: table, image: holos.Image?, problem: holos.Error?, is_told: boolean?}[]
 function M.all(world, state, list, options, talk)
+  for _, problem in ipairs((layers.problems(world))) do talk.say(problem) end -- why it is not here
   return task.map(without_doubles(list), options.parallel or M.PARALLEL, function(wanted)
     return attempt(world, state, wanted, options, talk)
   end)

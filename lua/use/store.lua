@@ -4,6 +4,7 @@ local hash = require "holos.run.images.hash"
 local lazy = require "holos.core.lazy"
 local image_export = lazy "holos.use.image_export"
 local intake = require "holos.run.images.intake"
+local layers = require "holos.run.images.layers"
 local manifest = require "holos.image.manifest"
 local parts = require "holos.run.images.parts"
 local path = require "holos.core.path"
@@ -21,6 +22,7 @@ local M = {}
 ---@return string[] problems
 function M.list(world, state)
   local images, problems = store.list(world, state)
+  table_.extend(problems, (layers.problems(world)))
   local ok, uses = pcall(users.all, world, state)
   if not ok and not err.is_failure(uses) then error(uses, 0) end
   if not ok then problems[#problems + 1] = uses.message end

@@ -13,6 +13,7 @@ local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 local table_ = require "holos.core.table"
 local tool = require "tests.support.tool"
+local typist = require "tests.support.typist"
 local world = require "holos.run.world"
 
 local YAML = [[
@@ -217,6 +218,23 @@ test("a tag whose image is gone goes, with rmi and with prune", function()
   equal(files.below(stack.state .. "/images", "%.qcow2$"), {})
 end)
 
+test("prune asks at a terminal, and removes nothing without a yes", function()
+  local stack <close> = new_stack()
+  local file = file_of(stack, stack.first)
+  assert(fs.remove(file))
+  local function answered(...)
+    return typist.run({ "prune" }, { "[y]es, or [N]o?", ... }, { directory = stack.directory, env = stack:environment() })
+  end
+  for _, key in ipairs { "\\n", "n\\n", "\\x04" } do
+    local shown = answered(key)
+    ok(shown:find("nothing was removed", 1, true) and shown:find("status 0", 1, true), shown)
+  end
+  says(stack:expect({ "prune" }, 3), "this removes 0 images and 1 other files", "holos prune --yes")
+  local shown = answered("y\\n")
+  ok(shown:find("freed", 1, true) and shown:find("status 0", 1, true), shown)
+  says(stack:expect { "prune" }, "nothing to remove")
+end)
+
 test("prune takes only what can be fetched again and nobody uses", function()
   local stack <close> = new_stack()
   local function pulled(name)
@@ -407,6 +425,22 @@ test("a read-only layer serves its images, and machines start from it where it l
   stack.env = { "HOLOS_IMAGES=/nowhere:" .. below.state .. "/moved" }
   stack:expect { "start", "-p", "lab" }
   says(stack:expect { "up" }, "up to date")
+end)
+
+test("a layer that cannot be listed is told of by whoever looks at images", function()
+  local stack <close> = new_stack()
+  local nowhere = "HOLOS_IMAGES: " .. stack.directory .. "/nowhere: No such file or directory"
+  stack.env = { "HOLOS_IMAGES=" .. stack.directory .. "/nowhere:" .. stack.directory }
+  says(stack:expect { "images" }, "debian:12", nowhere)
+  says(stack:expect({ "state", "check" }, 1), nowhere)
+  says(stack:run { "doctor" }, "! images", nowhere)
+  stack:expect { "up" }
+  stack.env = { "HOLOS_IMAGES=" .. stack.directory }
+  says(stack:expect { "state", "check" }, "all is well")
+  says(stack:run { "doctor" }, "images    HOLOS_IMAGES: 1 more to read from")
+  stack.env = {}
+  local found = stack:run { "doctor" }
+  ok(not found.stdout:find("HOLOS_IMAGES", 1, true), found.stdout)
 end)
 
 test("imports of one image at once make one", function()

@@ -26,7 +26,7 @@ return {
 
 -- A user of `server`: run(words) is holos with a state directory and a configuration of its own.
 local function new_user(server, options)
-  local user = { directory = tmpdir(), state = tmpdir() }
+  local user = { directory = tmpdir(), state = tmpdir(), env = {} }
   assert(fs.mkdir_all(user.directory .. "/config/holos", tonumber("700", 8)))
   local url = server.url
   assert(fs.write_atomic(user.directory .. "/config/holos/images.lua", IMAGES:format(host.architecture(), url, url, url, url),
@@ -35,6 +35,7 @@ local function new_user(server, options)
     "HOLOS_CA_FILE=" .. server.ca_file, "HOLOS_LUA_PATH=" .. (files.environment "HOLOS_LUA_PATH" or "") }
   if env[4] == "HOLOS_LUA_PATH=" then env[4] = nil end
   function user.run(words)
+    for _, setting in ipairs(user.env) do env[#env + 1] = setting end
     return tool.run({ HOLOS, table.unpack(words) }, { directory = user.directory, env = env,
       timeout_ms = options and options.timeout_ms or 120000 })
   end
@@ -188,6 +189,18 @@ test("what a server says writes nothing to the terminal but text", function()
     equal(result.status, 1)
     ok(result.stderr:find("it has others: 1.qcow2\\x1b[2J\\x1b]0;title\\x07.x", 1, true), result.stderr)
     ok(not result.stderr:find("[\27\7]"), result.stderr)
+  end)
+end)
+
+test("a layer that is not there is told of before anything is fetched", function()
+  local published = {}
+  put(published, "/own/1.qcow2", publishers.image())
+  tls_server.run({}, tls_server.publish(published), function(server)
+    local user = new_user(server)
+    user.env = { "HOLOS_IMAGES=" .. user.directory .. "/nowhere" }
+    local result = user.run { "pull", "own" }
+    equal(result.status, 0, result.stderr)
+    ok(result.stderr:find(user.directory .. "/nowhere: No such file or directory; no image of it is here", 1, true), result.stderr)
   end)
 end)
 

@@ -11,14 +11,34 @@ local MAX_BYTES = 1 << 20 -- of what a tag or an image says of itself
 -- Whether two directories are one, whatever they are called.
 local function is_same(a, b) return a and b and a.device == b.device and a.inode == b.inode end
 
+-- The directories that HOLOS_IMAGES names.
+local function named(world)
+  local roots = {}
+  for name in (world.host.env("HOLOS_IMAGES") or ""):gmatch("[^:]+") do
+    roots[#roots + 1] = path.absolute(name, world.host.working_directory())
+  end
+  return roots
+end
+
+--- What HOLOS_IMAGES names and cannot be listed, each as a sentence: it is passed over, and others may be taken for what it has.
+---@return string[] problems
+---@return integer count  of all that it names
+function M.problems(world)
+  local problems, roots = {}, named(world)
+  for _, root in ipairs(roots) do
+    local entries, message = world.fs.list(root)
+    if not entries then problems[#problems + 1] = ("HOLOS_IMAGES: %s; no image of it is here"):format(message) end
+  end
+  return problems, #roots
+end
+
 --- The directories with images, in the order in which they are looked through; all have the same layout. Only our own is
 --- ever written to.
 ---@return {root: string, is_own: boolean}[]
 function M.all(world, state)
   local layers, own, seen = {}, state:images(), {}
   local here = world.fs.stat(own)
-  for name in (world.host.env("HOLOS_IMAGES") or ""):gmatch("[^:]+") do
-    local root = path.absolute(name, world.host.working_directory())
+  for _, root in ipairs(named(world)) do
     local stat = world.fs.stat(root)
     local key = stat and ("%d %d"):format(stat.device, stat.inode) or root
     if root ~= own and not seen[key] and not is_same(stat, here) then layers[#layers + 1] = { root = root, is_own = false } end
