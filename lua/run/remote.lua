@@ -30,7 +30,7 @@ function M.target(world, state, spec, now, options)
   local user, host = keys.user(world, state, spec.project), keys.host(world, state, spec.project, spec.name)
   return { address = "127.0.0.1", port = port, user = options.user or spec.user, public = user.public,
     private = user.private, host_public = host.public, timeout_ms = options.timeout_ms, name = spec.name,
-    on_progress = options.on_progress }
+    on_progress = options.on_progress, users_are_made = options.users_are_made }
 end
 
 --- A session, tried once.

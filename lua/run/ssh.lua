@@ -31,6 +31,7 @@ local TRANSIENT = { ECONNREFUSED = true, ECONNRESET = true, EPIPE = true, ETIMED
 ---@field timeout_ms integer? for the whole of it
 ---@field name string?        how messages call the guest
 ---@field on_progress fun(text: string)?  wait_ready only
+---@field users_are_made boolean?  wait_ready only: who is refused stays so
 
 --- A command line for a POSIX shell that gives exactly these words; quoted, they are neither keywords nor assignments.
 ---@param argv string[]
@@ -155,7 +156,8 @@ local function attempt(world, target, deadline_ms, banner_ms)
   local left_ms = math.max(1, deadline_ms - task.now_ms())
   local fine, result = pcall(try_once, world, with_timeout(target, left_ms), math.min(banner_ms, left_ms))
   if fine then return result end
-  if err.is(result) and TRANSIENT[result.code] then return nil, result end
+  local is_final = target.users_are_made and err.is(result, "EAUTH")
+  if err.is(result) and TRANSIENT[result.code] and not is_final then return nil, result end
   error(result, 0)
 end
 

@@ -2,7 +2,9 @@
 local err = require "holos.core.err"
 local input = require "holos.run.input"
 local io_ = require "holos.run.io"
+local observe = require "holos.run.observe"
 local remote = require "holos.run.remote"
+local report = require "holos.plan.report"
 local runtime = require "holos.run.runtime"
 local task = require "holos.core.task"
 
@@ -29,12 +31,14 @@ function M.running(context, name)
   return process and now or not_running(name, context.record)
 end
 
---- A session with a running instance; waits while the guest boots.
+--- A session with a running instance; waits while the guest boots. Whom a provisioned one refuses is not waited for.
 ---@param options {user: string?, wait: boolean, on_progress: fun(text: string)}
 function M.session(context, name, options)
   local spec, now = context.record.instances[name].spec, M.running(context, name)
   local connect = options.wait and remote.wait or remote.connect
+  local told = observe.report(context.world, context.state, context.record.name, name, now)
   return connect(context.world, context.state, spec, now, { user = options.user, on_progress = options.on_progress,
+    users_are_made = report.reached(told, "provisioned"),
     timeout_ms = options.wait and M.READY_TIMEOUT_MS or M.TRY_TIMEOUT_MS })
 end
 

@@ -62,6 +62,8 @@ test("a refused user key and an unknown user are named, with the key's fingerpri
       ok(problem.message:find(sshkey.fingerprint(target.public), 1, true), problem.message)
     end
     raises("does not belong", ssh.connect, world, server:target { public = other.public })
+    local of_booted = server:target { user = "no_such_user", timeout_ms = 60000, users_are_made = true }
+    raises("^[^:]*:? ?ssh to [%d.:]+: user no_such_user is refused", ssh.wait_ready, world, of_booted)
   end)
 end)
 
