@@ -28,10 +28,11 @@ local function ask_one(world, question)
   return M.answer_of(answer.line(world, function() out.raw(table.concat(lines, "\n")) end), question.answers)
 end
 
---- Asks all questions of a plan.
+--- Shows what is decided of a plan, and asks all questions of it.
 ---@return table<string, string>? answers  by instance; nil when one was not answered
 function M.all(world, plan)
   local answers = {}
+  if #plan.rows > 0 then out.raw(table.concat(render.plan(plan), "\n") .. "\n") end
   for _, question in ipairs(plan.questions) do
     local kind = ask_one(world, question)
     if not kind then return nil end

@@ -10,7 +10,7 @@ M.CONSENT = {
   { "--reprovision", value = "SERVICE", bare = "", repeated = true,
     help = "changed or failed first steps: run them again on the present disks" },
   { "--keep", value = "SERVICE", bare = "", repeated = true,
-    help = "changed first steps or image: leave the machines as they are" },
+    help = "changed first steps or image: leave disks and first steps as they are" },
   { "--recreate", value = "SERVICE", bare = "", repeated = true,
     help = "changed first steps or image: new disks; the old ones go to the trash" },
   { "--force-recreate", help = "new disks for the services named, changed or not" },

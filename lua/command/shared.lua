@@ -51,11 +51,11 @@ function M.warn(context, plan)
   for _, warning in ipairs(plan.warnings) do out.warn(warning) end
 end
 
---- A plan, and why it would be refused.
+--- A plan, and what keeps it from being carried out.
 function M.show_plan(context, plan)
   M.warn(context, plan)
   for _, line in ipairs(render.plan(plan)) do out.result(line) end
-  if #plan.refusals + #plan.questions > 0 then out.talk(render.refusals(plan)) end
+  if #plan.refusals + #plan.questions > 0 then out.talk(render.open(plan)) end
 end
 
 --- "2h", "5m", "12s": how long something has been so.

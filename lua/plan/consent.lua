@@ -10,7 +10,7 @@ local M = {}
 M.ANSWERS = { "reprovision", "keep", "recreate" }
 M.MEANING = {
   reprovision = "run all steps again, on the present disks",
-  keep = 'leave the machines as they are (ps shows "config changed")',
+  keep = 'leave disks and first steps as they are (ps shows "config changed")',
   recreate = "new disks from %s (old ones go to the trash)",
 }
 

@@ -102,19 +102,20 @@ function M.plan(plan)
   return lines
 end
 
---- "  ! web-0, web-1: cloud_init.packages + php-fpm   holos.yaml:15"
+--- "  ! web-0, web-1: cloud_init.packages + php-fpm   holos.yaml:15", and what is done besides.
 function M.question(question)
-  return ("  ! %s: %s%s"):format(table.concat(question.instances, ", "), question.text,
-    question.where and "   " .. question.where or "")
+  return ("  ! %s: %s%s%s"):format(table.concat(question.instances, ", "), question.text,
+    question.where and "   " .. question.where or "",
+    question.besides and ("\n    whatever is answered: %s"):format(question.besides) or "")
 end
 
 --- What an answer to a question comes to: "new disks from debian.qcow2 (old ones go to the trash)".
 function M.meaning(answer, question) return consent.MEANING[answer]:format(question.image) end
 
-local function questions_text(questions)
+local function questions_text(questions, verdict)
   local lines, cells = {}, {}
   for _, question in ipairs(questions) do lines[#lines + 1] = M.question(question) end
-  lines[#lines + 1] = "refused: this needs a decision, and there is nobody to ask."
+  lines[#lines + 1] = verdict
   for _, question in ipairs(questions) do
     for _, answer in ipairs(question.answers) do
       cells[#cells + 1] = { ("  --%s=%s"):format(answer, question.target), M.meaning(answer, question) }
@@ -142,7 +143,14 @@ end
 ---@return string text
 function M.refusals(plan)
   if #plan.refusals > 0 then return refusals_text(plan.refusals) end
-  return questions_text(plan.questions)
+  return questions_text(plan.questions, "refused: this needs a decision, and there is nobody to ask.")
+end
+
+--- What keeps a plan that is only looked at from being carried out as it is.
+---@return string text
+function M.open(plan)
+  if #plan.refusals > 0 then return refusals_text(plan.refusals) end
+  return questions_text(plan.questions, "This needs a decision: `holos up` asks, or is told by one of")
 end
 
 --- A plan as plain data for programs.

@@ -125,7 +125,9 @@ function M.run(context, words, talk)
   local prepared, open = carry_out(context, words, talk)
   if prepared then return prepared end
   local answers = talk.ask(open) -- nobody waits for the lock while a person thinks
-  if not answers then require_possible(open, talk) end
+  if not answers then
+    err.raise { message = "not answered", code = "ECONSENT", exit = 3, hint = "nothing was changed" }
+  end
   return (carry_out(context, words, talk, { questions = open.questions, answers = answers }))
 end
 

@@ -32,6 +32,19 @@ test("two questions about one service get an answer each", function()
   equal({ inodes(stack)[1] ~= before[1], inodes(stack)[2] }, { true, before[2] })
 end)
 
+test("what is done whatever is answered is said with the question, by plan and at the prompt", function()
+  local stack <close> = pair.started(WEB)
+  stack:write((WEB:gsub("web: {", 'web: {cloud_init: {runcmd: ["true"]}, vm: {memory_mb: 768}, ')))
+  local besides = "whatever is answered: restarted: memory 512 MiB → 768 MiB"
+  local planned = stack:expect { "plan" }.stderr
+  ok(planned:find(besides, 1, true) and planned:find("`holos up` asks", 1, true), planned)
+  local before = inodes(stack)
+  local shown = up_at_terminal(stack, { besides, "", "web? [p/k/c", "\\n" })
+  ok(shown:find("not answered", 1, true) and shown:find("nothing was changed", 1, true), shown)
+  ok(shown:find("status 3", 1, true) and not shown:find("nobody to ask", 1, true), shown)
+  equal(inodes(stack), before)
+end)
+
 -- Somebody who is asked, and what happens meanwhile.
 local ASKED = [[
 local lock, prepare_calls = require "sys.lock", 0

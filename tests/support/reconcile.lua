@@ -80,7 +80,8 @@ function M.text(plan)
   for _, row in ipairs(plan.rows) do line("  %s %s  %s  @%s", row.mark, row.name, row.text, row.where or "-") end
   for _, kept in ipairs(plan.kept) do line("  = %s  %s", kept.name, kept.text) end
   for _, question in ipairs(plan.questions) do
-    line("  ? %s  %s  [%s]", table.concat(question.instances, ", "), question.text, table.concat(question.answers, " "))
+    line("  ? %s  %s  [%s]%s", table.concat(question.instances, ", "), question.text, table.concat(question.answers, " "),
+      question.besides and "  anyhow " .. question.besides or "")
   end
   for _, refusal in ipairs(plan.refusals) do
     line("  ! %s  %s: %s → %s", refusal.instance, refusal.change.name, refusal.change.from, refusal.change.to)

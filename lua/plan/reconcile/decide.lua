@@ -15,6 +15,7 @@ local M = {}
 ---@field changes table[]   of plan/diff: what the running machine, else the record, has otherwise
 ---@field grave   table[]   changes that cost a disk or what is on it
 ---@field answers string[]? that would settle a question
+---@field besides holos.Decision?  what is done whatever is answered: its other changes
 ---@field verb    "reprovision"|"keep"|nil  what the user has decided
 ---@field needs_restart boolean?  though no field asks for it
 ---@field is_asked boolean?  the user wants it to be restarted
@@ -85,10 +86,9 @@ local function settle(context, at, spec)
   if answer == "recreate" and is_protected then return { kind = "protected", spec = spec, changes = {}, grave = at.grave } end
   if answer == "recreate" then return recreate(spec, at.recorded, at.seen, at.grave) end
   if answer == "reprovision" then return reprovision(context, at, spec) end
-  if answer == "keep" or is_kept(at.entry, spec) then
-    return go(at, diff.keep(at.recorded, spec), "keep", { kept = spec })
-  end
-  return { kind = "ask", spec = spec, changes = {}, grave = at.grave, answers = answers }
+  local kept = go(at, diff.keep(at.recorded, spec), "keep", { kept = spec })
+  if answer == "keep" or is_kept(at.entry, spec) then return kept end
+  return { kind = "ask", spec = spec, changes = {}, grave = at.grave, answers = answers, besides = kept }
 end
 
 --- A recreation that was written down and not begun, and is still what is wanted.

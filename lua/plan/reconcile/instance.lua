@@ -43,8 +43,16 @@ local function protected(plan, context, decision)
     change = { name = "root disk", class = "recreate", from = "protected", to = "new" } })
 end
 
+-- What becomes of a machine that a question is about, whatever is answered.
+local function besides(context, decision)
+  local seen, changes = context.observed.instances[decision.spec.name], decision.besides.changes
+  if context.no_start or seen.running and #changes == 0 then return nil end
+  local verb = not seen.running and "started" or M.needs_restart(decision.besides, seen) and "restarted" or "changed while it runs"
+  return #changes > 0 and verb .. ": " .. sheet.change_text(changes) or verb
+end
+
 local function ask(plan, context, decision)
-  sheet.ask(plan, context, decision.spec, decision.grave, decision.answers)
+  sheet.ask(plan, context, decision, besides(context, decision))
 end
 
 local function recreate(plan, context, decision)

@@ -90,17 +90,19 @@ function M.where_of(context, spec, changes)
 end
 
 --- Asks what is to become of an instance; those of a service that are asked the same are asked once.
----@param answers string[]
-function M.ask(plan, context, spec, changes, answers)
-  local text = M.change_text(changes)
+---@param decision holos.Decision
+---@param besides string?  what is done whatever is answered
+function M.ask(plan, context, decision, besides)
+  local spec, answers, text = decision.spec, decision.answers, M.change_text(decision.grave)
   for _, question in ipairs(plan.questions) do
-    if question.service == spec.service and question.text == text and #question.answers == #answers then
+    if question.service == spec.service and question.text == text and question.besides == besides
+      and #question.answers == #answers then
       question.instances[#question.instances + 1] = spec.name
       return
     end
   end
   plan.questions[#plan.questions + 1] = { service = spec.service, instances = { spec.name }, text = text, answers = answers,
-    where = M.where_of(context, spec, changes), image = image.name(spec.image) or "nothing" }
+    besides = besides, where = M.where_of(context, spec, decision.grave), image = image.name(spec.image) or "nothing" }
 end
 
 --- Says how the answer to each question is to be addressed, so that it is given for nothing that was not asked about.
