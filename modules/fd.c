@@ -8,7 +8,7 @@ int luaopen_sys_fd(lua_State *L);
 
 /* One read hands out at most this much, whatever is asked for. */
 #define READ_LIMIT_BYTES (1 << 20)
-#define ZEROS_BLOCK_BYTES (128 * 1024) /* one read of skip_zeros */
+enum { ZEROS_BLOCK_BYTES = 128 * 1024 }; /* one read of skip_zeros */
 
 int *sys_fd_new(lua_State *L)
 {
@@ -137,8 +137,8 @@ static size_t leading_zeros(const unsigned char *bytes, size_t length)
     return at;
 }
 
-/* Where something may have been written at or after `at`: all of it where holes are unknown, as on block devices. What is
- * behind the end of a file is no hole. */
+/* Where something may have been written at or after `at`: all of it where holes are unknown, as on block devices. What
+ * is behind the end of a file is no hole. */
 static off_t next_data(int fd, off_t at, off_t end)
 {
     off_t found = lseek(fd, at, SEEK_DATA);
