@@ -7,6 +7,7 @@ local units = require "holos.core.units"
 
 local M = {}
 
+local TOLD_WAIT_MS <const> = 2000 -- a line for each shorter pause would be noise
 local DEFAULT_COLUMNS, BAR_COLUMNS <const>, REDRAW_MS <const> = 80, 20, 100
 
 local Transfers = {}
@@ -41,9 +42,12 @@ local function speed(at)
   return units.format_bytes(at.bytes_per_s) .. "/s" .. left
 end
 
+local function wait_of(at) return ("tries again in %s: %s"):format(units.format_duration(at.for_ms), at.why) end
+
 local function cells(row)
   local at = row.at
   if row.text then return { ("%s image %s"):format(row.mark, row.name), row.text } end
+  if at.phase == "waiting" then return { "[+] image " .. row.name, of_what(at), bar(at), wait_of(at) } end
   if at.phase == "checking" or at.phase == "copying" then
     return { "[+] image " .. row.name, of_what(at), bar(at), at.phase }
   end
@@ -91,6 +95,9 @@ end
 function Transfers:progress(name, at)
   local row = self:row(name)
   local is_new = not row.is_told and at.host
+  if at.phase == "waiting" and not self.live and at.for_ms >= TOLD_WAIT_MS then
+    out.talk(text.escape_terminal(("image %s  %s"):format(name, wait_of(at))))
+  end
   at.host, row.at = at.host or row.at.host, at
   if is_new and not self.live then out.talk(("image %s  %s"):format(name, of_what(at))) end
   row.is_told = row.is_told or is_new

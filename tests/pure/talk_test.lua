@@ -123,6 +123,16 @@ test("who waits for the image store while an image comes is told of it", functio
   end
 end)
 
+test("the wait for a busy server is told, and what for; short ones only where there is room", function()
+  local function play()
+    local told = transfers.new(world_with(nil))
+    for _, wait in ipairs { { 500, "short" }, { 600000, "status 503\27" } } do
+      told.progress("debian:12", { phase = "waiting", for_ms = wait[1], why = wait[2], done_bytes = 0 })
+    end
+  end
+  equal(written(world_with(nil), play), { "image debian:12  tries again in 10m: status 503\\x1b" })
+end)
+
 local function long_reading(talk, poller)
   talk.on_start(LAUNCH)
   for second = 1, 25 do

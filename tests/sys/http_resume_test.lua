@@ -163,6 +163,24 @@ test("416 for a part that is whole means that it is whole; any other 416 begins 
   end
 end)
 
+test("what has come before and comes again is no progress: such a server is given up, however much it sends", function()
+  local large = fetching.bytes(3 << 20)
+  local function another_part(request, connection)
+    local headers = { ETag = E, ["Content-Length"] = tostring(#large) }
+    if request.headers.range then headers = { ETag = E, ["Content-Range"] = "bytes 0-9/99", ["Content-Length"] = "10" } end
+    connection:respond(request.headers.range and 206 or 200, headers, large:sub(1, request.headers.range and 10 or 2 << 20))
+  end
+  local function never_twice(_, connection) -- without a validator each try begins from zero
+    connection:respond(200, { ["Content-Length"] = tostring(#large) }, large:sub(1, 2 << 20))
+  end
+  for _, answer in ipairs { another_part, never_twice } do
+    scripted({ answer }, function(server)
+      fetching.failure(server, "/f", { tries = 3, total_timeout_ms = 60000 })
+      ok(#server.requests <= 6, #server.requests)
+    end)
+  end
+end)
+
 test("a busy server is asked again after the time that it says, and given up when it says too much", function()
   local function busy(after)
     return function(_, connection) connection:respond(503, { ["Retry-After"] = after }, "busy") end
@@ -171,9 +189,11 @@ test("a busy server is asked again after the time that it says, and given up whe
     fetching.check_whole(server, BODY, fetching.download(server, "/f"))
   end)
   scripted({ busy "1", good }, function(server)
-    local began_ms = task.now_ms()
-    fetching.check_whole(server, BODY, fetching.download(server, "/f"))
+    local began_ms, told = task.now_ms(), {}
+    fetching.check_whole(server, BODY, fetching.download(server, "/f", nil, function(at) told[#told + 1] = at end))
     ok(task.now_ms() - began_ms >= 1000)
+    equal({ told[1].phase, told[1].for_ms }, { "waiting", 1000 })
+    ok(told[1].why:find("status 503 (not available now)", 1, true), told[1].why)
   end)
   scripted({ busy "86400" }, function(server)
     local code, message = fetching.failure(server, "/f", { total_timeout_ms = 20000 })

@@ -201,18 +201,35 @@ local function tried(job, failures, message)
   return ("%s (tried %d times%s)"):format(message, failures, kept)
 end
 
+-- What was here before and comes again is no progress: only one that begins from zero the first time is not held to it.
+local function count_failure(count, job)
+  local reached = job.part.size_bytes
+  if job.is_anew then
+    count.anew = count.anew + 1
+    if count.anew == 1 then count.most_bytes = 0 end
+  end
+  local came = reached - count.most_bytes
+  count.failures = came >= WORTHWHILE_BYTES and 1 or count.failures + 1
+  count.empty = came > 0 and 0 or count.empty + 1
+  count.most_bytes = math.max(count.most_bytes, reached)
+end
+
+local function pause(job, pause_ms, why)
+  if pause_ms == 0 then return end
+  local part = job.part
+  job.progress { phase = "waiting", for_ms = pause_ms, why = why, done_bytes = part.size_bytes, total_bytes = part.known.total }
+  task.wait { at_ms = task.now_ms() + pause_ms }
+end
+
 local function run(job)
-  local count = { failures = 0, empty = 0 }
+  local count = { failures = 0, empty = 0, anew = 0, most_bytes = job.part.size_bytes }
   while true do
-    local before = job.part.size_bytes
     local done, message, code, status = try(job)
     if done then return result_of(job) end
-    local came = job.part.size_bytes - before
-    count.failures = came >= WORTHWHILE_BYTES and 1 or count.failures + 1
-    count.empty = came > 0 and 0 or count.empty + 1
+    count_failure(count, job)
     local pause_ms = pause_of(job, count, code, status)
     if not pause_ms then return nil, tried(job, count.failures, message), code, status end
-    if pause_ms > 0 then task.wait { at_ms = task.now_ms() + pause_ms } end
+    pause(job, pause_ms, message)
   end
 end
 
