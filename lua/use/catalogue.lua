@@ -1,7 +1,7 @@
 --- The catalogue of images as this host knows it: what is built in, and what images.lua adds. Effects: reads.
 --
--- images.lua is data: it is run with nothing in reach and within bounds, and gives one table as of image/catalogue_schema, or a list
--- of them.
+-- images.lua is data: it is run with nothing in reach and within bounds, and gives one table as of image/catalogue_schema,
+-- or a list of them.
 local catalogue = require "holos.image.catalogue"
 local err = require "holos.core.err"
 local load_ = require "holos.script.load"

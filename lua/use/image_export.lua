@@ -4,6 +4,7 @@ local check = require "holos.image.check"
 local copy_ = require "holos.run.copy"
 local draft = require "holos.run.block.draft"
 local err = require "holos.core.err"
+local hash = require "holos.run.images.hash"
 local path = require "holos.core.path"
 local probe = require "holos.run.probe"
 
@@ -22,6 +23,16 @@ local function require_target(world, state, full, options)
   if path.is_beneath(full, state.root) then
     err.raise { message = full .. " is in the state directory", code = "EUSAGE", exit = 64, hint = "export to another place" }
   end
+end
+
+-- Free where it is remembered. What is damaged would be another image, and a good one, wherever it is imported.
+local function require_right(world, state, image, options)
+  local is_right, found = hash.is_right(world, state, image.path, image.digest, options.on_progress and function(done_bytes)
+    options.on_progress { phase = "checking", done_bytes = done_bytes, total_bytes = image.size_bytes }
+  end)
+  if is_right then return end
+  err.raise { message = ("%s is damaged: it has %s, and %s is wanted"):format(image.path, found, image.digest), code = "EDAMAGED",
+    hint = "nothing was written; fetch or import that image again, and it is mended" }
 end
 
 -- QEMU reads and writes the two formats.
@@ -45,6 +56,7 @@ end
 function M.run(world, state, image, file, options)
   local full = path.absolute(file, world.host.working_directory())
   require_target(world, state, full, options)
+  require_right(world, state, image, options)
   local format = options.format or check.format_of_name(full) or image.format
   local is_copy = format == image.format -- which gets its size as it comes, and its header
   local made <close> = draft.beside(world, path.parent(full), { format = is_copy and "raw" or format,

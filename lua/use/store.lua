@@ -26,7 +26,13 @@ function M.list(world, state)
   local ok, uses = pcall(users.all, world, state)
   if not ok and not err.is_failure(uses) then error(uses, 0) end
   if not ok then problems[#problems + 1] = uses.message end
-  for _, image in ipairs(images) do image.users = ok and table_.list(uses[manifest.hex(image.digest)] or {}) or nil end
+  for _, image in ipairs(images) do
+    image.is_damaged = hash.is_stamped_damaged(world, state, image.path, image.digest)
+    if image.is_damaged then
+      problems[#problems + 1] = image.path .. " is damaged (holos verify); fetching or importing the same image again mends it"
+    end
+    image.users = ok and table_.list(uses[manifest.hex(image.digest)] or {}) or nil
+  end
   return images, problems
 end
 
@@ -120,7 +126,8 @@ function M.verify(world, state, names, talk)
   for _, image in ipairs(images) do
     local found = hash.file(world, image.path, talk.on_progress and function(done) talk.on_progress(image, done) end)
     local is_right = found == image.digest
-    if is_right then hash.stamp(world, state, image.path, image.digest) else hash.forget(world, state, image.digest) end
+    local remember = is_right and hash.stamp or hash.stamp_damaged
+    remember(world, state, image.path, image.digest)
     if not is_right then wrong = wrong + 1 end
     talk.on_image(image, not is_right and ("is damaged: it has %s now"):format(found) or nil)
   end

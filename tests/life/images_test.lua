@@ -296,11 +296,16 @@ test("B30: verify finds a bit that flipped and takes nothing away, and the same 
   equal({ fs.stat(base).mtime_ns, fs.stat(base).inode }, { stat.mtime_ns, stat.inode })
   says(stack:expect({ "verify", "debian" }, 1), "DAMAGED  " .. stack.first, "is damaged: it has sha256:")
   ok(fs.stat(base) and #images(stack) == 1, "it is still there: machines may rest on it")
+  says(stack:expect { "images" }, "debian:12", base .. " is damaged (holos verify)")
+  says(stack:expect({ "images", "export", "debian", "out.qcow2" }, 1), base .. " is damaged: it has sha256:", "nothing was written")
+  equal(fs.lstat(stack.directory .. "/out.qcow2"), nil)
   local evil = stack:expect({ "images", "import", "holos.yaml", "debian" }, 1) -- what comes instead is no image
   ok(fs.stat(base) and evil.stderr:find("holos.yaml", 1, true), evil.stderr)
   stack:expect { "images", "import", "first.qcow2" }
   says(stack:expect { "verify" }, "ok  ")
-  equal(files.read(base), good)
+  equal({ files.read(base), stack:expect({ "images" }).stderr }, { good, "" })
+  stack:expect { "images", "export", "debian", "out.qcow2" }
+  equal(files.read(stack.directory .. "/out.qcow2"), good)
 end)
 
 test("B13: what is called .img is read as what it is, and as raw only when somebody says so", function()

@@ -35,21 +35,32 @@ local function is_same(stat, stamp)
     and stat.device == stamp.device
 end
 
---- Remembers that the file as it is now has this digest, so that nobody has to hash it again. Nothing is lost when this
---- cannot be written.
-function M.stamp(world, state, file, digest)
+-- "path": the file that had this digest when it was hashed; "damaged": the one that had another.
+local function write_stamp(world, state, key, file, digest)
   local stat = world.fs.stat(file)
   if not stat or not world.fs.mkdir_all(state:images() .. "/checked", DIRECTORY_MODE) then return end
-  world.fs.write_atomic(stamp_file(state, digest), world.json.encode({ path = file, size_bytes = stat.size_bytes,
+  world.fs.write_atomic(stamp_file(state, digest), world.json.encode({ [key] = file, size_bytes = stat.size_bytes,
     mtime_ns = stat.mtime_ns, inode = stat.inode, device = stat.device }, {}), { mode = FILE_MODE, sync = false })
 end
 
---- Whether the file is, by its looks, the one that had this digest when it was hashed last.
-function M.is_stamped(world, state, file, digest)
+local function has_stamp(world, state, key, file, digest)
   local text, stat = world.fs.read(stamp_file(state, digest)), world.fs.stat(file)
   local stamp = text and stat and world.json.decode(text, {})
-  return type(stamp) == "table" and stamp.path == file and is_same(stat, stamp)
+  return type(stamp) == "table" and stamp[key] == file and is_same(stat, stamp)
 end
+
+--- Remembers that the file as it is now has this digest, so that nobody has to hash it again. Nothing is lost when this
+--- cannot be written.
+function M.stamp(world, state, file, digest) write_stamp(world, state, "path", file, digest) end
+
+--- Remembers that it has another, so that lists can say so.
+function M.stamp_damaged(world, state, file, digest) write_stamp(world, state, "damaged", file, digest) end
+
+--- Whether the file is, by its looks, the one that had this digest when it was hashed last.
+function M.is_stamped(world, state, file, digest) return has_stamp(world, state, "path", file, digest) end
+
+--- Whether it is the one that had another.
+function M.is_stamped_damaged(world, state, file, digest) return has_stamp(world, state, "damaged", file, digest) end
 
 --- Whether a file has the digest that it is called by: as it is remembered, else it is hashed; once, however many machines
 --- are to start from it.
