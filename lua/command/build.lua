@@ -73,6 +73,14 @@ local function print_rows(world, options, rows)
   return 0
 end
 
+-- What the checks say themselves.
+local function is_of_dockerfile(rows, warning)
+  for _, row in ipairs(rows) do
+    if warning:sub(1, #row.file + 1) == row.file .. ":" then return true end
+  end
+  return false
+end
+
 function M.run(world, options)
   if options.check and options.print then
     err.raise { message = "--check and --print exclude each other", code = "EUSAGE", exit = 64 }
@@ -81,7 +89,9 @@ function M.run(world, options)
       hint = "holos build --check looks for mistakes · holos build --print shows the steps" }
   end
   local rows, context = build.rows(world, options, options.arguments)
-  for _, warning in ipairs(context.project.warnings) do out.warn(warning) end
+  for _, warning in ipairs(context.project.warnings) do
+    if not (options.check and is_of_dockerfile(rows, warning)) then out.warn(warning) end
+  end
   if #rows == 0 then out.talk "no service has build:" end
   return (options.check and check or print_rows)(world, options, rows)
 end

@@ -19,7 +19,7 @@ local M = {}
 --- The name of a Dockerfile that nobody names.
 M.DEFAULT_NAME = "Dockerfile"
 -- Warnings that say that something does not do what it says; matters of style are for `holos build --check`.
-local TOLD = { NoMeaning = true, UnusedBuildArg = true }
+local TOLD = { CarriageReturn = true, JSONArgsInvalid = true, NoMeaning = true, UnusedBuildArg = true }
 
 ---@class holos.WantedBuild
 ---@field context string      absolute

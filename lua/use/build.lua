@@ -63,6 +63,18 @@ function M.rows(world, options, words)
   return rows, context
 end
 
+-- Steps that copy from the context and find nothing there.
+local function empty_copies(row)
+  local found = {}
+  for _, step in ipairs(row.build.steps) do
+    if step.number and #row.build.entries[step.number] == 0 then
+      found[#found + 1] = { rule = "CopyIgnoredFile", line = step.line,
+        message = "nothing is copied: what it names is empty, or .dockerignore leaves it out" }
+    end
+  end
+  return found
+end
+
 --- What could be better in the Dockerfiles of services.
 ---@param rows holos.BuildRow[]
 ---@return {service: string, file: string, rule: string, line: integer, message: string}[] found  each place once
@@ -70,7 +82,7 @@ end
 function M.check(rows)
   local found, seen, is_error = {}, {}, false
   for _, row in ipairs(rows) do
-    local warnings, counts = lint.lint(row.service_of.build.ast, row.recipe)
+    local warnings, counts = lint.lint(row.service_of.build.ast, row.recipe, empty_copies(row))
     is_error = is_error or counts
     for _, warning in ipairs(warnings) do
       local key = ("%s:%d:%s:%s"):format(row.file, warning.line, warning.rule, warning.message)

@@ -262,8 +262,7 @@ test("a Dockerfile or a context that is not there is told as that, with what is"
   assert(fs.rename(stack.directory .. "/app/Dockerfile", stack.directory .. "/app/dockerfile.web"))
   files.write(stack.directory .. "/app/Containerfile", "FROM x\n")
   text = said "./app"
-  ok(text:find("Dockerfile: No such file or directory\n    there is Containerfile, dockerfile.web; `dockerfile:` names it", 1, true),
-    text)
+  ok(text:find("No such file or directory\n    there is Containerfile, dockerfile.web; `dockerfile:` names it", 1, true), text)
   files.write(stack.directory .. "/app/Dockerfile", "FROM x\nCOPY ../serve /x\nCOPY ../sevre /y\nCOPY ../other /z\n")
   text = said()
   ok(text:find('did you mean "serve"?', 1, true) and not text:find("Dockerfile:2", 1, true), text)
@@ -277,4 +276,18 @@ test("build refuses what up refuses, and says which of its options go alone", fu
     ok(text:find("services.web.build.context: not available yet\n    clone it, and name the directory", 1, true), text)
   end
   ok(stack:expect({ "build", "--check", "--print" }, 64).stderr:find("--check and --print exclude each other", 1, true))
+end)
+
+test("what of a Dockerfile does not do what it says is told by all commands, by the checks once", function()
+  local stack <close> = stack_with("FROM debian:12\nARG GREETING\nRUN <<EOF\r\ntrue\r\nEOF\r\nCOPY . /x/\nCMD ['a', 'b']\n")
+  files.write(stack.directory .. "/app/.dockerignore", "*\n")
+  local validated = stack:expect({ "validate" }).stderr
+  local checked = stack:expect { "build", "--check" }
+  for _, text in ipairs { "the lines of EOF end in CR LF", "CMD looks like a list in JSON" } do
+    ok(validated:find("warning: app/Dockerfile:%d:1: services.web.build: " .. text), validated)
+    ok(checked.stdout:find(text, 1, true) and not checked.stderr:find(text, 1, true), checked.stdout .. checked.stderr)
+  end
+  ok(checked.stdout:find("app/Dockerfile:6: CopyIgnoredFile: nothing is copied", 1, true), checked.stdout)
+  files.write(stack.directory .. "/app/Dockerfile", "FROM debian:12\nARG GREETING\nRUN [ -e /x ]\nCOPY <<A /a\nx\nA\n")
+  equal(stack:expect({ "build", "--check" }).stdout, "")
 end)
