@@ -20,6 +20,10 @@ local function require_target(world, state, full, options)
   if stat and not options.force then
     err.raise { message = full .. " is there; it is not overwritten", code = "EEXIST", exit = 3, hint = "--force replaces it" }
   end
+  local parent = world.fs.stat(path.parent(full))
+  if not parent or parent.type ~= "directory" then
+    err.raise { message = path.parent(full) .. " is no directory", code = "ENOTDIR", hint = "nothing was written" }
+  end
   if path.is_beneath(full, state.root) then
     err.raise { message = full .. " is in the state directory", code = "EUSAGE", exit = 64, hint = "export to another place" }
   end

@@ -342,6 +342,7 @@ test("an image is exported as it is, or in the format that is asked for or named
   stack:expect { "images", "export", "debian", "disk.raw", "--force", "--image-format", "qcow2" }
   equal(files.read(at .. "disk.raw"), files.read(base))
   says(stack:expect({ "images", "export", "debian", "state/x.qcow2" }, 64), "is in the state directory")
+  says(stack:expect({ "images", "export", "debian", "nowhere/x.qcow2" }, 1), "/nowhere is no directory")
 end)
 
 test("what is wrong with the store is told by state check", function()

@@ -197,7 +197,11 @@ test("an address is an image too: with a digest it is checked, without one TLS v
         publishers.requests(server, "a.qcow2") }, { "present", 1 })
     end
     local wrong = reference.parse(server.url .. "/a.qcow2@sha256:" .. ("0"):rep(64))
-    equal(failure(fetch, server, new_state(), pull.entry_of_url(wrong), { digest = wrong.digest }).code, "ECHECKSUM")
+    local problem = failure(fetch, server, new_state(), pull.entry_of_url(wrong), { digest = wrong.digest })
+    equal({ problem.code, problem.message:find("what is written behind its name", 1, true) ~= nil }, { "ECHECKSUM", true })
+    local unsigned = failure(fetch, server, new_state(), pull.entry_of_url(reference.parse(server.url .. "/a.qcow2")),
+      { is_signed = true })
+    equal({ unsigned.code, unsigned.hint:find("TLS alone", 1, true) ~= nil }, { "ENOSIGNATURE", true })
   end)
 end)
 
@@ -240,7 +244,8 @@ test("what is no base image is refused after the download, and nothing of it sta
     local body = publishers.image()
     -- The offset and the length of a backing file's name, and the name.
     local evil = body:sub(1, 8) .. (">I8I4"):pack(512, 11) .. body:sub(21, 512) .. "/etc/shadow" .. body:sub(524)
-    for _, case in ipairs { { evil, "has the backing file /etc/shadow" }, { ("x"):rep(5000), "is not a qcow2 image" } } do
+    for _, case in ipairs { { evil, here.url .. ": has the backing file /etc/shadow" },
+      { ("x"):rep(5000), here.url .. ": is not a qcow2 image" }, { "<html>login", here.url .. ": is a web page" } } do
       local state = new_state()
       publishers.put(published, "arch", entry, case[1])
       local problem = failure(fetch, server, state, here)

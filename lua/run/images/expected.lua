@@ -48,7 +48,8 @@ end
 local function require_signature(source, o)
   if not o.is_signed or source.signature then return end
   err.raise { code = "ENOSIGNATURE", message = ("%s: no signature of its publisher is known"):format(source.url),
-    hint = "leave --signed out; the checksum is compared all the same" }
+    hint = (source.checksum.url or pinned(source)) and "leave --signed out; the checksum is compared all the same"
+      or "leave --signed out; then TLS alone vouches for it, unless its digest is written behind its address (@sha256:…)" }
 end
 
 -- What a list says of the file, which may not be something else than what is known of it.

@@ -140,9 +140,9 @@ end
 
 local function refuse(world, part, source, expected, got)
   http.remove(world, part)
-  err.raise { code = "ECHECKSUM", message = ("%s: has the %s digest %s, and %s was expected (%s says so)"):format(source.url,
-    expected.algorithm, got[expected.algorithm], expected.hex, expected.said_by == "list" and source.checksum.url
-    or "the catalogue or the lock"), hint = "nothing of it was kept" }
+  err.raise { code = "ECHECKSUM", message = ("%s: has the %s digest %s, and %s was expected (%s)"):format(source.url,
+    expected.algorithm, got[expected.algorithm], expected.hex, expected.said_by == "list" and source.checksum.url .. " says so"
+    or "by the catalogue, holos.lock, or what is written behind its name"), hint = "nothing of it was kept" }
 end
 
 -- A publisher that replaces its newest build replaces its list at another moment: it is asked once more.
@@ -203,7 +203,8 @@ local function fetch(world, state, entry, source, expected, part, o)
     last_modified = got.last_modified })
   local name, tag = name_for(world, state, entry, o)
   local ok, image = pcall(store.add, world, state, part, { format = entry.format, source = from, facts = facts_of(entry),
-    digest = "sha256:" .. got.sha256, move = true, on_progress = checking(o), lock = store_lock(world, o), name = name, tag = tag })
+    digest = "sha256:" .. got.sha256, move = true, shown = source.url, on_progress = checking(o), lock = store_lock(world, o),
+    name = name, tag = tag })
   if ok or err.is(image, "EIMAGE") then http.remove(world, part) end -- else it is there for the next try
   if not ok then error(image, 0) end
   if got.sha512 then hash.know_sha512(world, state, image.digest, got.sha512) end
