@@ -71,7 +71,7 @@ local function write_lock(world, project, results)
         result.image.source.url))
     end
   end
-  out.talk("wrote " .. locked.write(world, project.directory, images))
+  out.talk("wrote " .. locked.write(world, project.directory, images, pull.dormant(world, project.services)))
 end
 
 function M.run(world, options)

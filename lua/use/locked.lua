@@ -37,10 +37,12 @@ end
 
 --- Writes down which images these names mean now; names that the project has no more go.
 ---@param images table<string, holos.Image>  by the name that they are shown with
+---@param dormant table<string, boolean>     names that it has, and that were not asked for now
 ---@return string file
-function M.write(world, directory, images)
+function M.write(world, directory, images, dormant)
   local lock = M.read(world, directory, { is_remade = true }) or lock_file.new()
-  for _, name in ipairs(lock_file.surplus(lock, images)) do lock.images[name] = nil end
+  local named = setmetatable({}, { __index = function(_, name) return images[name] or dormant[name] end })
+  for _, name in ipairs(lock_file.surplus(lock, named)) do lock.images[name] = nil end
   for name, image in pairs(images) do
     local known = M.of(world, lock, name)
     if not known or known.digest ~= image.digest then

@@ -164,6 +164,20 @@ function M.of_services(services)
   return texts
 end
 
+--- What holos.lock calls the images of services that do not start, as their profile is not asked for.
+---@return table<string, boolean>
+function M.dormant(world, services)
+  local names, known = {}, nil
+  for _, service in pairs(services) do
+    local named = service.is_enabled == false and service.image and reference.parse(service.image.name or "")
+    if named then
+      known = known or M.catalogue(world)
+      names[resolve.key(named, (resolve.entry(world, named, known))) or named.digest] = true
+    end
+  end
+  return names
+end
+
 --- The catalogue of this host.
 function M.catalogue(world) return catalogue_.load(world) end
 

@@ -265,6 +265,21 @@ test("a lock that lacks a name, or is damaged, is told", function()
   end)
 end)
 
+test("a lock that is made anew keeps what services of other profiles name, and loses what none names", function()
+  with_publisher(function(server)
+    local stack <close> = new_stack(server)
+    stack:expect { "images", "import", "image.qcow2", "mine:1" }
+    stack:write(YAML:format("") .. "  tool: {image: \"mine:1\", profiles: [debug], ready: running}\n")
+    stack:expect { "--profile", "debug", "pull", "--lock" }
+    stack:expect { "pull", "--lock" }
+    stack:expect { "--profile", "debug", "up", "--locked", "--dry-run" }
+    stack:write(YAML:format(""))
+    stack:expect { "pull", "--lock" }
+    local lock = json.decode(files.read(stack.directory .. "/holos.lock"), {})
+    ok(lock.images["own:1"] and not lock.images["mine:1"])
+  end)
+end)
+
 test("images of a project: pull without words, and of a service by its name", function()
   with_publisher(function(server, _, digests)
     local stack <close> = new_stack(server)
