@@ -3,6 +3,7 @@ local files = require "tests.support.files"
 local fs = require "sys.fs"
 local pair = require "tests.support.pair"
 local stack_ = require "tests.support.stack"
+local typist = require "tests.support.typist"
 
 local YAML = [[
 name: pair
@@ -71,6 +72,29 @@ test("a published port that another project runs on by now: nothing is put back,
   stack:expect { "trash", "restore", "pair" }
   stack:expect { "start", "-d", "-p", "pair" }
   stack:expect { "down", "-p", "other" }
+end)
+
+test("trash empty is about the project in reach, says what it would delete, and asks; --all is about all", function()
+  local stack <close> = stack_of()
+  for _, name in ipairs { "pair", "twin" } do
+    stack:expect { "-p", name, "up", "--no-start" }
+    stack:expect { "-p", name, "down" }
+  end
+  local refused = stack:expect({ "trash", "empty" }, 3)
+  ok(refused.stdout:find("db-0 web-0", 1, true) and not refused.stdout:find("twin", 1, true), refused.stdout)
+  ok(refused.stderr:find("holos trash empty --yes pair", 1, true), refused.stderr)
+  local function at_terminal(typed)
+    return typist.run({ "trash", "empty" }, { "for good: [y]es, or [N]o?", typed },
+      { directory = stack.directory, env = stack:environment() })
+  end
+  ok(at_terminal("\\n"):find("nothing was deleted", 1, true))
+  ok(at_terminal("y\\n"):find("deleted pair %S+ db%-0 web%-0"))
+  ok(stack:expect({ "trash", "empty", "--yes" }).stderr:find("nothing to delete", 1, true))
+  ok(stack:expect({ "trash", "ls" }).stdout:find("twin", 1, true))
+  fs.remove(stack.directory .. "/holos.yaml")
+  ok(stack:expect({ "trash", "empty", "--yes" }, 64).stderr:find("holos trash empty PROJECT, or --all", 1, true))
+  stack:expect { "trash", "empty", "--yes", "--all" }
+  equal(stack:expect({ "trash", "ls", "--format", "json" }).stdout, "")
 end)
 
 test("trash empty and restore wait for the project's lock, or do not", function()

@@ -31,7 +31,7 @@ end
 local function require_unused(image, users)
   if #users == 0 then return end
   err.raise { message = ("%s is in use: %s"):format(image.tags[1] or image.digest, users_.text(users)), code = "EINUSE", exit = 3,
-    hint = "nothing was removed; what the trash holds goes with: holos trash empty" }
+    hint = "nothing was removed; `holos down -p PROJECT` and then `holos trash empty PROJECT` let go of it" }
 end
 
 -- The image in our own store, also one that is cut off.
