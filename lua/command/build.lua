@@ -61,9 +61,16 @@ local function files_of(entries)
   end))
 end
 
+-- A step without the passwords of the addresses that it fetches.
+local function told(step)
+  local copy = table_.copy(step)
+  for _, remote in ipairs(copy.remotes or {}) do remote.url, remote.shown = remote.shown or remote.url, nil end
+  return copy
+end
+
 local function data(row)
   return { service = row.service, file = row.file, context = row.context, from = row.recipe.from.text, digest = row.build.digest,
-    steps = row.build.steps, files = table_.list(table_.map(row.build.entries, files_of)) }
+    steps = table_.list(table_.map(row.build.steps, told)), files = table_.list(table_.map(row.build.entries, files_of)) }
 end
 
 local function print_rows(world, options, rows)

@@ -87,10 +87,11 @@ local function summary(node)
   return first and first ~= "" and (" (%s)"):format(first) or ""
 end
 
---- An instruction on one line, for lists of steps.
+--- An instruction on one line, for lists of steps: reports and logs tell it, so names and passwords of addresses are left out.
 function M.title(node)
   local words = node.original:gsub("%s+", " "):gsub("^ ", ""):gsub("^%S+", string.upper, 1)
-  return text_.truncate(text_.escape_terminal(words .. summary(node)), TITLE_COLUMNS)
+  local shown = (words .. summary(node)):gsub("(%a[%w+.-]*://)[^/?%s]*@", "%1")
+  return text_.truncate(text_.escape_terminal(shown), TITLE_COLUMNS)
 end
 
 --- Adds a step.

@@ -226,6 +226,19 @@ test("arguments without a value take it from the project's environment, or keep 
     { name = "OTHER", value = "b" } })
 end)
 
+test("neither lists of steps nor refusals tell the password of an address", function()
+  local stack <close> = stack_with("FROM debian:12\nADD https://me:hunter2@h.org/f.tgz /o/\n")
+  for _, format in ipairs { "table", "json" } do
+    local shown = stack:expect({ "build", "--print", "--format", format }).stdout
+    ok(shown:find("https://h.org/f.tgz", 1, true) and not shown:find("hunter2", 1, true), shown)
+  end
+  local shown = stack:expect({ "up", "--dry-run" })
+  ok(not (shown.stdout .. shown.stderr):find("hunter2", 1, true), shown.stdout .. shown.stderr)
+  files.write(stack.directory .. "/app/Dockerfile", "FROM debian:12\nADD ssh://me:hunter2@h.org/f.git /o/\n")
+  shown = stack:expect({ "build", "--print" }, 2).stderr
+  ok(shown:find("ssh://h.org/f.git: no SSH key", 1, true), shown)
+end)
+
 test("build --print shows the steps and what they take along; --check what could be better", function()
   local stack <close> = stack_with(DOCKERFILE .. "MAINTAINER anna\n")
   local shown = stack:expect({ "build", "--print" }).stdout

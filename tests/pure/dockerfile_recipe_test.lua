@@ -32,6 +32,22 @@ test("what ADD fetches: a checksum in capitals counts, --unpack is handed on, no
     { { kind = "url", url = "https://me:pw@h.org/f.tgz", shown = "https://h.org/f.tgz", name = "f.tgz", unpack = true } } })
 end)
 
+test("no title tells the password of an address, wherever the address stands in its line", function()
+  local steps = recipe([[
+ADD https://me:hunter2@h.org/f.tgz /o/
+ADD ["https://me:p@hunter2@h.org/f.tgz", "https://hunter2@h.org/g", "/o/"]
+ADD http://me:hun\
+ter2@h.org?at=a@b /o/f
+RUN <<EOF
+curl https://me:hunter2@h.org/
+EOF
+ADD https://me:]] .. ("hunter2"):rep(20) .. "@h.org/f.tgz /o/").steps
+  local titles = {}
+  for i, step in ipairs(steps) do titles[i] = step.title end
+  equal(titles, { "ADD https://h.org/f.tgz /o/", 'ADD ["https://h.org/f.tgz", "https://h.org/g", "/o/"]',
+    "ADD http://h.org?at=a@b /o/f", "RUN <<EOF (curl https://h.org/)", "ADD https://h.org/f.tgz /o/" })
+end)
+
 test("nothing said", function()
   local made = recipe ""
   equal({ made.steps, made.env, made.workdir, made.shell, made.expose, made.volumes, made.labels, made.warnings },

@@ -34,7 +34,7 @@ local NO_KEYS = "no SSH key reaches the steps of a machine"
 ---@return string? hint
 function M.remote(text)
   if text:find("^git@") or text:find("^ssh://") then
-    return nil, text .. ": " .. NO_KEYS, "name it by https://, or fetch on the host and COPY it"
+    return nil, without_credentials(text) .. ": " .. NO_KEYS, "name it by https://, or fetch on the host and COPY it"
   end
   local address = text:match("^https?://[^#]*") or text:match("^git://[^#]*")
   local other = not address and text:match("^%a[%w+.-]*://")
