@@ -89,6 +89,9 @@ function M.host(url)
   return authority and host_of(authority:match("[^@]*$")) or nil
 end
 
+--- A text as it may be shown and logged: of an address without its query, in which tokens are written. Others as they are.
+function M.show(text) return text:find("^%a[%w+.-]*://") and text:gsub("[?#].*$", "") or text end
+
 --- Whether only this host can be at the other end.
 function M.is_loopback(host) return host == "localhost" or host == "::1" or host:find("^127%.[%d.]+$") ~= nil end
 
@@ -105,15 +108,16 @@ function M.check_url(url)
     return "the address has a name or password in it, which logs and records would show", "use a server that asks for none"
   end
   local host = host_of(authority)
-  if not host then return ('"%s" names no host'):format(url) end
+  if not host then return ('"%s" names no host'):format(M.show(url)) end
   if scheme:lower() == "https" or scheme:lower() == "http" and M.is_loopback(host) then return end
-  return ('"%s": images are fetched by https only'):format(url), "use the https address, or fetch the file and name its path"
+  return ('"%s": images are fetched by https only'):format(M.show(url)),
+    "use the https address, or fetch the file and name its path"
 end
 
 local function parse_url(text, digest)
   local url = text:gsub("#.*$", "")
   local message, hint = M.check_url(url)
-  if not message then message, hint = check_extension((url:gsub("%?.*$", ""))) end
+  if not message then message, hint = check_extension(M.show(url)) end
   if message then return nil, message, hint end
   return { kind = "url", url = url, digest = digest }
 end

@@ -31,7 +31,8 @@ function M.require_here(project, services)
     local file, line, column = (where_of(project, missing.services[1]) or ""):match("^(.*):(%d+):(%d+)$")
     findings[#findings + 1] = { path = ("services.%s.image"):format(missing.services[1]), file = file, line = line,
       column = column, message = ("%s is not in the image store"):format(shown),
-      hint = ("fetch it: holos pull %s, or take it in from a file: holos images import FILE %s"):format(missing.name, shown) }
+      hint = ("fetch it: holos pull %s, or take it in from a file: holos images import FILE %s"):format(
+        missing.name:find("?", 1, true) and missing.services[1] or missing.name, shown) }
   end
   if #findings > 0 then err.findings(findings) end
 end

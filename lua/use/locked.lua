@@ -1,6 +1,7 @@
 --- holos.lock of a project: read, written, and what it demands. Effects: reads and writes that file.
 local err = require "holos.core.err"
 local lock_file = require "holos.image.lock_file"
+local reference = require "holos.image.reference"
 
 local M = {}
 
@@ -60,7 +61,7 @@ end
 function M.require_all(world, directory, lock, names)
   local missing = {}
   for _, name in ipairs(names) do
-    if not M.of(world, lock, name) then missing[#missing + 1] = name end
+    if not M.of(world, lock, name) then missing[#missing + 1] = reference.show(name) end
   end
   if lock and #missing == 0 then return end
   err.raise { code = "ELOCKFILE", exit = 3, hint = "look at what it names, then: holos pull --lock",

@@ -4,6 +4,7 @@ local catalogue_ = require "holos.use.catalogue"
 local err = require "holos.core.err"
 local lazy = require "holos.core.lazy"
 local layers = require "holos.run.images.layers"
+local path = require "holos.core.path"
 local pull = require "holos.run.images.pull"
 local recipe = lazy "holos.image.recipe"
 local reference = require "holos.image.reference"
@@ -34,7 +35,7 @@ function M.wanted(world, state, known, text)
   if named.kind == "digest" then usage("a digest alone does not say where to fetch it", "name it: debian:12@" .. text) end
   if named.kind == "url" then
     local entry = pull.entry_of_url(named)
-    return { text = text, key = named.url, shown = named.url:match("[^/?#]+$") or named.url, entry = entry,
+    return { text = text, key = named.url, shown = path.base(reference.show(named.url)), entry = entry,
       digest = named.digest }
   end
   local entry, reason, help = catalogue.find(known, named.name, named.tag, world.host.architecture())

@@ -44,7 +44,7 @@ end
 
 -- What an image is called that has no tag.
 local function shown_without_tag(named)
-  return named.url and path.base((named.url:gsub("[?#].*$", ""))) or manifest.short(named.digest)
+  return named.url and path.base(reference.show(named.url)) or manifest.short(named.digest)
 end
 
 --- What an image is called in holos.lock, however it is written.
@@ -90,7 +90,7 @@ function M.known(world, state, text, o)
     wanted.warn(problem .. "; such a name means nothing, until it is pulled or removed (holos rmi)")
   end
   if not image then return missing(named, entry, message, hint) end
-  local shown = exact ~= named and M.key(named, entry) or image.tags[1]
+  local shown = exact ~= named and reference.show(M.key(named, entry)) or image.tags[1]
   return fill({ path = image.path, digest = image.digest, format = image.format, virtual_bytes = image.virtual_bytes,
     shown = shown or shown_without_tag(exact) }, facts_of(image, entry))
 end

@@ -76,7 +76,7 @@ local function find(world, state, word)
   if named.kind == "path" then usage(("%s is a file, not an image of the store"):format(word), "holos images lists them") end
   local known = resolve.known(world, state, word)
   if known and known.path then return store.of_digest(world, state, known.digest), named end
-  err.raise { message = ("%s is not in the image store"):format(word), code = "ENOIMAGE",
+  err.raise { message = ("%s is not in the image store"):format(reference.show(word)), code = "ENOIMAGE",
     hint = "holos images lists what is there" }
 end
 
@@ -136,7 +136,7 @@ end
 
 -- How a tag goes that leads to no whole image.
 local function step_for_broken(item)
-  local shown = item.shown
+  local shown = reference.show(item.shown)
   if item.is_cut then
     return { digest = item.digest, text = ("%s (%s, which was cut off)"):format(shown, manifest.short(item.digest)) }
   end
@@ -168,7 +168,8 @@ local function step_for(world, left, image, named)
   if not left[digest] or shown and not table_.index_of(left[digest], shown) then return nil end
   if not name or #left[digest] == 1 then
     left[digest] = false
-    return { digest = digest, text = ("%s (%s)"):format(image.tags[1] or named.url or digest, manifest.short(digest)) }
+    return { digest = digest, text = ("%s (%s)"):format(image.tags[1] or named.url and reference.show(named.url)
+      or digest, manifest.short(digest)) }
   end
   table.remove(left[digest], table_.index_of(left[digest], shown))
   return { name = name, tag = tag, text = ("%s; %s stays as %s"):format(shown, manifest.short(digest),
@@ -235,7 +236,7 @@ end
 ---@return {name: string, tag: string, shown: string}[]
 function M.gone(world, state)
   local gone = table_.filter(store.own_tags(world, state), function(item) return item.is_gone end)
-  return table_.map(gone, function(item) return { name = item.name, tag = item.tag, shown = item.shown } end)
+  return table_.map(gone, function(item) return { name = item.name, tag = item.tag, shown = reference.show(item.shown) } end)
 end
 
 -- What goes of an image: nothing of it when it has got a name since it was looked at.

@@ -61,6 +61,14 @@ local REFUSED = {
   { "a.vmdk", "images are not read", "convert it to qcow2" },
 }
 
+test("what is shown of an address says nothing of its query; other texts are shown as they are", function()
+  for text, shown in pairs { ["https://h/a.raw?token=x#y"] = "https://h/a.raw", ["HTTPS://h/a#y"] = "HTTPS://h/a",
+    ["./a?b.raw"] = "./a?b.raw", ["debian:12"] = "debian:12" } do
+    equal(reference.show(text), shown)
+  end
+  equal(select(2, reference.parse "http://h/a.img?token=x"), '"http://h/a.img": images are fetched by https only')
+end)
+
 test("names, addresses, digests and paths are told apart", function()
   for _, case in ipairs(ACCEPTED) do
     local got, message = reference.parse(case[1])

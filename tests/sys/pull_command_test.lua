@@ -181,6 +181,33 @@ test("what cannot be fetched is told, each by itself, and the others come", func
   end)
 end)
 
+test("an address is known by its path: a query decides nothing, and is shown nowhere", function()
+  local published = { ["/x.raw?t=SECRET1"] = ("raw"):rep(1024), ["/a?t=SECRET2"] = publishers.image(),
+    ["/z.qcow2?t=SECRET3"] = "no disk" }
+  published["/far?t=SECRET4"] = function(_, connection)
+    return connection:respond(302, { Location = "ftp://localhost/f?t=SECRET5" }, "")
+  end
+  tls_server.run({}, tls_server.publish(published), function(server)
+    local user, said = new_user(server), {}
+    local function run(words, status, what)
+      local result = user.run(words)
+      equal(result.status, status, result.stderr)
+      said[#said + 1] = result.stdout .. result.stderr
+      ok(said[#said]:find(what, 1, true), said[#said])
+    end
+    run({ "pull", server.url .. "/x.raw?t=SECRET1" }, 0, "✔ image x.raw  pulled")
+    run({ "pull", server.url .. "/a?t=SECRET2" }, 0, "✔ image a  pulled")
+    run({ "pull", server.url .. "/z.qcow2?t=SECRET3" }, 1, "is not a qcow2 image")
+    run({ "pull", server.url .. "/far?t=SECRET4" }, 1, "a redirect to ftp://localhost/f is refused")
+    run({ "pull", "--signed", server.url .. "/x.raw?t=SECRET1" }, 1, "x.raw: no signature")
+    run({ "pull", server.url .. "/x.raw?t=SECRET1@sha256:" .. ("0"):rep(64) }, 1, "/x.raw: has the sha256 digest")
+    run({ "images" }, 0, "raw")
+    run({ "rmi", server.url .. "/x.raw?t=SECRET1" }, 0, "/x.raw (")
+    run({ "rmi", server.url .. "/x.raw?t=SECRET1" }, 1, "/x.raw is not in the image store")
+    ok(not table.concat(said):find("SECRET", 1, true), table.concat(said))
+  end)
+end)
+
 test("what a server says writes nothing to the terminal but text", function()
   local published = { ["/own/latest/1.qcow2"] = publishers.image(),
     ["/own/latest/SHA256SUMS"] = ("a"):rep(64) .. " *1.qcow2\27[2J\27]0;title\7.x\n" }

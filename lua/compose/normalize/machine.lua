@@ -4,10 +4,14 @@ local tables = require "holos.core.table"
 
 local M = {}
 
+local NO_FORMAT_OF_ADDRESS <const> = "leave it out; a raw disk whose address does not end in .raw has to be fetched, and taken in "
+  .. "by holos images import FILE NAME --image-format raw"
+
 -- One of the image store: what it is known to be is handed in, and does not depend on whether it is there already.
 local function named_image(name, service, context)
   if service.image_format then
-    context.report({ "services", name, "image_format" }, "an image of the store has its format; this is for paths", "leave it out")
+    context.report({ "services", name, "image_format" }, "an image of the store has its format; this is for paths",
+      service.image:find("://", 1, true) and NO_FORMAT_OF_ADDRESS or "leave it out")
   end
   local known, message, hint = context.facts.image(service.image)
   if message then context.report({ "services", name, "image" }, message, hint) end

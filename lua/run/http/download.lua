@@ -17,11 +17,10 @@ local PASSING = { ETIMEDOUT = true, ECONNRESET = true, ETRUNCATED = true }
 local PASSING_LATER = { ECONNECT = true, ERESOLVE = true, EPROXY = true }
 local PASSING_STATUS = { [408] = true, [429] = true, [500] = true, [502] = true, [503] = true, [504] = true }
 
---- A URL for messages: without its user.
-function M.show(world, text)
-  local url = world.http.url(text)
-  return url and url.url or text
-end
+local function known_as(world, text) return (world.http.url(text) or {}).url or text end
+
+--- A URL for messages: without its user, and without its query, in which tokens are written.
+function M.show(world, text) return (known_as(world, text):gsub("[?#].*$", "")) end
 
 local function too_big(bytes, o)
   return nil, ("it has %d bytes, at most %d are taken"):format(bytes, o.limit_bytes), "ETOOBIG"
@@ -237,7 +236,7 @@ end
 function M.run(world, o, progress)
   local job = { world = world, options = o, progress = progress,
     unless = answer.if_range(o.unless or {}) and o.unless or nil } -- what cannot be said is not asked
-  local part, message, code = parts.open(world, o.file, M.show(world, o.url), o.hashes, function(done_bytes, total_bytes)
+  local part, message, code = parts.open(world, o.file, known_as(world, o.url), o.hashes, function(done_bytes, total_bytes)
     if is_due(job) then progress { phase = "checking", done_bytes = done_bytes, total_bytes = total_bytes } end
   end)
   if not part then return nil, message, code end

@@ -86,7 +86,7 @@ local function ask(world, url, o)
 end
 
 local function refuse(url, why)
-  return nil, ("a redirect to %s is refused: %s"):format(url.url or url, why), "EREDIRECT"
+  return nil, ("a redirect to %s is refused: %s"):format((url.url or url):gsub("[?#].*$", ""), why), "EREDIRECT"
 end
 
 -- Where a redirect leads, judged.

@@ -47,7 +47,7 @@ end
 
 local function require_signature(source, o)
   if not o.is_signed or source.signature then return end
-  err.raise { code = "ENOSIGNATURE", message = ("%s: no signature of its publisher is known"):format(source.url),
+  err.raise { code = "ENOSIGNATURE", message = ("%s: no signature of its publisher is known"):format(reference.show(source.url)),
     hint = (source.checksum.url or pinned(source)) and "leave --signed out; the checksum is compared all the same"
       or "leave --signed out; then TLS alone vouches for it, unless its digest is written behind its address (@sha256:…)" }
 end

@@ -9,6 +9,7 @@ local directory_ = require "holos.run.directory"
 local err = require "holos.core.err"
 local intake = require "holos.run.images.intake"
 local lock = require "holos.run.lock"
+local reference = require "holos.image.reference"
 
 local M = {}
 
@@ -33,8 +34,8 @@ function M.hold(world, state, url, options)
   local directory = directory_of(world, state)
   err.check("cache", world.fs.mkdir_all(directory, DIRECTORY_MODE))
   local held = { world = world, file = ("%s/%s.part"):format(directory, world.hash.sha256(url):sub(1, KEY_DIGITS)) }
-  held.lock = lock.take(world, lock_file(held.file), { name = "the download of " .. url, timeout_ms = options.timeout_ms,
-    no_wait = options.no_wait, on_wait = function(owner)
+  held.lock = lock.take(world, lock_file(held.file), { name = "the download of " .. reference.show(url),
+    timeout_ms = options.timeout_ms, no_wait = options.no_wait, on_wait = function(owner)
       held.has_waited = true
       if options.on_wait then options.on_wait(owner) end
     end })

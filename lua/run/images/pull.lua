@@ -32,7 +32,8 @@ local GONE = { [404] = true, [410] = true }
 ---@param named table  of image/reference, kind "url"
 function M.entry_of_url(named)
   local algorithm, hex = (named.digest or ""):match("^(%w+):(%x+)$")
-  return { url = named.url, checksum = algorithm and { [algorithm] = hex } or {}, format = reference.format_of(named.url) }
+  return { url = named.url, checksum = algorithm and { [algorithm] = hex } or {},
+    format = reference.format_of(reference.show(named.url)) }
 end
 
 -- How the store's lock is waited for; of other pulls of this command nothing is said, they hold it for moments.
@@ -64,7 +65,7 @@ local function with_digest(source, digest)
     signature = source.signature }
 end
 
-local function shown(entry) return entry.name and entry.name .. ":" .. entry.tag or entry.url end
+local function shown(entry) return entry.name and entry.name .. ":" .. entry.tag or reference.show(entry.url) end
 
 local function key_of(world, text) return world.hash.sha256(text):sub(1, 32) end
 
@@ -140,9 +141,9 @@ end
 
 local function refuse(world, part, source, expected, got)
   http.remove(world, part)
-  err.raise { code = "ECHECKSUM", message = ("%s: has the %s digest %s, and %s was expected (%s)"):format(source.url,
-    expected.algorithm, got[expected.algorithm], expected.hex, expected.said_by == "list" and source.checksum.url .. " says so"
-    or "by the catalogue, holos.lock, or what is written behind its name"), hint = "nothing of it was kept" }
+  err.raise { code = "ECHECKSUM", message = ("%s: has the %s digest %s, and %s was expected (%s)"):format(
+    reference.show(source.url), expected.algorithm, got[expected.algorithm], expected.hex,
+    expected.said_by == "list" and source.checksum.url .. " says so" or "by the catalogue, holos.lock, or what is written behind its name"), hint = "nothing of it was kept" }
 end
 
 -- A publisher that replaces its newest build replaces its list at another moment: it is asked once more.
@@ -203,7 +204,8 @@ local function fetch(world, state, entry, source, expected, part, o)
     last_modified = got.last_modified })
   local name, tag = name_for(world, state, entry, o)
   local ok, image = pcall(store.add, world, state, part, { format = entry.format, source = from, facts = facts_of(entry),
-    digest = "sha256:" .. got.sha256, move = true, shown = source.url, on_progress = checking(o), lock = store_lock(world, o),
+    digest = "sha256:" .. got.sha256, move = true,
+    shown = reference.show(source.url), on_progress = checking(o), lock = store_lock(world, o),
     name = name, tag = tag })
   if ok or err.is(image, "EIMAGE") then http.remove(world, part) end -- else it is there for the next try
   if not ok then error(image, 0) end
@@ -250,7 +252,8 @@ local function try_sources(world, state, entry, o)
     if ok then return image, how end
     local problem = image
     if not err.is_failure(problem) or not GONE[problem.status] or not sources[position + 1] then error(problem, 0) end
-    if o.say then o.say(("%s: %s is gone, %s is asked for"):format(shown(entry), source.url, sources[position + 1].url)) end
+    if o.say then o.say(("%s: %s is gone, %s is asked for"):format(shown(entry), reference.show(source.url),
+      reference.show(sources[position + 1].url))) end
   end
 end
 
