@@ -13,14 +13,14 @@ local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 
 local function yaml(update, changes)
-  local with = table_.merge({ image = "image", memory = 512, more = "" }, changes or {})
+  local with = table_.merge({ image = "image", memory = 512, grace = "1s", more = "" }, changes or {})
   return ([[
 name: pair
 services:
   web:
-    {image: ./%s.qcow2, image_os: plain, vm: {memory_mb: %d}, stop_grace_period: 1s, %s
+    {image: ./%s.qcow2, image_os: plain, vm: {memory_mb: %d}, stop_grace_period: %s, %s
      deploy: {replicas: 3, update_config: {%s}}}
-]]):format(with.image, with.memory, with.more, update)
+]]):format(with.image, with.memory, with.grace, with.more, update)
 end
 
 local ROLLBACK = "failure_action: rollback"
@@ -234,10 +234,10 @@ test("a machine that serves runs its pre_stop before it goes back; when that fai
   local directory = tmpdir()
   local marks = directory .. "/marks"
   local more = ("pre_stop: [{command: [sh, -c, 'echo bye >>%s; test $(wc -l <%s) -lt 2']}],"):format(marks, marks)
-  local stack <close> = stack_.on_fake(yaml(ROLLBACK, { more = more }))
+  local stack <close> = stack_.on_fake(yaml(ROLLBACK, { more = more, grace = "20s" }))
   ssh_guest.with(stack, nil, function(_, set)
     stack:expect { "up" }
-    stack:write(yaml(ROLLBACK, { more = more, memory = 768 }))
+    stack:write(yaml(ROLLBACK, { more = more, grace = "20s", memory = 768 }))
     set { "web-1@768M: report=failed" }
     local failed = stack:expect({ "up" }, 4)
     ok(failed.stderr:find("web%-0: pre_stop 1 of 1.-failed: exit 1; it goes back all the same"), failed.stderr)

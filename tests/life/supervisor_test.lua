@@ -123,7 +123,9 @@ test("a launch that fails is another failure; stop ends a pause before a restart
     local exits = supervised.events(stack, "instance.exited")
     return #exits >= 3 and exits[3].how == "launch failed"
   end)
-  ok(stack:ps()["web-0"].status:find("^restarting %(launch failed, attempt %d+%)$"), stack:ps()["web-0"].status)
+  stack:eventually("it waits for the next try", function() -- between two launches
+    return stack:ps()["web-0"].status:find "^restarting %(launch failed, attempt %d+%)$"
+  end)
   stack:expect { "stop" }
   stack:eventually("the supervisor ends", function() return #stack:supervisors() == 0 end)
   equal(stack:ps()["web-0"].status, "stopped")

@@ -89,9 +89,9 @@ for name, words in pairs { export = EXPORT, clone = CLONE } do
   end)
 end
 
--- QEMU alone uses these calls while a raw disk is written.
+-- QEMU alone uses the first two calls while a raw disk is written; the last error is in the words of our C library.
 for fault, wanted in pairs { ["pwrite64,pwritev:error=ENOSPC"] = "No space left on device", ["pwrite64,pwritev:error=EIO:when=3"] =
-  "Input/output error", ["fsync:error=EIO"] = "I/O error" } do
+  "Input/output error", ["fsync:error=EIO"] = "I[nput]*/[oO][utput]* error" } do
   test("an export to a disk that fails (" .. fault .. "): that is said, and the good file stays", function()
     if not tool.find "strace" then skip "strace is not installed" end
     local stack <close> = stack_of()
@@ -99,7 +99,7 @@ for fault, wanted in pairs { ["pwrite64,pwritev:error=ENOSPC"] = "No space left 
       require("sys.host").executable(), "volumes", "export", "data", "out.qcow2", "--force", "--disk-format", "raw" },
       { directory = stack.directory, env = stack:environment(), timeout_ms = 60000 })
     equal(result.status, 1)
-    ok(result.stderr:find(wanted, 1, true), result.stderr)
+    ok(result.stderr:find(wanted), result.stderr)
     equal(entries(stack.directory, "%.part$"), {})
     is_as_before(stack)
   end)
