@@ -126,11 +126,12 @@ end
 ---@return string? message
 ---@return string? hint
 function M.check_name(name, tag)
-  if name ~= name:lower() then
-    return ('"%s": names of images are in small letters'):format(name), ('did you mean "%s"?'):format(name:lower())
-  end
-  if #name > LONGEST_NAME or not name:find("^%l[%w._-]*$") and not name:find("^%d[%w._-]*%l[%w._-]*$") then
+  local small = name:lower()
+  if #name > LONGEST_NAME or not small:find("^%l[%w._-]*$") and not small:find("^%d[%w._-]*%l[%w._-]*$") then
     return ('"%s" is no name of an image: those are letters, digits, ".", "_" and "-", at most %d'):format(name, LONGEST_NAME)
+  end
+  if name ~= small then
+    return ('"%s": names of images are in small letters'):format(name), ('did you mean "%s"?'):format(small)
   end
   if tag and (#tag > LONGEST_TAG or not tag:find("^[%w_][%w._-]*$")) then
     return ('"%s" is no tag of an image: those are letters, digits, ".", "_" and "-", at most %d'):format(tag, LONGEST_TAG)

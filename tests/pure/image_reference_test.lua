@@ -35,6 +35,7 @@ local REFUSED = {
   { "ghcr.io/some/app:1", "is a container image", "{packages: [...], runcmd: [...]}" },
   { "localhost:5000/app", "is a container image" },
   { "Debian:12", "are in small letters", 'did you mean "debian"?' },
+  { "Bad Name:12", '"Bad Name" is no name of an image' },
   { "debian:", '"" is no tag' },
   { "debian:a b", '"a b" is no tag' },
   { "debian:12:3", '"12:3" is no tag' },
