@@ -188,12 +188,17 @@ void ssh_begin(struct ssh_session *session)
     ssh_flush(session);
 }
 
+/* libssh2 gives an answer a minute, and looks at the clock only when something else arrives. A guest that is emulated takes longer
+ * to open a session; for how long it is waited for is the caller's to say. */
+#define ANSWER_S (24L * 3600)
+
 LIBSSH2_SESSION *ssh_transport_new(struct ssh_session *session)
 {
     LIBSSH2_SESSION *raw = libssh2_session_init_ex(on_allocate, on_free, on_reallocate, session);
     if (!raw)
         return NULL;
     libssh2_session_set_blocking(raw, 0);
+    libssh2_session_set_read_timeout(raw, ANSWER_S);
     libssh2_session_callback_set2(raw, LIBSSH2_CALLBACK_SEND, (libssh2_cb_generic *)on_send);
     libssh2_session_callback_set2(raw, LIBSSH2_CALLBACK_RECV, (libssh2_cb_generic *)on_receive);
     libssh2_session_callback_set2(raw, LIBSSH2_CALLBACK_DISCONNECT, (libssh2_cb_generic *)on_disconnect);
