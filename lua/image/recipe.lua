@@ -1,8 +1,9 @@
 --- Recipes of images that are made on this machine, as data: the program, what it needs, what comes out. Pure.
 --
 -- A recipe is a program of ours (recipes/images/…) and the files that it reads. It gets its parameters as words of its own,
--- prints a line for each step, and leaves image.qcow2 in the directory that is its last word. When its standard input
--- ends, whoever wanted the image is gone, and it ends, too.
+-- prints a line for each step, and leaves image.qcow2 in the directory that is its last word. Status 64: nothing was done,
+-- and the last line of its log says what to ask for instead. When its standard input ends, whoever wanted the image is gone,
+-- and it ends, too, after all that it has started.
 local table_ = require "holos.core.table"
 
 local M = {}

@@ -54,6 +54,12 @@ local function left(state)
   return names
 end
 
+-- What holos says on the command line.
+local function call(directory, ...)
+  return run_tool({ host.executable(), "images", ... }, { directory = directory,
+    env = { "HOLOS_STATE_DIR=" .. directory .. "/state", "HOLOS_LUA_PATH=" .. (files.environment("HOLOS_LUA_PATH") or "") } })
+end
+
 test("image build: the binary has the files of the recipe, as they are in the tree, and no others", function()
   local listed = {}
   for _, name in ipairs(recipe.all.debian.files) do
@@ -145,6 +151,20 @@ test("image build: a recipe that fails shows the end of its log, keeps the log u
   equal({ left(state), (fs.lstat(output)) }, { { log:match("[^/]+$") } })
 end)
 
+-- A distribution that this machine does not run.
+local OTHER = (files.read("/etc/os-release") or ""):find("ID=ubuntu", 1, true) and "debian" or "ubuntu"
+
+test("image build: what a recipe refuses is wrong usage in its own words, and leaves no log", function()
+  local state = place()
+  local refuses = "echo of no use >&2; printf 'which suite?\\033[2J\\n' >&2; exit 64"
+  local ended, problem = pcall(use.run, world_with(refuses), state, "debian", {}, (listener()))
+  equal({ ended, problem.code, problem.exit, problem.hint, left(state) }, { false, "EUSAGE", 64, nil, {} })
+  ok(problem.message:find("^which suite%?") and not problem.message:find("\27", 1, true), problem.message)
+  local result = call(tmpdir(), "build", OTHER)
+  equal(result.status, 64)
+  ok(result.stderr:find("say %-%-suite\n$") and not result.stderr:find("recipe failed", 1, true), result.stderr)
+end)
+
 test("image build: what a failed build and a killed one have left goes with the next one; one that goes on stays", function()
   local state = place()
   local dead, alive = state:builds() .. "/00000000000000aa", state:builds() .. "/00000000000000bb"
@@ -169,11 +189,16 @@ test("image build: a program that leaves no image, or none that is one, is a fai
   end
 end)
 
--- The recipe's own program with tools that only say that they are there: mmdebstrap writes its pid and then waits for ever.
+-- The recipe's own program with tools that only say that they are there: mmdebstrap writes its pid and then waits for ever; told
+-- to end, it takes its time, as it does to remove its tree.
+local MMDEBSTRAP = [=[cd 'DIRECTORY'
+trap 'trap "" TERM; i=0; while [ $i -lt 100000 ]; do i=$((i + 1)); done; echo >cleared; exit 1' TERM
+echo $$ >new; mv new pid
+cat fifo & wait]=]
 local function arrange_waiting()
   local directory = tmpdir()
   local TOOLS = { ["apt-config"] = "", ["apt-cache"] = "echo '  Candidate: 1'",
-    mmdebstrap = ("cd '%s'; echo $$ >new; mv new pid; exec cat fifo"):format(directory) }
+    mmdebstrap = MMDEBSTRAP:gsub("DIRECTORY", directory) }
   for name, text in pairs(TOOLS) do
     files.write(("%s/bin/%s"):format(directory, name), "#!/bin/sh\n" .. text .. "\n")
     ok(fs.chmod(("%s/bin/%s"):format(directory, name), tonumber("755", 8)))
@@ -198,7 +223,7 @@ test("image build: who is told to end tells the recipe, which ends what it has s
     function() use.run(world_, state, "debian", { suite = "bookworm" }, (listener())) end,
     function() pid = await_pid(directory) end,
   }
-  equal({ (world.proc.identity(pid)), left(state) }, { nil, {} })
+  equal({ files.read(directory .. "/cleared"), (world.proc.identity(pid)), left(state) }, { "\n", nil, {} })
 end)
 
 test("image build: when holos is killed, the recipe ends with all that it has started", function()
@@ -214,17 +239,12 @@ test("image build: when holos is killed, the recipe ends with all that it has st
   local killed <close> = assert(world.proc.open(holos.pid, holos.start_time))
   ok(killed:signal("KILL"))
   task.within(30000, function() task.wait { process = process } end)
+  equal(files.read(directory .. "/cleared"), "\n")
   ok(world.proc.reap(holos.pid))
   ok(#left(state) >= 2) -- its directory and its lock
   build.sweep(world, state)
   equal(left(state), {})
 end)
-
--- What holos says on the command line.
-local function holos(directory, ...)
-  return run_tool({ host.executable(), "images", ... }, { directory = directory,
-    env = { "HOLOS_STATE_DIR=" .. directory .. "/state", "HOLOS_LUA_PATH=" .. (files.environment("HOLOS_LUA_PATH") or "") } })
-end
 
 test("images build: what cannot be is refused before anything is done", function()
   local directory = tmpdir()
@@ -243,7 +263,7 @@ test("images build: what cannot be is refused before anything is done", function
     { 3, "there.qcow2 is there already", "debian", "-o", "there.qcow2" },
   }
   for _, case in ipairs(CASES) do
-    local result = holos(directory, "build", table.unpack(case, 3))
+    local result = call(directory, "build", table.unpack(case, 3))
     equal({ case[2], result.status, result.stdout }, { case[2], case[1], "" })
     ok(result.stderr:find(case[2], 1, true), result.stderr)
   end
@@ -256,7 +276,7 @@ test("images: what belongs to another action is refused, and nothing is taken in
   for _, case in ipairs { { "--tag is for build only", "import", "x.qcow2", "--tag", "mine" },
     { "--suite is for build only", "--suite", "x" }, { "--force is for export only", "import", "x.qcow2", "--force" },
     { '"mine" is one argument too many', "ls", "mine" }, { '"mine" is one argument too many', "known", "mine" } } do
-    local result = holos(directory, table.unpack(case, 2))
+    local result = call(directory, table.unpack(case, 2))
     equal({ result.status, result.stdout, (fs.lstat(directory .. "/state/images")) }, { 64, "" })
     ok(result.stderr:find(case[1], 1, true), result.stderr)
   end

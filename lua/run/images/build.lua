@@ -17,6 +17,8 @@ M.GRACE_MS = 20000
 --- Lines of the log that an error shows.
 M.LAST_LINES = 15
 local LOG_BYTES = 4096
+-- The status of a recipe that does not do what was asked for, and has done nothing.
+local REFUSED = 64
 local DIRECTORY_MODE, PROGRAM_MODE, LOG_MODE = tonumber("700", 8), tonumber("755", 8), tonumber("600", 8)
 
 -- Where tools for root are, which others do not have on their PATH.
@@ -152,11 +154,15 @@ local function last_lines(world, file)
   return table.move(lines, math.max(1, #lines - M.LAST_LINES + 1), #lines, 1, {})
 end
 
--- Why there is no image, with the end of the log.
+-- Why there is no image: what the recipe cannot do whatever is there, in its own words, else with the end of the log.
 local function fail(self, how)
+  local said = last_lines(self.world, self.at.log)
+  if how.status == REFUSED then
+    err.raise { message = text.escape_terminal(said[#said] or "the recipe refuses"), code = "EUSAGE", exit = 64 }
+  end
   self.failed = true
   local lines = { ("the recipe failed (%s)"):format(how.signal and "SIG" .. how.signal or "exit status " .. how.status) }
-  for _, line in ipairs(last_lines(self.world, self.at.log)) do lines[#lines + 1] = "  | " .. text.escape_terminal(line) end
+  for _, line in ipairs(said) do lines[#lines + 1] = "  | " .. text.escape_terminal(line) end
   err.raise { message = table.concat(lines, "\n"), code = "ERECIPE", hint = "all of it, until the next build: " .. self.at.log }
 end
 
