@@ -110,6 +110,38 @@ for _, shell in ipairs(SHELLS) do
     equal(guest:report(), { "boot", "ready" })
   end)
 
+  test("the books say that a volume is being made, from before mkfs until it is filled, with " .. shell, function()
+    local guest = guest_with(shell)
+    guest:add_disk("vdc", "vol-data", 8 * MIB)
+    guest:write("srv/data/of the image", "x")
+    guest:write("bin/mkfs.ext4", ('#!/bin/sh\necho "mkfs beside $(ls %s)" >>%s/called\n'):format(guest:path "var/lib/holos/making",
+      guest.root))
+    guest:run "boot.sh"
+    local filled = "mount -o rw ROOT/dev/vdc ROOT/run/holos/filled"
+    equal(table.move(calls(guest, "mkfs", "sync", "mount", "umount"), 1, 9, 1, {}), { "sync ", "mkfs beside vol-data", "sync ",
+      filled, "sync ", "sync ", "umount ROOT/run/holos/filled", "mount -o rw ROOT/dev/vdc ROOT/srv/data", "sync " })
+    equal({ guest:read "run/holos/filled/of the image", (fs.lstat(guest:path "var/lib/holos/making/vol-data")) }, { "x" })
+  end)
+
+  test("after a power cut a volume that was being made is made, and what others have on it stays, with " .. shell, function()
+    local filled = "mount -o rw ROOT/dev/vdc ROOT/run/holos/filled"
+    for _, case in ipairs { { "", "x" }, { "lost+found/", "x" }, { "of another" },
+      { "", nil, "mkfs.ext4 -q -F ROOT/dev/vdc", true },
+      { "", nil, nil, true, { disk = { path = "/dev/sdz", kind = "device", format = "raw" } } } } do
+      local guest = guest_with(shell, case[5])
+      guest:add_disk("vdc", "vol-data", 8 * MIB, { [4096] = "half a file system" })
+      if not case[4] then guest:write("srv/data/of the image", "x") end
+      stand_in(guest, "mkfs.ext4")
+      guest:write("var/lib/holos/making/vol-data", "ext4\n")
+      if case[1] ~= "" then guest:write("run/holos/filled/" .. case[1]:gsub("/$", "/.keep"), "y") end
+      if case[1] == "lost+found/" then fs.remove(guest:path "run/holos/filled/lost+found/.keep") end
+      if case[4] then guest:write("fails", (filled:gsub("ROOT", guest.root)) .. "\n") end
+      guest:run "boot.sh"
+      equal({ calls(guest, "mkfs")[1] or "", guest:read "run/holos/filled/of the image" or "" }, { case[3] or "", case[2] or "" })
+      equal((fs.lstat(guest:path "var/lib/holos/making/vol-data")), nil)
+    end
+  end)
+
   test("a disk that holos has not made is formatted only when the host knows it to be blank, with " .. shell, function()
     local disk = { path = "/dev/sdz", kind = "device", format = "raw" }
     for _, is_blank in ipairs { false, true } do

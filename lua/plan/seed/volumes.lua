@@ -46,12 +46,38 @@ holos_make_fs() {
     if command -v mkfs.ext4 >/dev/null; then mkfs.ext4 -q -F "$1"; else mke2fs -q -F -t ext4 "$1"; fi
 }
 
-# holos_format SERIAL DISK ext4|xfs: of a disk that is blank.
+# holos_format SERIAL DISK ext4|xfs
 holos_format() {
     echo "making an $3 file system on the blank volume $1"
-    holos_make_fs "$2" "$3" || return 1
+    mkdir -p "$holos_books/making" && echo "$3" >"$holos_books/making/$1" && sync && holos_make_fs "$2" "$3" || return 1
     holos_new=yes
-    holos_note_size "$1" "$2"
+    holos_note_size "$1" "$2" && sync
+}
+]]
+
+-- The books say which volumes are being made: from before mkfs until they have all that they begin with. A boot after a power
+-- cut goes on from there. Another machine may have had the volume since: what can be mounted and is not empty is nobody's to
+-- format or to fill.
+local MAKE = [[
+
+# holos_make_volume SERIAL DISK ext4|xfs|-: sets holos_new where it is to be filled.
+holos_make_volume() {
+    if [ "$3" != - ] && holos_is_blank "$2"; then holos_format "$@"; return; fi
+    [ -e "$holos_books/making/$1" ] || return 0
+    mkdir -p /run/holos/filled || return 1
+    if mount -o rw "$2" /run/holos/filled; then
+        case $(ls -A /run/holos/filled) in
+            "" | lost+found) holos_new=yes ;;
+        esac
+        umount /run/holos/filled
+    elif [ "$3" != - ]; then
+        holos_format "$@"
+    fi
+}
+
+# holos_is_made SERIAL: before anybody writes to it.
+holos_is_made() {
+    [ ! -e "$holos_books/making/$1" ] || { rm -f "$holos_books/making/$1" && sync; }
 }
 ]]
 
@@ -97,11 +123,11 @@ holos_follow_size() {
 local MOUNT = [[
 
 # holos_fill_volume DISK TARGET: what the image has at the target is what a new volume begins with, as in Docker. A mark
-# tells the next boot that the power went meanwhile.
+# tells the next boot, of whatever machine, that the power went meanwhile.
 holos_fill_volume() {
     holos_filled=/run/holos/filled
     mkdir -p "$holos_filled" && mount -o rw "$1" "$holos_filled" || return 1
-    touch "$holos_filled/.holos-filling" && cp -a "$2/." "$holos_filled/" && sync && rm -f "$holos_filled/.holos-filling"
+    touch "$holos_filled/.holos-filling" && sync && cp -a "$2/." "$holos_filled/" && sync && rm -f "$holos_filled/.holos-filling"
     holos_fill_status=$?
     umount "$holos_filled" && return "$holos_fill_status"
 }
@@ -111,6 +137,7 @@ holos_mount_disk() {
     if [ -n "$holos_new" ] && [ -n "${4-}" ] && [ -n "$(ls -A "$4" 2>/dev/null)" ]; then holos_fill_volume "$1" "$4" || return 1; fi
     mount -o "$3" "$1" "$2" || return 1
     if [ -e "$2/.holos-filling" ]; then
+        holos_new=yes
         umount "$2" && holos_fill_volume "$1" "${4:-$2}" && mount -o "$3" "$1" "$2" || return 1
     fi
     # Databases want an empty directory; XFS has none of these.
@@ -125,8 +152,8 @@ holos_mount_volume() {
     case $4 in
         xfs | -) modprobe xfs 2>/dev/null ;;
     esac
-    if [ "$3" = rw ] && [ "$4" != - ] && holos_is_blank "$holos_disk"; then holos_format "$1" "$holos_disk" "$4" || return 1; fi
-    (holos_enter "$2") && holos_mount_disk "$holos_disk" "$2" "$3" "${5-}"
+    if [ "$3" = rw ]; then holos_make_volume "$1" "$holos_disk" "$4" || return 1; fi
+    (holos_enter "$2") && holos_mount_disk "$holos_disk" "$2" "$3" "${5-}" && holos_is_made "$1"
 }
 
 # holos_grow_volume SERIAL: at every boot.
@@ -165,7 +192,7 @@ holos_mount_attached() {
 }
 ]]
 
-M.FUNCTIONS = DISKS .. FORMAT .. GROW .. MOUNT .. ATTACHED
+M.FUNCTIONS = DISKS .. FORMAT .. MAKE .. GROW .. MOUNT .. ATTACHED
 
 local function is_filled(mount) return not mount.nocopy and not mount.read_only and not mount.subpath end
 
