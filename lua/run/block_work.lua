@@ -78,7 +78,8 @@ end
 
 local function open_files(world, command, opened)
   for _, file in ipairs(command.files) do
-    opened[file.number] = err.check(nil, world.fs.open(file.path, { read = true, write = file.is_written, nofollow = true }))
+    opened[file.number] = err.check(nil, world.fs.open(file.path, { read = true, write = file.is_written,
+      nofollow = file.is_written }))
   end
 end
 

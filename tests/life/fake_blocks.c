@@ -51,6 +51,27 @@ int file_of_node(const char *name)
     return node ? node->fd : -1;
 }
 
+/* The first level of tables of a larger disk, in the cluster that it begins in; more than that is not done here. */
+static bool grow_tables(int fd, uint64_t bytes)
+{
+    static const char zeros[1 << 16];
+    uint32_t bits, entries;
+    uint64_t offset;
+    if (pread(fd, &bits, 4, 20) != 4 || pread(fd, &entries, 4, 36) != 4 || pread(fd, &offset, 8, 40) != 8)
+        return false;
+    bits = be32toh(bits), entries = be32toh(entries), offset = be64toh(offset);
+    if (bits < 9 || bits > 16)
+        return false;
+    uint64_t covered = 1ULL << (2 * bits - 3), wanted = (bytes + covered - 1) / covered;
+    if (wanted <= entries)
+        return true;
+    if (wanted > 1ULL << (bits - 3))
+        return false;
+    size_t more = (size_t)(wanted - entries) * 8;
+    uint32_t written = htobe32((uint32_t)wanted);
+    return pwrite(fd, zeros, more, (off_t)(offset + entries * 8ULL)) == (ssize_t)more && pwrite(fd, &written, 4, 36) == 4;
+}
+
 /* What a reader of the file sees as its disk's size. */
 static const char *resize(const char *name, long long bytes)
 {
@@ -61,7 +82,7 @@ static const char *resize(const char *name, long long bytes)
         return "Cannot find device= nor node_name=";
     if (pread(fd, magic, 4, 0) != 4 || memcmp(magic, "QFI\xfb", 4))
         return ftruncate(fd, bytes) < 0 ? "Could not resize file" : NULL;
-    return pwrite(fd, &size, 8, 24) == 8 ? NULL : "Could not resize image";
+    return grow_tables(fd, (uint64_t)bytes) && pwrite(fd, &size, 8, 24) == 8 ? NULL : "Could not resize image";
 }
 
 static const char *block_resize(struct fake *fake, struct channel *channel, struct slice arguments)

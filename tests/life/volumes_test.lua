@@ -156,6 +156,9 @@ test("volumes export and import: there and back, raw and compressed; a file that
   refused(stack, { "volumes", "export", "data", "state" }, 3, { "is a directory" })
   refused(stack, { "volumes", "export", "data", "state/volumes/shop/x.qcow2" }, 3, { "in the state directory" })
   stack:expect { "volumes", "export", "data", "data.qcow2" }
+  assert(fs.symlink("data.qcow2", stack.directory .. "/link.qcow2"))
+  stack:expect { "volumes", "import", "link.qcow2", "linked" }
+  same(disk(stack, "linked"), disk(stack, "data"))
   has(stack:expect({ "volumes", "import", "data.qcow2", "again", "--size", "+64M" }).stderr, "again: 128 MiB, volume of shop")
   equal(qcow2.info(disk(stack, "again")).virtual_bytes, 128 << 20)
   equal(run_tool({ "qemu-io", "-c", "read -P 5 1M 2M", disk(stack, "again") }).status, 0)
