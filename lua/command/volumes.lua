@@ -1,5 +1,4 @@
 --- holos volumes
-local change = require "holos.use.volumes.change"
 local copy = require "holos.use.volumes.copy"
 local err = require "holos.core.err"
 local import = require "holos.use.volumes.import"
@@ -8,6 +7,7 @@ local progress = require "holos.command.progress"
 local shared = require "holos.command.shared"
 local text = require "holos.core.text"
 local units = require "holos.core.units"
+local volume_change = require "holos.command.volume_change"
 local volumes = require "holos.use.volumes"
 
 local M = {
@@ -28,6 +28,7 @@ local M = {
     { "--size", value = "SIZE", of = "import", help = "make it larger, 20G or +5G" },
     { "--limit-rate", value = "BYTES", kind = "size", of = "export, import, clone", help = "no more than so many bytes a second" },
     { "--force", of = "export", help = "replace a file that is there, once the new one is whole" },
+    { "-y", "--yes", of = "resize", help = "do not ask, also where it is more than the host's file system has in all" },
     shared.FORMAT, shared.LOCK_TIMEOUT, shared.NO_WAIT,
   },
 }
@@ -114,16 +115,13 @@ function actions.rm(world, options)
   local words = { table.unpack(options.arguments, 2) }
   if #words == 0 then usage(options.arguments) end
   local context, names = one_project(world, options, words, "volumes rm")
-  change.remove(context, names, TALK)
-  out.talk(("moved to the trash: %s (holos trash restore %s)"):format(table.concat(names, " "), context.name))
+  volume_change.remove(context, names, TALK)
 end
 
 function actions.resize(world, options)
   local word, wanted = words_of(options, 2)
   local context, names = one_project(world, options, { word }, "volumes resize")
-  local done = change.resize(context, names[1], wanted, TALK)
-  out.talk(("%s: %s → %s; %s"):format(names[1], size(done.from_bytes), size(done.to_bytes), done.holder
-    and ("%s runs on (%s)"):format(done.holder, done.result) or "the file system in it follows at the next start"))
+  volume_change.resize(world, context, names[1], wanted, TALK)
 end
 
 -- What a copy of a disk is that somebody wrote to.

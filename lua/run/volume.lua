@@ -39,6 +39,10 @@ local function grow_below(world, job, action)
   local serial = spec and disks.serial_of(spec, action.volume)
   if not serial then return nil end
   local node = disks.node_of(spec, serial)
+  local info = err.check(label(action), world.qcow2.info(job.state:volume(job.record.name, action.volume)))
+  if info.virtual_bytes > action.size_bytes then -- QEMU would cut it off
+    err.raise { message = ("volume %s is larger than that already"):format(action.volume), code = "ESHRINK" }
+  end
   do
     local session <close> = err.check(action.holder, monitor.try_connect(world,
       job.state:instance(job.record.name, action.holder), CONNECT_MS))

@@ -36,7 +36,8 @@ local function record_volumes(project, prepared)
   end
   for name, volume in pairs(volume_.kept(project)) do
     local entry, known = record.volumes[name] or {}, prepared.observed.volumes[name]
-    entry.size_bytes = known and not volume.is_sized and (known.size_bytes or entry.size_bytes) or volume.size_bytes
+    local has_bytes = known and (known.size_bytes or entry.size_bytes) or 0
+    entry.size_bytes = known and not volume.is_sized and has_bytes or math.max(volume.size_bytes, has_bytes)
     entry.made = known ~= nil or entry.made or nil
     entry.is_growing = grown[name] or entry.is_growing
     record.volumes[name], entry.desired, entry.is_external = entry, nil, nil

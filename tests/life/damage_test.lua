@@ -142,7 +142,7 @@ test("a damaged volume keeps those from starting that mount it, nobody else, and
   stack:expect { "validate" }
   ok(stack:expect({ "up", "a" }).stderr:find("volume bad is damaged: ", 1, true))
   stack:expect { "restart", "a" }
-  stack:expect { "volumes", "resize", "good", "32M" }
+  stack:expect { "volumes", "resize", "good", "64M" }
   equal(#stack:pids(), 1)
   stack:expect { "volumes", "rm", "bad" }
   stack:expect { "up" }

@@ -52,18 +52,48 @@ test("a volume that nobody has grows as a file, before its machine starts", func
   equal(run_tool({ "qemu-img", "check", "-q", "-U", stack.state .. "/volumes/pair/data.qcow2" }).status, 0)
 end)
 
-test("a volume is never made smaller: refused with both sizes, and nothing is touched", function()
+test("a volume is never made smaller: both sizes are named, and all else is done", function()
   local stack <close> = stack_.on_fake(sized "64M")
   stack:expect { "up" }
   local pid = stack:ps()["db-0"].pid
   stack:write((sized("32M"):gsub("image_os: plain", "image_os: plain, vm: {memory_mb: 600}")))
-  local refused = stack:expect({ "up", "-y" }, 3)
-  ok(refused.stderr:find("volume data: size: 64 MiB → 32 MiB", 1, true), refused.stderr)
-  ok(refused.stderr:find("a volume never becomes smaller: write size: 64 MiB, or more, for volume data", 1, true))
-  equal({ size_mib(stack), stack:ps()["db-0"].pid }, { 64, pid })
+  local said = "volume data has 64 MiB and keeps them; the file says size: 32 MiB, and volumes never become smaller"
+  for _, words in ipairs { { "plan" }, { "up", "-y" } } do
+    local result = stack:expect(words)
+    ok((result.stdout .. result.stderr):find(said, 1, true), result.stdout .. result.stderr)
+  end
+  equal({ size_mib(stack), recorded(stack).size_bytes, stack:ps()["db-0"].pid ~= pid }, { 64, 64 * MIB, true })
   stack:write((YAML:gsub("%u%u+", { MODE = "" }):gsub("size: SIZE", ""))) -- no word on it: it stays as large as it is
+  ok(not stack:expect({ "up" }).stderr:find("never become smaller", 1, true))
+  equal({ size_mib(stack), recorded(stack).size_bytes }, { 64, 64 * MIB })
+end)
+
+test("resize names the line of the file that says less, and after it up of the unchanged file goes on", function()
+  local stack <close> = stack_.on_fake(sized "64M")
   stack:expect { "up" }
-  equal({ size_mib(stack), stack:ps()["db-0"].pid }, { 64, pid })
+  local pid = stack:ps()["db-0"].pid
+  local resized = stack:expect { "volumes", "resize", "data", "+2G" } -- so many more tables that one entry does not do
+  ok(resized.stderr:find("holos%.yaml:4:%d+ says less: write size: 2112M there"), resized.stderr)
+  stack:expect { "up" } -- whose guest is still to be told, of the size that the disk has
+  equal({ size_mib(stack), stack:ps()["db-0"].pid }, { 2112, pid })
+  stack:expect { "restart" }
+  stack:expect { "stop" }
+  equal(run_tool({ "qemu-img", "check", "-q", stack.state .. "/volumes/pair/data.qcow2" }).status, 0)
+  stack:write(sized "3G")
+  ok(not stack:expect({ "volumes", "resize", "data", "3G" }).stderr:find("says less", 1, true))
+end)
+
+test("resize to more than the host's file system has in all wants to be meant", function()
+  local stack <close> = stack_.on_fake(sized "64M")
+  stack:expect { "up", "--no-start" }
+  local refused = stack:expect({ "volumes", "resize", "data", "900T" }, 3)
+  ok(refused.stderr:find("volume data: 900 TiB is more than all of the host's file system, which has ", 1, true), refused.stderr)
+  ok(refused.stderr:find("nothing was changed; if it is meant: -y", 1, true), refused.stderr)
+  equal(size_mib(stack), 64)
+  local options = { stdin = "" }
+  equal(stack:run({ "volumes", "resize", "data", "900T" }, options).status, 3)
+  stack:expect { "volumes", "resize", "-y", "data", "60T" }
+  equal(size_mib(stack), 60 << 20)
 end)
 
 test("what is only read grows when nobody reads it any more", function()

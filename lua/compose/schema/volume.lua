@@ -57,7 +57,7 @@ end
 return schema.record({
   { "size", schema.size { least_bytes = 1 << 20 }, default_text = "10 GiB", unit = "bytes", change = "live", own = true,
     meaning = "Size of the disk, which takes room as it is written to. A larger one makes the disk and its file system grow, "
-      .. "also while the machine runs; a smaller one is refused. Without it a volume stays as large as it is." },
+      .. "also while the machine runs; a smaller one changes nothing. Without it a volume stays as large as it is." },
   { "name", rules.name, change = "restart", default_text = "the key",
     meaning = "Name under which it is kept, in the project's own volumes. Another name is another volume: the old one stays." },
   { "external", external, change = "restart", default_text = "false",

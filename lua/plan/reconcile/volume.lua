@@ -53,11 +53,11 @@ local function create(plan, context, name, volume)
 end
 
 -- Less room would cut off what is in it.
-local function shrink(plan, context, name, volume, known)
-  local has, wanted = context.describe.bytes(known.size_bytes), context.describe.bytes(volume.size_bytes)
-  sheet.refuse(plan, { instance = "volume " .. shown(name, volume), where = where_of(context, volume),
-    cure = ("a volume never becomes smaller: write size: %s, or more, for volume %s"):format(has, volume.key),
-    change = { name = "size", class = "recreate", from = has, to = wanted } })
+local function warn_of_size(plan, context, name, volume, known)
+  local where = where_of(context, volume)
+  sheet.warn(plan, ("%svolume %s has %s and keeps them; the file says size: %s, and volumes never become smaller"):format(
+    where and where .. ": " or "", shown(name, volume), context.describe.bytes(known.size_bytes),
+    context.describe.bytes(volume.size_bytes)))
 end
 
 --- The machines that run and have a volume: {name, can_write}, sorted by name.
@@ -91,9 +91,9 @@ local function names_of(users)
   return table.concat(table_.map(users, function(user) return user.name end), ", ")
 end
 
-local function add_growth(plan, context, name, volume, text, user)
+local function add_growth(plan, context, name, volume, text, user, size_bytes)
   sheet.row(plan, "~", "volume " .. shown(name, volume), text, where_of(context, volume))
-  return sheet.add(plan, { id = "volume/" .. name, kind = "volume.grow", volume = name, size_bytes = volume.size_bytes,
+  return sheet.add(plan, { id = "volume/" .. name, kind = "volume.grow", volume = name, size_bytes = size_bytes,
     holder = user and user.name, after = {}, because = text })
 end
 
@@ -121,14 +121,15 @@ local function grow(plan, context, name, volume, known)
       names_of(users)))
   end
   local text = users[1] and ("grow   %s   (%s runs on)"):format(sizes, users[1].name) or "grow   " .. sizes
-  return add_growth(plan, context, name, volume, text, users[1])
+  return add_growth(plan, context, name, volume, text, users[1], volume.size_bytes)
 end
 
 -- The disk has grown, and nobody has told the guest that its file system may.
-local function finish_growth(plan, context, name, volume)
+local function finish_growth(plan, context, name, volume, known)
   local user = M.users(context.observed, name)[1]
   if not user or not user.can_write then return nil end
-  return add_growth(plan, context, name, volume, ("grow its file system   (%s runs on)"):format(user.name), user)
+  return add_growth(plan, context, name, volume, ("grow its file system   (%s runs on)"):format(user.name), user,
+    known.size_bytes)
 end
 
 local function warn_of_fs(plan, context, name, volume)
@@ -158,10 +159,10 @@ end
 -- The id of what is to be done with a volume that is there.
 local function change(plan, context, name, volume, known)
   warn_of_fs(plan, context, name, volume)
-  if volume.is_sized and volume.size_bytes < known.size_bytes then return shrink(plan, context, name, volume, known) end
+  if volume.is_sized and volume.size_bytes < known.size_bytes then warn_of_size(plan, context, name, volume, known) end
   if volume.is_sized and volume.size_bytes > known.size_bytes then return grow(plan, context, name, volume, known) end
   local entry = context.record.volumes[name]
-  return entry and entry.is_growing and finish_growth(plan, context, name, volume) or nil
+  return entry and entry.is_growing and finish_growth(plan, context, name, volume, known) or nil
 end
 
 -- Whoever gives a volume another name finds a new, empty one; what he had is still there.

@@ -8,9 +8,11 @@ local project = require "holos.run.project"
 local record_ = require "holos.run.record"
 local recorded = require "holos.use.recorded"
 local table_ = require "holos.core.table"
+local taken = lazy "holos.use.volumes.taken"
 local trash = require "holos.run.trash"
 local units = require "holos.core.units"
 local volume = lazy "holos.run.volume"
+local volume_ = lazy "holos.plan.reconcile.volume"
 local volumes = require "holos.use.volumes"
 
 local M = {}
@@ -144,6 +146,22 @@ local function refuse_smaller(row, bytes)
     "a smaller one is a new one: copy what is in it, inside a machine that mounts both")
 end
 
+-- What can never be undone, and what the host could never hold.
+local function refuse_huge(context, row, bytes)
+  local space = context.world.fs.space(context.state.root)
+  if context.options.yes or not space or bytes <= math.max(space.total_bytes, row.size_bytes) then return end
+  refuse(("volume %s: %s is more than all of the host's file system, which has %s, and volumes never become smaller"):format(
+    row.name, units.format_bytes(bytes), units.format_bytes(space.total_bytes)), "EHUGE", "nothing was changed; if it is meant: -y")
+end
+
+-- Where the file in reach says less.
+local function line_of(context, name, bytes)
+  local file = taken.project_of_file(context)
+  local wanted = file and volume_.kept(file)[name]
+  if not wanted or not wanted.is_sized or wanted.size_bytes >= bytes then return nil end
+  return file.marks[("volumes.%s.size"):format(wanted.key)] or file.marks["volumes." .. wanted.key]
+end
+
 -- The machine that can go on while the volume becomes larger; raises when one that runs only reads it.
 local function holder_of(context, row)
   for _, user in ipairs(row.users) do
@@ -154,7 +172,7 @@ end
 
 --- Makes a volume larger, also below a machine that runs. Otherwise the file system in it follows at the next start.
 ---@param word string  as of wanted_size
----@return {from_bytes: integer, to_bytes: integer, holder: string?, result: string}
+---@return {from_bytes: integer, to_bytes: integer, holder: string?, result: string, where: string?}  where: a file says less
 function M.resize(context, name, word, talk)
   local world, state = context.world, context.state
   local _held <close> = change.begin(context, talk)
@@ -163,6 +181,7 @@ function M.resize(context, name, word, talk)
   if row.state == "damaged" then err.raise { message = ("volume %s: %s"):format(name, row.problem), code = "EDAMAGED" } end
   local bytes = M.wanted_size(word, row.size_bytes)
   refuse_smaller(row, bytes)
+  refuse_huge(context, row, bytes)
   local holder = holder_of(context, row)
   local entry = context.record.volumes[name] or {}
   context.record.volumes[name], entry.size_bytes, entry.made = entry, bytes, true
@@ -172,7 +191,8 @@ function M.resize(context, name, word, talk)
   local job = { state = state, record = context.record, warn = talk.warn,
     take_lock = function(instance) return change.take_instance_lock(context, talk, instance) end }
   local result = volume.grow(world, job, { volume = name, size_bytes = bytes, holder = holder })
-  return { from_bytes = row.size_bytes, to_bytes = bytes, holder = holder, result = result }
+  return { from_bytes = row.size_bytes, to_bytes = bytes, holder = holder, result = result,
+    where = line_of(context, name, bytes) }
 end
 
 return M

@@ -19,14 +19,20 @@ local function files_of(context)
   return (not is_named or table_.index_of(context.record.files, found.files[1])) and found or nil
 end
 
---- Has the record know which volumes the file calls external by now, as far as there is a file in reach that can be read.
-function M.heed_file(context, talk)
+--- The project as the file in reach has it; nil where there is none, or none that can be loaded.
+function M.project_of_file(context)
   local ok, project = pcall(function()
     local found = files_of(context)
     return found and project_.load(context.world, found, context.options)
   end)
   if not ok and not err.is(project) then error(project, 0) end
-  if not ok then return talk.warn("the file cannot be loaded: what it calls external is known as of the last up only") end
+  return ok and project or nil, not ok
+end
+
+--- Has the record know which volumes the file calls external by now, as far as there is a file in reach that can be read.
+function M.heed_file(context, talk)
+  local project, is_wrong = M.project_of_file(context)
+  if is_wrong then return talk.warn("the file cannot be loaded: what it calls external is known as of the last up only") end
   for name in pairs(project and volume_.external(project.volumes) or {}) do
     context.record.volumes[name] = context.record.volumes[name] or {}
     context.record.volumes[name].is_external = true
