@@ -2,6 +2,7 @@
 --- facts are handed in.
 local lazy = require "holos.core.lazy"
 local nearby = lazy "holos.compose.rules.nearby"
+local path = require "holos.core.path"
 local text = lazy "holos.core.text"
 local volumes = lazy "holos.compose.volumes"
 
@@ -49,13 +50,28 @@ function M.check_boot_order(project, report)
   end
 end
 
+-- Whether a path is that of a file or a socket, by its name: "nginx.conf", but neither "conf.d" nor "site-1.2".
+local function is_file_name(name)
+  local extension = path.extension(name)
+  return extension ~= "" and extension ~= ".d" and not extension:find("^%.%d+$")
+end
+
+-- What to do about a source that is missing. A directory where a file was meant would keep the file from ever being there.
+local function cure(mount)
+  if is_file_name(mount.source) or is_file_name(mount.target) or path.is_beneath(mount.source, "/run")
+    or path.is_beneath(mount.source, "/var/run") then
+    return "make a file a config: configs: {NAME: {file: PATH}}; only directories can be shared, no files and no sockets"
+  end
+  return "make it: mkdir -p " .. text.shell_quote(mount.source)
+end
+
 local function check_source(keys, mount, report, facts, project)
   local kind = facts.stat(mount.source)
   if not kind and mount.create_host_path then return end
   if not kind then
     local close = nearby.nearest(mount.source, nearby.names(mount.source, facts), project)
     report(keys, mount.source .. " does not exist", (close and ('did you mean "%s"? Else '):format(close) or "")
-      .. "make it: mkdir -p " .. text.shell_quote(mount.source))
+      .. cure(mount))
   elseif kind ~= "directory" then
     report(keys, ("%s is a %s; only directories can be shared"):format(mount.source, kind),
       "share the directory that holds it, or make it a config: configs: {NAME: {file: PATH}}")
