@@ -61,6 +61,13 @@ local function run_without_command(words)
   return options.help and 0 or args.USAGE
 end
 
+-- Whoever ends a command that goes on until it is ended knows what he does.
+local function quiet_when_cut(command)
+  return setmetatable({}, { __close = function(_, problem)
+    if command.is_endless and err.is(problem) and problem.signal then problem.quiet = true end
+  end })
+end
+
 local function run_words(words)
   local name, position = M.find_command(words)
   if not name then return run_without_command(words) end
@@ -71,12 +78,18 @@ local function run_words(words)
     return 0
   end
   out.style = { ansi = options.ansi or "auto", progress = options.progress or "auto" }
-  return M.dispatch(command, options)
+  local _quiet <close> = quiet_when_cut(command)
+  local status = M.dispatch(command, options)
+  return status
 end
 
 --- Prints a failure as a user should see it; gives the exit status.
 function M.report(problem, debug_wanted)
-  if problem.signal or problem.quiet then return problem.exit end
+  if problem.quiet then return problem.exit end
+  if problem.signal then
+    out.talk(problem.standing and "interrupted: " .. problem.standing or "interrupted")
+    return problem.exit
+  end
   if problem.traceback then
     out.error("holos: internal error, please report it with what follows\n" .. problem.traceback)
     return M.INTERNAL

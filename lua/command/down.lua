@@ -45,7 +45,7 @@ end
 --- Takes down what is named, as the command `verb`.
 function M.carry_out(world, options, verb)
   local context = shared.recorded(world, options, verb)
-  local talk <close> = talk_.new(world, verb)
+  local talk <close> = talk_.new(world, verb, context)
   local result = down.down(context, context.words, talk, "project." .. verb)
   talk:close()
   for _, line in ipairs { M.taken(context, result) or false, M.kept(context, result) or false } do

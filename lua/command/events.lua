@@ -16,6 +16,7 @@ local M = {
     shared.FORMAT,
   },
   rewrite = shared.rewrite_f "--follow",
+  is_endless = true,
 }
 
 local SHOWN = { time = true, type = true, instance = true }

@@ -8,6 +8,7 @@ local shared = require "holos.command.shared"
 local tty = require "holos.command.tty"
 
 local M = {
+  is_endless = true, -- its Ctrl-C is the guest's
   summary = "run a command in an instance over SSH, or a shell without one",
   arguments = {
     { name = "INSTANCE", help = "an instance, or a service with a single one" },

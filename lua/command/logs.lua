@@ -17,6 +17,7 @@ local M = {
     { "--no-prefix", help = "lines without the instance's name" },
   },
   rewrite = shared.rewrite_f "--follow",
+  is_endless = true,
 }
 
 local SOURCES = { all = { "console", "provision", "qemu" } }

@@ -17,7 +17,7 @@ local M = {
 function M.carry_out(world, options, verb, work)
   options.goal = goal.of(world, options)
   local context = shared.recorded(world, options, verb)
-  local talk <close> = talk_.new(world, verb)
+  local talk <close> = talk_.new(world, verb, context)
   work(context, context.words, talk)
   return 0
 end

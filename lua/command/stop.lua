@@ -14,7 +14,7 @@ local M = {
 
 function M.run(world, options)
   local context = shared.recorded(world, options, "stop")
-  local talk <close> = talk_.new(world, "stop")
+  local talk <close> = talk_.new(world, "stop", context)
   down.stop(context, context.words, talk)
   return 0
 end

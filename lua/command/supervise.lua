@@ -9,6 +9,7 @@ local state = require "holos.use.state"
 local PAUSE_PERCENT = 110
 
 local M = {
+  is_endless = true,
   summary = "look after a project's instances until none is to run: restarts, health checks (up starts it)",
   arguments = { { name = "PROJECT", optional = true, help = "its name" } },
   options = { { "--all", help = "every project, also those that come; for a unit of an appliance" } },

@@ -2,8 +2,11 @@
 --- Effects: writes to standard error, when something happens and at no other time.
 local lazy = require "holos.core.lazy"
 local disk_progress = lazy "holos.command.progress"
+local err = require "holos.core.err"
 local out = require "holos.command.out"
+local recorded = lazy "holos.use.recorded"
 local render = lazy "holos.plan.render"
+local table_ = require "holos.core.table"
 local task = require "holos.core.task"
 local text = require "holos.core.text"
 local transfers = lazy "holos.command.transfers"
@@ -18,9 +21,10 @@ local Talk = {}
 Talk.__index = Talk
 
 --- What the talk of `verb` goes through.
----@param verb string  "up", "down", "stop", "start"
-function M.new(world, verb)
-  local talk = setmetatable({ world = world, verb = verb, rows = {}, by_name = {}, drawn = 0,
+---@param verb string    "up", "down", "stop", "start"
+---@param context table?  of the project: what of it runs is told when the command is interrupted
+function M.new(world, verb, context)
+  local talk = setmetatable({ world = world, verb = verb, context = context, rows = {}, by_name = {}, drawn = 0,
     begun_ms = task.now_ms(), live = out.is_live(world) }, Talk)
   for _, name in ipairs { "notice", "warn", "planned", "on_start", "on_change", "on_end" } do
     talk[name] = function(...) return Talk[name](talk, ...) end
@@ -107,7 +111,7 @@ function Talk:row(action)
   local name = action.instance or action.service or "volume " .. action.volume
   local row = self.by_name[name]
   if not row then
-    row = { name = name, mark = "·", text = "", steps = {}, begun_ms = task.now_ms() }
+    row = { name = name, mark = "·", text = "", steps = {}, begun_ms = task.now_ms(), instance = action.instance }
     self.by_name[name], self.rows[#self.rows + 1] = row, row
   end
   return row
@@ -205,6 +209,28 @@ function Talk:close()
   self:draw()
   self.drawn = 0
 end
-Talk.__close = Talk.close
+
+-- How those that run are spoken of, by commands that go on with it when they are given again: one, several.
+local AGAIN = { up = { "runs on", "run on" }, stop = { "still runs", "still run" } }
+AGAIN.start, AGAIN.down = AGAIN.up, AGAIN.stop
+
+-- What is so when a signal ends the command: nothing is taken back, and what is not done yet is left.
+function Talk:standing()
+  local running, others = recorded.running(self.context), {}
+  for _, row in ipairs(self.rows) do
+    if row.instance and not table_.index_of(running, row.name) then others[#others + 1] = row.name end
+  end
+  local words = table.concat(running, ", ") .. " " .. (AGAIN[self.verb] or AGAIN.up)[#running == 1 and 1 or 2]
+  if #running == 0 then words = "nothing runs"
+  elseif #others > 0 then words = ("%s, %s %s not"):format(words, table.concat(others, ", "), #others == 1 and "does" or "do") end
+  return words .. (AGAIN[self.verb] and (" (holos %s goes on with it)"):format(self.verb) or "")
+end
+
+function Talk:__close(problem)
+  self:close()
+  if not self.context or not err.is(problem) or not problem.signal then return end
+  local ok, words = pcall(self.standing, self) -- a record may be damaged: that is for the next command to tell
+  problem.standing = ok and words or nil
+end
 
 return M

@@ -46,7 +46,7 @@ function M.carry_out(world, options, verb)
     preview.show(context, options.arguments)
     return 0
   end
-  local talk <close> = talk_.new(world, verb)
+  local talk <close> = talk_.new(world, verb, context)
   talk.ask = decide.asker(world, options)
   local prepared = up.run(context, options.arguments, talk)
   talk:close()

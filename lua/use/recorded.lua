@@ -3,6 +3,7 @@ local aside = require "holos.run.aside"
 local err = require "holos.core.err"
 local lazy = require "holos.core.lazy"
 local foreign = lazy "holos.run.foreign"
+local observe = require "holos.run.observe"
 local project = require "holos.run.project"
 local record_ = require "holos.run.record"
 local table_ = require "holos.core.table"
@@ -39,6 +40,15 @@ function M.reload(context, talk)
   for _, name in ipairs(gone or {}) do talk.warn(aside.gone_text(name)) end
   if context.record then return end
   err.raise { message = ("project %s is gone; another command took it down"):format(context.name), code = "ENOENT" }
+end
+
+--- The names of what runs, whatever is wanted of it.
+---@return string[]
+function M.running(context)
+  local known = record_.load(context.world, context.state, context.name)
+  return table_.filter(table_.keys(known and known.instances or {}), function(name)
+    return observe.is_running(context.world, context.state, context.name, name)
+  end)
 end
 
 --- Writes down what is to become of instances, before it is done.

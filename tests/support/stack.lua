@@ -58,12 +58,13 @@ function Stack:run(words, options)
 end
 
 --- Starts holos in the stack's directory and does not wait for it; nothing of its output is kept.
+---@param streams table?  descriptors: stdout, stderr
 ---@return table child  of sys.launch, to be closed
-function Stack:spawn(words)
+function Stack:spawn(words, streams)
   local env = self:environment()
   env[#env + 1] = "PATH=/usr/bin:/bin"
   local child = assert(require("sys.launch").prepare { program = HOLOS, argv = words, env = env, directory = self.directory,
-    session = true })
+    stdout = streams and streams.stdout, stderr = streams and streams.stderr, session = true })
   assert(child:go())
   return child
 end
