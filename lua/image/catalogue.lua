@@ -114,8 +114,8 @@ end
 local function entry_of(distribution, version, architecture)
   local fields = laid_over(version, distribution)
   local template = fields.urls and fields.urls[architecture] or fields.url
-  local entry = { name = distribution.name, tag = version.tag, aliases = version.also or {}, architecture = architecture,
-    is_default = version.tag == distribution.default, source = distribution.source,
+  local entry = { name = distribution.name, tag = version.tag, aliases = tables.list(tables.copy(version.also)),
+    architecture = architecture, is_default = version.tag == distribution.default, source = distribution.source,
     url = fill(template, values_of(fields, architecture)), quirks = fields.quirks or {},
     is_checked = fields.is_checked == true, latest = latest_of(fields, architecture), signature = fields.signature }
   for _, name in ipairs(PLAIN) do entry[name] = fields[name] end

@@ -61,7 +61,9 @@ test("a plan for programs says of each disk of the host whether it is to be form
   disk(stack, "disk.raw")
   disk(stack, "old.raw", { [0x438] = "\x53\xef" })
   disk(stack, "seen.raw")
-  local planned, found = assert(json.decode(stack:expect({ "plan", "--format", "json" }).stdout, {})), {}
+  local planned_text = stack:expect({ "plan", "--format", "json" }).stdout
+  ok(planned_text:find('"after":[]', 1, true) and not planned_text:find('"after":{}', 1, true), planned_text)
+  local planned, found = assert(json.decode(planned_text, {})), {}
   for _, row in ipairs(planned.rows) do
     local at = row.disk
     if at then found[#found + 1] = { row.mark, row.name, at.path:match "[^/]+$", at.content, at.fs or "-" } end

@@ -1,4 +1,5 @@
 local catalogue = require "holos.image.catalogue"
+local json = require "holos.core.json"
 local reference = require "holos.image.reference"
 local schema = require "holos.image.catalogue_schema"
 local source = require "tests.support.source"
@@ -48,6 +49,7 @@ test("every entry is whole: https, a build of its own, something to check it by,
     ok(entry.user and entry.family and entry.least_memory_mib >= 128, name)
     ok(entry.is_checked or entry.note, name .. ": what nobody has tried says so")
     ok(entry.format == "qcow2", name)
+    ok(json.encode(entry):find('"aliases":[', 1, true), name .. ": no other names are an empty list")
   end
 end)
 

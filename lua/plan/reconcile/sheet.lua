@@ -1,5 +1,6 @@
 --- The sheet that a plan is written on: rows to be read, a DAG of actions, intents, and what stands in the way. Pure.
 local image = require "holos.plan.image"
+local table_ = require "holos.core.table"
 
 local M = {}
 
@@ -60,6 +61,7 @@ end
 
 --- Adds an action; gives its id.
 function M.add(plan, action)
+  action.after, action.after_any = table_.list(action.after), action.after_any and table_.list(action.after_any)
   plan.actions[#plan.actions + 1] = action
   return action.id
 end

@@ -142,8 +142,9 @@ end
 local function refuse(world, part, source, expected, got)
   http.remove(world, part)
   err.raise { code = "ECHECKSUM", message = ("%s: has the %s digest %s, and %s was expected (%s)"):format(
-    reference.show(source.url), expected.algorithm, got[expected.algorithm], expected.hex,
-    expected.said_by == "list" and source.checksum.url .. " says so" or "by the catalogue, holos.lock, or what is written behind its name"), hint = "nothing of it was kept" }
+    reference.show(source.url), expected.algorithm, got[expected.algorithm], expected.hex, expected.said_by == "list"
+    and source.checksum.url .. " says so" or "by the catalogue, holos.lock, or what is written behind its name"),
+    hint = "nothing of it was kept" }
 end
 
 -- A publisher that replaces its newest build replaces its list at another moment: it is asked once more.
