@@ -81,6 +81,7 @@ end
 ---@field allow_http boolean?         http: too
 ---@field connections userdata?       of `connections`
 ---@field unless {etag: string?, last_modified: string?}?  what an earlier result said: only if it is something else now
+---@field room fun(bytes: integer)?    raises when so much more has no room; called before a body whose length is known
 ---@field connect_timeout_ms integer?
 ---@field idle_timeout_ms integer?    without a byte
 ---@field least_bytes_per_s integer?  over `over_ms`

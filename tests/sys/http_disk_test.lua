@@ -50,6 +50,37 @@ test("a full disk is said; what fitted is kept, and serves when there is space",
   end)
 end)
 
+local PULL = [[
+  mount -t tmpfs -o size=$2 none "$1" || exit 77
+  HOLOS_STATE_DIR="$1" "$3" pull "$4"; echo "ended with $?"
+  find "$1" -name "*.part*" -size +0
+]]
+
+-- What a pull of `url` says, its end and what is left of it, with its state on a file system of that size.
+local function pull_onto(size, url)
+  local result = run_tool { "unshare", host.uid() == 0 and "-m" or "-rm", "sh", "-c", PULL, "sh", tmpdir(), size,
+    host.executable(), url }
+  if result.status == 77 then skip("no file systems can be mounted here: " .. result.stderr) end
+  equal(result.stdout, "ended with 1\n")
+  return result.stderr
+end
+
+test("a pull that has no room is refused before its first byte; one of unknown length keeps nothing of what fitted", function()
+  local function known(_, connection) connection:respond(200, { ETag = E, ["Content-Length"] = tostring(200 << 20) }, "") end
+  tls_server.run_plain(known, function(server)
+    local said = pull_onto("100m", server.url .. "/x.raw")
+    ok(said:find("guests go on with, may take 264 MiB, and /", 1, true), said)
+    equal(#server.requests, 1)
+  end)
+  local function unknown(_, connection)
+    connection:write("HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" .. fetching.bytes(3000000))
+  end
+  tls_server.run_plain(unknown, function(server)
+    local said = pull_onto("2m", server.url .. "/x.raw")
+    ok(said:find("No space left on device", 1, true) and said:find("nothing of it is kept", 1, true), said)
+  end)
+end)
+
 test("a disk that fails when flushed is said: nothing counts as whole that is not on it", function()
   if not tool.find "strace" then skip "strace is not installed" end
   tls_server.run_plain(tls_server.publish { ["/f"] = { body = "hello", etag = E } }, function(server)

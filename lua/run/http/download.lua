@@ -112,8 +112,15 @@ local function tell(job, meter, host, done_bytes, is_last)
     eta_ms = meter:eta_ms(now_ms, total), host = host }
 end
 
+local function demand_room(job)
+  local part, demand = job.part, job.options.room
+  local facts = demand and part.known.total and job.world.fs.stat(part.path)
+  if facts then demand(part.known.total - facts.size_bytes) end
+end
+
 local function receive(job, transfer, url, plan)
   local part = job.part
+  demand_room(job)
   local done, message, code = transfer:accept { file = part.file, offset = plan.offset, limit_bytes = plan.limit_bytes,
     hashers = part.hashers }
   if not done then return nil, ("%s: %s"):format(part.path, message), code end

@@ -11,6 +11,7 @@ local hash = lazy "holos.run.images.hash"
 local layers = lazy "holos.run.images.layers"
 local magic = lazy "holos.image.magic"
 local manifest = lazy "holos.image.manifest"
+local room = lazy "holos.run.room"
 local text = lazy "holos.core.text"
 
 local M = {}
@@ -109,6 +110,7 @@ local function take_file(world, state, file, may_move, on_progress)
   if may_move and own.device == stat.device and link.type == "file" and link.links == 1 then
     return setmetatable({ path = file, world = world }, Taken)
   end
+  room.demand(world, state:images(), stat.allocated_bytes or stat.size_bytes, "the copy of " .. file)
   return new_copy(world, state, file, on_progress)
 end
 

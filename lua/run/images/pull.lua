@@ -8,13 +8,18 @@ local hash = require "holos.run.images.hash"
 local http = require "holos.run.http"
 local lock = require "holos.run.lock"
 local parts = require "holos.run.images.parts"
+local path = require "holos.core.path"
 local reference = require "holos.image.reference"
+local room = require "holos.run.room"
 local store = require "holos.run.images.store"
 
 local M = {}
 
 local DIRECTORY_MODE = tonumber("700", 8)
 local LOCK_TIMEOUT_MS = 6 * 60 * 60 * 1000 -- somebody else's download on a slow line
+local FOR_GUESTS_BYTES <const> = 64 << 20 -- with less, the supervisor keeps those paused whose disk was full
+local WHAT_IT_TAKES <const> = "what is still to come, with the 64 MiB that guests go on with,"
+local MAKE_ROOM <const> = "holos prune and holos trash empty make room"
 local GONE = { [404] = true, [410] = true }
 
 ---@class holos.PullOptions
@@ -129,14 +134,27 @@ end
 -- The store goes by SHA-256; the other one takes as long again, and only where it is compared is it worth that.
 local function hashes_for(expected) return { "sha256", expected.algorithm == "sha512" and "sha512" or nil } end
 
+-- Before any of it comes: a file system that has no room is not filled, guests live on it too.
+local function room_for(world, part)
+  return function(bytes)
+    local has_room, problem = pcall(room.demand, world, path.parent(part), bytes + FOR_GUESTS_BYTES, WHAT_IT_TAKES, MAKE_ROOM)
+    if has_room then return end
+    local kept = world.fs.stat(part)
+    if not kept or kept.size_bytes == 0 then http.remove(world, part) end
+    error(problem, 0)
+  end
+end
+
 local function download(world, part, source, expected, unless, o)
   local got, message, code, status = http.download(world, { url = source.url, file = part, ca_file = o.ca_file,
-    connections = o.connections, hashes = hashes_for(expected), unless = unless,
+    connections = o.connections, hashes = hashes_for(expected), unless = unless, room = room_for(world, part),
     allow_http = reference.is_loopback(reference.host(source.url)) }, o.progress)
   if got then return got end
+  if code == "ENOSPC" then http.remove(world, part) end
   local kept = world.fs.stat(part)
   err.raise { message = message, code = code or "EHTTP", status = status,
-    hint = kept and kept.size_bytes > 0 and "what came is kept: the next try goes on there" or nil }
+    hint = kept and kept.size_bytes > 0 and "what came is kept: the next try goes on there"
+      or code == "ENOSPC" and "nothing of it is kept; " .. MAKE_ROOM or nil }
 end
 
 local function refuse(world, part, source, expected, got)
