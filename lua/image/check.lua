@@ -49,8 +49,8 @@ local RULES = {
   end,
 }
 
-local function faults_of_qcow2(info, code, reason)
-  if code == "ENOTQCOW2" then return { "is not a qcow2 image; if it is a raw disk, say image_format: raw" } end
+local function faults_of_qcow2(info, code, reason, raw)
+  if code == "ENOTQCOW2" then return { "is not a qcow2 image; if it is a raw disk, say " .. raw } end
   if not info then return { reason or "cannot be read as qcow2" } end
   local faults = {}
   for _, rule in ipairs(RULES) do faults[#faults + 1] = rule(info) or nil end
@@ -60,12 +60,14 @@ end
 --- All faults of a base image as sentences without a subject; empty when it may be used. `info`, or `code` and
 --- `reason`, are what sys.qcow2.info gave for it.
 ---@param format "qcow2"|"raw"|nil  as asked for
+---@param raw string?  how it is said where this is asked that a disk is raw; in a file unless said
 ---@return string[]
-function M.faults(info, file, format, code, reason)
+function M.faults(info, file, format, code, reason, raw)
+  raw = raw or "image_format: raw"
   local known = M.format(file, format, code)
   if known == "raw" then return {} end
-  if known == "qcow2" then return faults_of_qcow2(info, code, reason) end
-  return { "is not a qcow2 image; if it is a raw disk, say image_format: raw or name it .raw" }
+  if known == "qcow2" then return faults_of_qcow2(info, code, reason, raw) end
+  return { ("is not a qcow2 image; if it is a raw disk, say %s or name it .raw"):format(raw) }
 end
 
 --- What is odd about an image that may be used, or nil: a raw disk that begins like qcow2 was perhaps meant as that.
@@ -80,10 +82,11 @@ local function sentence(file, fault)
 end
 
 --- nil when the base image may be used, else all its faults, one a line, each with the path.
+---@param raw string?  as of `faults`
 ---@return string?
-function M.base(info, file, format, code, reason)
+function M.base(info, file, format, code, reason, raw)
   local lines = {}
-  for _, fault in ipairs(M.faults(info, file, format, code, reason)) do lines[#lines + 1] = sentence(file, fault) end
+  for _, fault in ipairs(M.faults(info, file, format, code, reason, raw)) do lines[#lines + 1] = sentence(file, fault) end
   return #lines > 0 and table.concat(lines, "\n") or nil
 end
 

@@ -10,12 +10,13 @@ local store = lazy "holos.run.images.store"
 local M = {}
 
 --- Facts about one base image.
+---@param raw string?  as of check.faults
 ---@return table facts  {path, format, size_bytes (virtual), mtime_ns, inode} or {path, error, hint}
-function M.look(world, file, format)
+function M.look(world, file, format, raw)
   local stat, message = world.fs.stat(file)
   if not stat then return { path = file, error = message } end
   if stat.type ~= "file" then return { path = file, error = ("%s: is a %s, not a disk image"):format(file, stat.type) } end
-  local complaint, hint, _, info = intake.look(world, file, file, format)
+  local complaint, hint, _, info = intake.look(world, file, file, format, raw)
   if complaint then return { path = file, error = complaint, hint = hint } end
   return { path = file, format = format, size_bytes = format == "qcow2" and info.virtual_bytes or stat.size_bytes,
     mtime_ns = stat.mtime_ns, inode = stat.inode }

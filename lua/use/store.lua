@@ -100,7 +100,7 @@ function M.import(world, state, file, name, options)
   local kept, tag, named
   if name then kept, tag, named = M.target(world, name) end
   local source, facts = { file = full, kind = "import" }, facts_of(world, named, options.facts)
-  local image = store.add(world, state, full, { format = options.format, source = source, facts = facts,
+  local image = store.add(world, state, full, { format = options.format, raw = "--image-format raw", source = source, facts = facts,
     on_progress = options.on_progress, lock = options.lock, name = kept, tag = tag })
   return image, kept and manifest.shown(kept, tag)
 end

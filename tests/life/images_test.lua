@@ -320,7 +320,7 @@ test("B13: what is called .img is read as what it is, and as raw only when someb
     stack:expect { "up", "--no-start", "--recreate" }
     equal({ spec(stack).image.format, qcow2.info(disk(stack)).backing_format }, { format, format })
   end
-  says(stack:expect({ "images", "import", "raw.img", "x:guessed" }, 1), "if it is a raw disk")
+  says(stack:expect({ "images", "import", "raw.img", "x:guessed" }, 1), "say --image-format raw or name it .raw")
   stack:write((YAML:gsub('"debian:12"', "./raw.img")))
   says(stack:expect({ "up" }, 2), "if it is a raw disk, say image_format: raw")
 end)

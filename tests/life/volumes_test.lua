@@ -119,6 +119,7 @@ test("volumes resize: larger and never smaller; the disk stays as it was", funct
   equal(run_tool({ "qemu-io", "-c", "read -P 5 1M 2M", disk(stack, "data") }).status, 0)
   refused(stack, { "volumes", "resize", "data", "100M" }, 3, { "has 128M, and 100M is less", "never becomes smaller" })
   refused(stack, { "volumes", "resize", "data", "huge" }, 64, { "huge" })
+  refused(stack, { "volumes", "resize", "data", "+5" }, 64, { '"+5": a number without a unit counts bytes', "+5G" })
   refused(stack, { "volumes", "resize", "data" }, 64, { "holos help volumes" })
 end)
 
@@ -175,7 +176,8 @@ test("volumes import: before the first up, for which the volume is then there; h
     stack.directory .. "/evil.qcow2" }).status, 0)
   refused(stack, { "volumes", "import", "evil.qcow2", "data" }, 3, { "has the backing file", "nothing was imported" })
   refused(stack, { "volumes", "import", "secret.raw", "shop/data" }, 1, { "there is no project" })
-  refused(stack, { "volumes", "import", "holos.yaml", "data" }, 3, { "raw" })
+  refused(stack, { "volumes", "import", "holos.yaml", "data" }, 3, { "say --disk-format raw or name it .raw" })
+  refused(stack, { "volumes", "import", "none.raw", "data" }, 1, { "none.raw: No such file" })
   equal(fs.list(stack.state .. "/volumes/shop") or {}, {})
   stack.qemu = nil
   stack:expect { "volumes", "import", "secret.raw", "data" }

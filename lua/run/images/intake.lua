@@ -62,11 +62,12 @@ end
 --- What keeps a file from being a base image, as sentences, each with what helps; nil and its format when nothing does.
 ---@param shown string  the file's name for messages
 ---@param format "qcow2"|"raw"|nil  as asked for
+---@param raw string?  as of check.faults
 ---@return string? complaint
 ---@return string? hint
 ---@return string? format
 ---@return table? info  of qcow2
-function M.look(world, file, shown, format)
+function M.look(world, file, shown, format, raw)
   local info, reason, code = world.qcow2.info(file)
   if code and code ~= "ENOTQCOW2" and code ~= "EINVAL" then return reason end
   if code == "ENOTQCOW2" then
@@ -74,7 +75,7 @@ function M.look(world, file, shown, format)
     local complaint, hint = magic.complaint(M.first_bytes(world, file), name, format == "raw")
     if complaint then return ("%s: %s"):format(shown, complaint), hint end
   end
-  local complaint = check.base(info, shown, format, code, without_name(reason, file))
+  local complaint = check.base(info, shown, format, code, without_name(reason, file), raw)
   if complaint then return complaint end
   return nil, nil, check.format(shown, format, code), info
 end
@@ -134,18 +135,19 @@ end
 
 --- Takes a file in as far as the last step: {path, digest, format, size_bytes, virtual_bytes}, to be let go by <close>.
 --- Raises when it cannot be a base image, or is not the one that is expected.
----@param options {format: string?, digest: string?, move: boolean?, shown: string?, on_progress: function?}  as of store.add
+---@param options {format: string?, digest: string?, move: boolean?, shown: string?, raw: string?,
+---  on_progress: function?}  as of store.add
 function M.take(world, state, file, options)
   M.prepare(world, state)
   M.sweep(world, state)
   local shown = options.shown or file
-  local complaint, hint = M.look(world, file, shown, options.format)
+  local complaint, hint = M.look(world, file, shown, options.format, options.raw)
   if complaint then err.raise { message = text.escape_terminal(complaint), code = "EIMAGE", hint = hint } end
   local on_progress = options.on_progress
   local at = take_file(world, state, file, options.move, on_progress)
   local _unless_done <close> = setmetatable({}, { __close = function(guard) if not guard.is_done then at:close() end end })
   -- Again: what is checked is what is kept.
-  local wrong, _, format, info = M.look(world, at.path, shown, options.format)
+  local wrong, _, format, info = M.look(world, at.path, shown, options.format, options.raw)
   if wrong then err.raise { message = text.escape_terminal(wrong), code = "EIMAGE" } end
   local size_bytes = err.check("image", world.fs.stat(at.path)).size_bytes
   at.digest = hash.file(world, at.path, on_progress and function(done) on_progress(done, size_bytes, "checking") end)

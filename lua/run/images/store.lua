@@ -248,8 +248,9 @@ end
 --- Takes a file into the store. It is copied, unless `move` says that it may be taken as it is (then it has to be durable,
 --- and is gone afterwards). The name that it is to have is given to it at once: without one it is anybody's to prune.
 ---@param options {format: "qcow2"|"raw"|nil, digest: string?, source: table?, facts: table?, move: boolean?, shown: string?,
----  on_progress: function?, lock: table?, name: string?, tag: string?}  digest: what the file has to have; shown: its name;
----  on_progress(done_bytes, size_bytes, phase), while it is "copying" and "checking"; lock: as of `lock`
+---  raw: string?, on_progress: function?, lock: table?, name: string?, tag: string?}  digest: what the file has to have;
+---  shown: its name; raw: as of check.faults; on_progress(done_bytes, size_bytes, phase), while it is "copying" and
+---  "checking"; lock: as of `lock`
 ---@return holos.Image
 function M.add(world, state, file, options)
   if options.name then require_name(options.name, options.tag) end

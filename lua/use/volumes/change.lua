@@ -127,6 +127,9 @@ function M.remove(context, names, talk)
   return batch
 end
 
+-- Who asks for fewer bytes has meant another unit.
+local LEAST_WITHOUT_UNIT = 1 << 20
+
 --- The size that a word asks for: "20G", or "+5G" more than now.
 ---@return integer bytes
 function M.wanted_size(word, now_bytes)
@@ -134,6 +137,9 @@ function M.wanted_size(word, now_bytes)
   local bytes, message = units.parse_bytes(size or "")
   if not bytes then
     err.raise { message = ("%q: %s"):format(word, message or "expected a size, such as 20G or +5G"), exit = 64 }
+  end
+  if size:find("^%d+$") and bytes < LEAST_WITHOUT_UNIT then
+    err.raise { message = ("%q: a number without a unit counts bytes"):format(word), exit = 64, hint = "20G, or +5G" }
   end
   bytes = more == "+" and now_bytes + bytes or bytes
   return (bytes + 511) // 512 * 512

@@ -28,11 +28,11 @@ end
 
 local function image(world, file, format)
   local full = path.absolute(file, world.host.working_directory())
-  local looked = base.look(world, full, format or check.format(full, nil, select(3, world.qcow2.info(full))))
+  local stat = err.check(nil, world.fs.stat(full))
+  local looked = base.look(world, full, format or check.format(full, nil, select(3, world.qcow2.info(full))), "--disk-format raw")
   if looked.error then
     err.raise { message = looked.error, code = "EINVAL", exit = 3, hint = "nothing was imported" }
   end
-  local stat = err.check(nil, world.fs.stat(full))
   return { path = full, format = looked.format, size_bytes = (looked.size_bytes + 511) // 512 * 512,
     allocated_bytes = math.min(stat.size_bytes, looked.size_bytes) }
 end
