@@ -12,7 +12,7 @@ local M = {
 }
 
 function M.run(world, options)
-  local context = shared.recorded(world, options)
+  local context <close> = shared.recorded(world, options)
   local name = choose.instance_and_rest(context.record, context.words)
   local streams <close> = tty.streams(world, true)
   out.talk(("attached to the console of %s; detach with Ctrl-]"):format(name))

@@ -1,5 +1,6 @@
 --- holos down
 local down = require "holos.use.down"
+local err = require "holos.core.err"
 local out = require "holos.command.out"
 local shared = require "holos.command.shared"
 local stopping = require "holos.command.stopping"
@@ -42,9 +43,20 @@ function M.kept(context, result)
   return #words > 0 and "kept: " .. table.concat(words, " · ") or nil
 end
 
+-- nil where the project of the file in reach was not made, or is gone already.
+local function recorded(world, options, verb)
+  local ok, context = pcall(shared.recorded, world, options, verb)
+  if ok then return context end
+  if not err.is(context) or not context.is_of_file then error(context, 0) end
+end
+
 --- Takes down what is named, as the command `verb`.
 function M.carry_out(world, options, verb)
-  local context = shared.recorded(world, options, verb)
+  local context <close> = recorded(world, options, verb)
+  if not context then
+    out.talk "nothing to take down"
+    return 0
+  end
   local talk <close> = talk_.new(world, verb, context)
   local result = down.down(context, context.words, talk, "project." .. verb)
   talk:close()

@@ -42,7 +42,7 @@ function M.line(event)
 end
 
 function M.run(world, options)
-  local context = shared.recorded(world, options, nil, events.record)
+  local context <close> = shared.recorded(world, options, nil, events.record)
   local until_ = options["until"]
   local for_ms = until_ and (until_.utc_ms and until_.utc_ms - world.clock.utc_ms() or -until_.ago_ms)
   events.run(context, context.words, { since = time_of(world, options.since), until_ = time_of(world, until_),

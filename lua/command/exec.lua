@@ -45,7 +45,7 @@ end
 
 --- Connects and runs the command; `on_try()` is called in between.
 local function connect_and_run(world, options, on_try)
-  local context = shared.recorded(world, options)
+  local context <close> = shared.recorded(world, options)
   local name, words = choose.instance_and_rest(context.record, context.words)
   local wants_tty = options.tty or (#words == 0 and not options.no_tty)
   local streams <close> = tty.streams(world, wants_tty and not options.no_tty)

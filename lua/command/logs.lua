@@ -23,7 +23,7 @@ local M = {
 local SOURCES = { all = { "console", "provision", "qemu" } }
 
 function M.run(world, options)
-  local context = shared.recorded(world, options)
+  local context <close> = shared.recorded(world, options)
   local sources = SOURCES[options.source] or { options.source }
   if not options.source then sources = { "console", "provision" } end
   local since = options.since

@@ -1,10 +1,12 @@
 --- What several commands share: options, words about plans and instances. Pure but for `talk`.
+local err = require "holos.core.err"
 local lazy = require "holos.core.lazy"
 local out = require "holos.command.out"
 local ports_ = lazy "holos.plan.ports"
 local project = require "holos.use.project"
 local render = lazy "holos.plan.render"
 local table_ = require "holos.core.table"
+local taken = lazy "holos.use.volumes.taken"
 local units = lazy "holos.core.units"
 
 local M = {}
@@ -36,13 +38,24 @@ function M.rewrite_f(option)
   end
 end
 
---- The project of a command that works from the record; says what is to be known about the choice of files.
+-- A word that names nothing which was made may be one of the file: then that is what there is to say.
+local function explain(context, problem)
+  local word = err.is(problem) and problem.unknown_word
+  local of_file = word and taken.project_of_file(context)
+  local service = word and word:match("^(.*)%-%d+$")
+  if not of_file or not (of_file.services[word] or of_file.services[service]) then return end
+  problem.message = ("%s is in the file and not made yet"):format(word)
+  problem.hint = "holos up " .. (of_file.services[word] and word or service)
+end
+
+--- The project of a command that works from the record; says what is to be known about the choice of files. To be closed: a
+--- failure for what was not made yet then says so.
 ---@param verb string?  the command, when it changes something
 ---@param read (fun(world, state, name): table?)?  as of use/project
 function M.recorded(world, options, verb, read)
   local context = project.from_record(world, options, options.arguments, verb, read)
   for _, notice in ipairs(context.notices) do out.warn(notice) end
-  return context
+  return setmetatable(context, { __close = explain })
 end
 
 --- What is to be known about a project and its plan.

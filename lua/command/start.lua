@@ -16,7 +16,7 @@ local M = {
 ---@param work fun(context, words, talk)  of use/start
 function M.carry_out(world, options, verb, work)
   options.goal = goal.of(world, options)
-  local context = shared.recorded(world, options, verb)
+  local context <close> = shared.recorded(world, options, verb)
   local talk <close> = talk_.new(world, verb, context)
   work(context, context.words, talk)
   return 0

@@ -13,7 +13,7 @@ local M = {
 }
 
 function M.run(world, options)
-  local context = shared.recorded(world, options, "stop")
+  local context <close> = shared.recorded(world, options, "stop")
   local talk <close> = talk_.new(world, "stop", context)
   down.stop(context, context.words, talk)
   return 0

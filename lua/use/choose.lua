@@ -12,9 +12,11 @@ local function candidates(record)
 end
 
 local function unknown(record, word)
-  local near = text.nearest(word, candidates(record))
+  local names = candidates(record)
+  local near = text.nearest(word, names)
   err.raise { message = ("project %s has no service or instance %q"):format(record.name, word), code = "ENOENT",
-    hint = near and ("did you mean %q?"):format(near) or ("it has: " .. table.concat(candidates(record), " ")) }
+    unknown_word = word, hint = near and ("did you mean %q?"):format(near) or #names > 0 and "it has: " .. table.concat(names, " ")
+      or "it has none; holos up makes what is in its file" }
 end
 
 --- The instances of a record that `words` name (services or instances); all of them without words.

@@ -173,9 +173,13 @@ function M.of_files(world, found, options)
     lookup = lookup, reads = reads }
 end
 
-local function require_record(world, state, name, read)
+local function require_record(world, state, name, read, is_of_file)
   local known = read(world, state, name)
   if known then return known end
+  if is_of_file then
+    err.raise { message = ("project %s is in the file and not made yet"):format(name), code = "ENOPROJECT", is_of_file = true,
+      hint = "holos up" }
+  end
   local near = text_.nearest(name, table_.keys((record.all(world, state))))
   err.raise { message = ("there is no project %q"):format(name), code = "ENOPROJECT",
     hint = near and ("did you mean %q?"):format(near) or "holos ls lists what there is" }
@@ -191,8 +195,9 @@ function M.from_record(world, options, words, verb, read)
   local state = state_.locate(world, options)
   local context = { world = world, state = state, options = options, words = { table.unpack(words or {}) }, notices = {} }
   context.name = M.asked_name(world, options)
+  local found, name
   if not context.name then
-    local found, name = M.in_reach(world, options)
+    found, name = M.in_reach(world, options)
     if found and verb then files.require_named(world, found, verb) end
     context.name, context.notices = name, found and found.notices or {}
   end
@@ -200,7 +205,7 @@ function M.from_record(world, options, words, verb, read)
     context.name = table.remove(context.words, 1)
   end
   context.record = require_record(world, state, context.name or no_file(world),
-    read or verb and record.is_there or record.load)
+    read or verb and record.is_there or record.load, name ~= nil)
   return context
 end
 

@@ -1,0 +1,27 @@
+-- Commands about what the file has and nobody has made yet, on the stand-in for QEMU.
+local stack_ = require "tests.support.stack"
+
+local YAML = [[
+name: pair
+services:
+  web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 1s}
+]]
+
+test("what is in the file and not made yet: that is said, with the command that makes it", function()
+  local stack <close> = stack_.on_fake(YAML)
+  local function told(words, status) return stack:expect(words, status).stderr end
+  equal(told({ "logs", "web" }, 1), "holos: project pair is in the file and not made yet\n  holos up\n")
+  equal({ told { "down" }, told { "down", "web" } }, { "nothing to take down\n", "nothing to take down\n" })
+  ok(told({ "down", "-p", "other" }, 1):find('there is no project "other"', 1, true))
+  stack:expect { "up", "-d" }
+  stack:write(YAML .. "  db: {image: ./image.qcow2, image_os: plain}\n")
+  for _, words in ipairs {
+    { "logs", "db" }, { "stop", "db" }, { "start", "db-0" }, { "exec", "db-0", "true" }, { "down", "db" },
+  } do
+    local shown = told(words, words[1] == "exec" and 125 or 1)
+    equal(shown:match("holos: .*"), ("holos: %s is in the file and not made yet\n  holos up db\n"):format(words[2]))
+  end
+  ok(told({ "stop", "dbb" }, 1):find('project pair has no service or instance "dbb"', 1, true))
+  stack:expect { "down" }
+  equal(told { "down" }, "nothing to take down\n")
+end)
