@@ -118,6 +118,6 @@ test("killed in the middle again and again, the next one goes on, and the whole 
     while line do line, last = holos:line(), line end
     equal(last, "got " .. hash.sha256(body))
     equal(server.requests[1].headers.range, nil)
-    ok(server.requests[5].headers.range, "it began from zero")
+    ok(server.requests[#server.requests].headers.range, "it began from zero")
   end)
 end)
