@@ -127,9 +127,10 @@ for _, shell in ipairs(SHELLS) do
     local filled = "mount -o rw ROOT/dev/vdc ROOT/run/holos/filled"
     for _, case in ipairs { { "", "x" }, { "lost+found/", "x" }, { "of another" },
       { "", nil, "mkfs.ext4 -q -F ROOT/dev/vdc", true },
-      { "", nil, nil, true, { disk = { path = "/dev/sdz", kind = "device", format = "raw" } } } } do
+      { "", nil, nil, true, { disk = { path = "/dev/sdz", kind = "device", format = "raw" } } },
+      { "", nil, nil, true, nil, { [1080] = "S\xEF" } }, { "", nil, nil, true, nil, { [0] = "XFSB" } } } do
       local guest = guest_with(shell, case[5])
-      guest:add_disk("vdc", "vol-data", 8 * MIB, { [4096] = "half a file system" })
+      guest:add_disk("vdc", "vol-data", 8 * MIB, case[6] or { [4096] = "half a file system" })
       if not case[4] then guest:write("srv/data/of the image", "x") end
       stand_in(guest, "mkfs.ext4")
       guest:write("var/lib/holos/making/vol-data", "ext4\n")

@@ -57,8 +57,15 @@ holos_format() {
 
 -- The books say which volumes are being made: from before mkfs until they have all that they begin with. A boot after a power
 -- cut goes on from there. Another machine may have had the volume since: what can be mounted and is not empty is nobody's to
--- format or to fill.
+-- format or to fill, and what has the magic number of a file system is not formatted though it cannot be mounted here (ext4: at
+-- byte 1080, which mke2fs writes last; XFS: the first four bytes; more, where there is blkid).
 local MAKE = [[
+
+holos_has_fs() {
+    [ "$(dd if="$1" bs=2 skip=540 count=1 2>/dev/null)" = "$(printf 'S\357')" ] ||
+        [ "$(dd if="$1" bs=4 count=1 2>/dev/null)" = XFSB ] ||
+        { command -v blkid >/dev/null && [ -n "$(blkid "$1" 2>/dev/null)" ]; }
+}
 
 # holos_make_volume SERIAL DISK ext4|xfs|-: sets holos_new where it is to be filled.
 holos_make_volume() {
@@ -70,7 +77,7 @@ holos_make_volume() {
             "" | lost+found) holos_new=yes ;;
         esac
         umount /run/holos/filled
-    elif [ "$3" != - ]; then
+    elif [ "$3" != - ] && ! holos_has_fs "$2"; then
         holos_format "$@"
     fi
 }
