@@ -58,6 +58,7 @@ end
 ---@param options {format: string?, force: boolean?, on_progress: function?}
 ---@return string format
 function M.run(world, state, image, file, options)
+  draft.refuse_standard(file)
   local full = path.absolute(file, world.host.working_directory())
   require_target(world, state, full, options)
   require_right(world, state, image, options)

@@ -341,6 +341,7 @@ test("an image is exported as it is, or in the format that is asked for or named
   says(stack:expect({ "images", "export", "debian", "disk.raw" }, 3), "is there; it is not overwritten")
   stack:expect { "images", "export", "debian", "disk.raw", "--force", "--image-format", "qcow2" }
   equal(files.read(at .. "disk.raw"), files.read(base))
+  says(stack:expect({ "images", "export", "debian", "-" }, 64), "an image cannot go to standard output")
   says(stack:expect({ "images", "export", "debian", "state/x.qcow2" }, 64), "is in the state directory")
   says(stack:expect({ "images", "export", "debian", "nowhere/x.qcow2" }, 1), "/nowhere is no directory")
 end)

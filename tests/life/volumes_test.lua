@@ -154,6 +154,7 @@ test("volumes export and import: there and back, raw and compressed; a file that
   stack:expect { "volumes", "export", "logs", "out.raw", "--force", "--disk-format", "qcow2", "--compress" }
   same(disk(stack, "logs"), out)
   refused(stack, { "volumes", "export", "data", "x.raw", "--compress" }, 64, { "cannot be compressed" })
+  refused(stack, { "volumes", "export", "data", "-" }, 64, { "an image cannot go to standard output" })
   refused(stack, { "volumes", "export", "data", "state" }, 3, { "is a directory" })
   refused(stack, { "volumes", "export", "data", "state/volumes/shop/x.qcow2" }, 3, { "in the state directory" })
   stack:expect { "volumes", "export", "data", "data.qcow2" }

@@ -42,6 +42,14 @@ function M.in_state(world, directory, image)
   return begin(world, path.join(directory, "." .. random_hex(world) .. ".tmp"), image)
 end
 
+--- Refuses standard output as the place of an image: its parts are not written one after the other, and nobody means a file
+--- that is called "-".
+function M.refuse_standard(file)
+  if file ~= "-" then return end
+  err.raise { message = "an image cannot go to standard output, and - is no name for a file", code = "EUSAGE", exit = 64,
+    hint = "name the file that is to be written" }
+end
+
 --- An empty image in a directory of the user's. What killed ones have left there goes.
 ---@param image holos.NewImage
 function M.beside(world, directory, image)

@@ -68,6 +68,7 @@ end
 
 --- Where a volume is exported to, and as what: by the option, else the name, else qcow2.
 function M.target(world, state, options, file)
+  draft.refuse_standard(file)
   local full = path.absolute(file, world.host.working_directory())
   local stat = world.fs.lstat(full)
   if stat and stat.type ~= "file" then
