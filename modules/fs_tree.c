@@ -43,7 +43,12 @@ int fs_make_all(const char *path, mode_t mode)
 {
     if (!*path)
         return -ENOENT;
-    int fd = open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
+    int fd = open_or_make(AT_FDCWD, path, mode); /* most are there, or lack their last part only */
+    if (fd >= 0) {
+        close(fd);
+        return 0;
+    }
+    fd = open(*path == '/' ? "/" : ".", O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
         return -errno;
     char name[FS_NAME_SIZE];
