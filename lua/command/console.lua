@@ -14,6 +14,7 @@ local M = {
 function M.run(world, options)
   local context <close> = shared.recorded(world, options)
   local name = choose.instance_and_rest(context.record, context.words)
+  exec.running(context, name)
   local streams <close> = tty.streams(world, true)
   out.talk(("attached to the console of %s; detach with Ctrl-]"):format(name))
   local how = exec.console(context, name, streams)

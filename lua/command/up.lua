@@ -23,6 +23,14 @@ local M = {
   }),
 }
 
+-- What to do next, with machines that run and with those that were only made.
+local function tell_next(context, prepared)
+  if context.options.no_start then return out.talk "made, and nothing was started; next: holos start" end
+  for _, line in ipairs(text.columns(shared.published(prepared.record))) do out.talk(line) end
+  local first = prepared.specs[1]
+  if first then out.talk(("next: holos ps · holos logs %s · holos exec %s"):format(first.service, first.name)) end
+end
+
 local function finish(context, prepared)
   if #prepared.plan.rows == 0 then
     for _, kept in ipairs(prepared.plan.kept) do
@@ -31,9 +39,7 @@ local function finish(context, prepared)
     return out.talk(("%s is up to date (%d %s)."):format(context.name, #prepared.specs,
       #prepared.specs == 1 and "instance" or "instances"))
   end
-  for _, line in ipairs(text.columns(shared.published(prepared.record))) do out.talk(line) end
-  local first = prepared.specs[1]
-  if first then out.talk(("next: holos ps · holos logs %s · holos exec %s"):format(first.service, first.name)) end
+  tell_next(context, prepared)
 end
 
 --- Carries out `verb`, "up" or one that is an `up` of its own kind.

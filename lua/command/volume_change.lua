@@ -25,8 +25,12 @@ end
 ---@param wanted string  "20G", "+5G"
 function M.resize(world, context, name, wanted, talk)
   local done = resize(world, context, name, wanted, talk)
-  out.talk(("%s: %s → %s; %s"):format(name, units.format_bytes(done.from_bytes), units.format_bytes(done.to_bytes), done.holder
-    and ("%s runs on (%s)"):format(done.holder, done.result) or "the file system in it follows at the next start"))
+  if done.from_bytes == done.to_bytes then
+    out.talk(("%s: has %s already"):format(name, units.format_bytes(done.to_bytes)))
+  else
+    out.talk(("%s: %s → %s; %s"):format(name, units.format_bytes(done.from_bytes), units.format_bytes(done.to_bytes), done.holder
+      and ("%s runs on (%s)"):format(done.holder, done.result) or "the file system in it follows at the next start"))
+  end
   if done.where then out.talk(("%s says less: write size: %s there"):format(done.where, units.write_bytes(done.to_bytes))) end
 end
 

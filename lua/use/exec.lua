@@ -71,11 +71,10 @@ local function relay_output(socket, write)
   end
 end
 
---- Attaches to the serial console until Ctrl-], the end of stdin, or the end of the VM.
+--- Attaches to the serial console of an instance that runs until Ctrl-], the end of stdin, or the end of the VM.
 ---@param streams table  as for M.run
 ---@return "detached"|"ended" how
 function M.console(context, name, streams)
-  M.running(context, name)
   local directory = context.state:instance(context.record.name, name)
   local socket <close> = err.check(name, context.world.net.connect_unix(directory, "console.sock"))
   streams:enter()

@@ -11,4 +11,6 @@ test("the console attaches, says how to leave, and leaves", function()
   ok(shown:find("detached; the VM runs on", 1, true), shown)
   ok(shown:find("status 0", 1, true), shown)
   equal(#stack:pids(), 1)
+  stack:expect { "stop" }
+  equal(stack:expect({ "console", "vm" }, 125).stderr, "holos: vm-0 is not running\n  holos start -p one vm-0\n")
 end)

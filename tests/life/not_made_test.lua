@@ -25,3 +25,10 @@ test("what is in the file and not made yet: that is said, with the command that 
   stack:expect { "down" }
   equal(told { "down" }, "nothing to take down\n")
 end)
+
+test("up --no-start says that nothing runs, and what starts it", function()
+  local stack <close> = stack_.on_fake(YAML)
+  local said = stack:expect({ "up", "--no-start" }).stderr
+  ok(said:find("\nmade, and nothing was started; next: holos start\n$"), said)
+  ok(stack:expect({ "start" }) and stack:expect({ "up" }).stderr:find "is up to date")
+end)

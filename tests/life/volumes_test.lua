@@ -112,6 +112,7 @@ test("volumes resize: larger and never smaller; the disk stays as it was", funct
   equal(qcow2.info(disk(stack, "data")).virtual_bytes, 96 << 20)
   equal(record(stack).volumes.data.size_bytes, 96 << 20)
   stack:expect { "stop" }
+  equal(stack:expect({ "volumes", "resize", "data", "96M" }).stderr:match "^[^\n]*", "data: has 96 MiB already")
   fill(disk(stack, "data"))
   has(stack:expect({ "volumes", "resize", "data", "+32M" }).stderr, "96 MiB → 128 MiB; the file system")
   equal(qcow2.info(disk(stack, "data")).virtual_bytes, 128 << 20)

@@ -131,14 +131,17 @@ end)
 test("a volume that gets another name is a new one; the plan says that the old one stays", function()
   equal(volume.kept { volumes = { data = { name = "new", size_bytes = 513 }, logs = { size_bytes = 512, fs = "xfs" } } },
     { new = { key = "data", size_bytes = 1024 }, logs = { key = "logs", size_bytes = 512, fs = "xfs" } })
-  local function plan_with(observed)
-    return up.make { specs = {}, record = { instances = {}, volumes = {} }, observed = { instances = {}, volumes = observed },
+  local function plan_with(observed, volumes)
+    local record = { instances = {}, volumes = volumes or {} }
+    return up.make { specs = {}, record = record, observed = { instances = {}, volumes = observed },
       volumes = { data = { name = "new", size_bytes = 1 } }, describe = DESCRIBE, where = function(path) return path end,
       batch_of = function() end }
   end
   local plan = plan_with { data = { size_bytes = 1 } }
   equal({ ids(plan), plan.rows[1].name, plan.rows[1].where }, { { "volume/new" }, "volume data (new)", "volumes.data" })
   equal(plan.warnings, { "volume data is no longer in the file; it stays as it is, with all that is in it" })
+  equal(plan_with({ copy = { size_bytes = 1 } }, { copy = { is_copied = true } }).warnings,
+    { "volume copy is not in the file; it stays as it is, with all that is in it" })
   equal(plan_with({ data = { size_bytes = 1 }, new = { size_bytes = 1 } }).warnings, {})
 end)
 

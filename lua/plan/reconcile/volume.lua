@@ -170,7 +170,9 @@ local function warn_of_left(plan, context, kept)
   local external = M.external(context.volumes)
   for _, name in ipairs(table_.keys(context.observed.volumes)) do
     if not kept[name] and not external[name] then
-      sheet.warn(plan, ("volume %s is no longer in the file; it stays as it is, with all that is in it"):format(name))
+      local is_copied = (context.record.volumes[name] or {}).is_copied -- by a command, and maybe never in a file
+      sheet.warn(plan, ("volume %s is %s in the file; it stays as it is, with all that is in it"):format(name,
+        is_copied and "not" or "no longer"))
     end
   end
 end
