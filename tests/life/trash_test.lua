@@ -26,7 +26,7 @@ test("names in the trash: a near miss is told, a path is none, and nothing is ma
   for _, name in ipairs { "../../outside", "..", ".", "", "a/b" } do
     equal(stack:run({ "trash", "restore", name }).status, 1)
     equal(stack:run({ "trash", "empty", "--yes", name }).status, 1)
-    equal(stack:run({ "down", "-p", name }).status ~= 0, true)
+    equal(stack:run({ "down", "-p", name }).status == 0, name == "") -- an empty one is none: the project of the file is meant
   end
   ok(fs.stat(stack.directory .. "/outside/instances/x-0/root.qcow2"))
   equal(fs.list(stack.state .. "/instances/a"), nil)
