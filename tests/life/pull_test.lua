@@ -67,7 +67,7 @@ services:
 
 test("an address is asked at every up, and fetched again only when it has changed", function()
   with_publisher(function(server, published)
-    local stack = new_stack(server)
+    local stack <close> = new_stack(server)
     stack:write(BY_ADDRESS:format(server.url))
     local function publish(etag)
       published["/free.qcow2"] = { body = publishers.image(), etag = etag }

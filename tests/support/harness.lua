@@ -56,8 +56,8 @@ end
 local function outcome_of(item, file)
   local before = leaks.picture()
   local fine, problem = xpcall(body_of(item, file), err.trace)
-  files.remove_directories()
   local left = leaks.left_behind(before, leaks.picture())
+  files.remove_directories()
   if #left > 0 then collectgarbage() end
   if not fine then return problem end
   return #left > 0 and err.new(table.concat(left, "\n")) or nil

@@ -1,4 +1,4 @@
---- What a test must not leave behind: descriptors, child processes, globals, another working directory.
+--- What a test must not leave behind: descriptors, child processes, VMs, globals, another working directory.
 
 local files = require "tests.support.files"
 
@@ -40,6 +40,7 @@ end
 function M.picture()
   return {
     descriptor = descriptors(), child = children(), global = globals(),
+    vm = package.loaded["tests.support.stack"] and package.loaded["tests.support.stack"].running() or {},
     directory = host and { [host.working_directory()] = true } or {},
   }
 end

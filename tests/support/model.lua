@@ -149,7 +149,8 @@ end
 
 function expect.down(project, service, with_volumes)
   local names = chosen(project, service)
-  if not project.is_recorded or not names then return FAILED end
+  if not project.is_recorded then return 0 end -- the file in reach has it, and nothing of it is there
+  if not names then return FAILED end
   local batch = throw_away(project, names)
   if with_volumes and not next(project.instances) and project.volume then
     if #names == 0 then project.trash[#project.trash + 1] = batch end
@@ -177,7 +178,7 @@ function expect.restore(project)
 end
 
 function expect.empty(project)
-  if #project.trash == 0 then return FAILED end
+  if #project.trash == 0 then return project.is_recorded and 0 or FAILED end
   project.trash = {}
   return 0
 end

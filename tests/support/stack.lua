@@ -15,6 +15,19 @@ Stack.__index = Stack
 local HOLOS = require("sys.host").executable()
 local DOWN_TIMEOUT_MS = 120000
 
+local made = {}
+
+--- The VMs of all stacks that were made, as {["pid in directory"] = true}.
+function M.running()
+  local found = {}
+  for stack in pairs(made) do
+    local pids = stack:pids()
+    if #pids == 0 then made[stack] = nil end
+    for _, pid in ipairs(pids) do found[("%d in %s"):format(pid, stack.directory)] = true end
+  end
+  return found
+end
+
 --- A stack from compose text; it is taken down (or killed) when its scope is left.
 ---@param options {yaml: string, qemu: string?, image: string?, env: string[]?, in_memory: boolean?}
 ---        `IMAGE` in the text becomes the image's path
@@ -23,6 +36,7 @@ function M.new(options)
   local stack = setmetatable({ directory = directory, state = directory .. "/state", env = options.env or {} }, Stack)
   stack.qemu, stack.image = options.qemu, options.image
   stack:write(options.yaml)
+  made[stack] = true
   return stack
 end
 
