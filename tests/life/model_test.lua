@@ -229,7 +229,7 @@ end
 
 -- The stand-in for QEMU has no sshd, so its guests are never told the names of others: that this is to be done is no change here.
 local function planned(result)
-  if result.stderr:find("refused: ", 1, true) then return result.status end
+  if result.stderr:find "refused: " or result.stderr:find "This needs a decision: " then return result.status end
   for row in result.stdout:gmatch("[^\n]+") do
     if row:find("^  [~+-] ") and not row:find("  live   hosts ", 1, true) then return result.status end
   end
