@@ -50,7 +50,7 @@ end
 function Command:image(node, layer, is_written, backing)
   self:file(node, layer, is_written)
   local wanted = { driver = layer.format, ["node-name"] = node, file = node .. "-file", ["read-only"] = not is_written,
-    discard = "unmap" }
+    discard = "unmap", ["detect-zeroes"] = is_written and "unmap" or nil }
   if layer.format == "qcow2" then wanted.backing = backing or self.world.json.null end
   self:add("-blockdev", self.world.json.encode(wanted, {}))
 end

@@ -18,10 +18,11 @@ end
 
 local function tool(...) equal(run_tool({ ... }).status, 0, table.concat({ ... }, " ")) end
 
--- A disk of 64 MiB with patterns in a few places.
+-- A disk of 64 MiB with patterns in a few places, and zeros that were written.
 local function written(path, format)
   tool("qemu-img", "create", "-q", "-f", format or "qcow2", path, "64M")
-  tool("qemu-io", "-f", format or "qcow2", "-c", "write -P 7 1M 3M", "-c", "write -P 9 40M 200k", "-c", "write -z 2M 64k", path)
+  tool("qemu-io", "-f", format or "qcow2", "-c", "write -P 7 1M 3M", "-c", "write -P 9 40M 200k", "-c", "write -z 2M 64k", "-c",
+    "write -P 0 8M 16M", path)
   return { path = path, format = format or "qcow2" }
 end
 
@@ -58,6 +59,7 @@ test("a disk is copied whole and sparse, as qcow2, compressed, and raw; all of i
   copied = copy(directory, { source }, "raw")
   same(source, copied)
   equal(world.fs.stat(copied.path).size_bytes, 64 << 20)
+  ok(world.fs.stat(copied.path).allocated_bytes < 5 << 20, "zeros take room in a raw copy")
   equal(names_in(directory), "copy.qcow2 copy.raw source.qcow2")
 end)
 

@@ -83,7 +83,8 @@ local function begin(world, work)
     local set = session:execute("add-fd", { opaque = OPAQUE }, { fd = target })["fdset-id"]
     session:execute("blockdev-add", { driver = "file", ["node-name"] = FILE, filename = "/dev/fdset/" .. set,
       ["auto-read-only"] = false, discard = "unmap" })
-    session:execute("blockdev-add", { driver = work.target.format, ["node-name"] = NODE, file = FILE, discard = "unmap" })
+    session:execute("blockdev-add", { driver = work.target.format, ["node-name"] = NODE, file = FILE, discard = "unmap",
+      ["detect-zeroes"] = "unmap" })
     session:execute("blockdev-backup", { ["job-id"] = JOB, device = work.node, target = NODE, sync = "top",
       compress = work.compress or false, speed = work.bytes_per_s or 0, ["auto-dismiss"] = false })
   end)
