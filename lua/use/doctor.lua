@@ -10,6 +10,8 @@ local units = require "holos.core.units"
 
 local M = {}
 
+local LEAST_FREE_BYTES = 1 << 20 -- a record and what is written beside it
+
 ---@class holos.Check  {name, status = "ok"|"warn"|"fail", text, fix?}
 local function check(name, status, text, fix) return { name = name, status = status, text = text, fix = fix } end
 
@@ -70,7 +72,11 @@ function M.disk(world, state)
   local ok, problem = pcall(try_writing, world, state.root)
   if not ok then return check("state", "fail", tostring(problem), "set HOLOS_STATE_DIR to a directory you can write") end
   local space = err.check(state.root, world.fs.space(state.root))
-  return check("state", "ok", ("%s free in %s"):format(units.format_bytes(space.free_bytes), state.root))
+  local text = ("%s free in %s"):format(units.format_bytes(space.free_bytes), state.root)
+  if space.free_bytes * 10 >= space.total_bytes then return check("state", "ok", text) end
+  local is_full = space.free_bytes < LEAST_FREE_BYTES
+  return check("state", is_full and "fail" or "warn", text .. (is_full and ": no record can be written"
+    or ", less than a tenth: `up` and `down` empty the trash"), "holos trash ls · holos trash empty PROJECT · holos prune")
 end
 
 --- The layers of the image store; nil where none are asked for.

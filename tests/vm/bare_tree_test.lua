@@ -34,7 +34,8 @@ test("up, ps, exec, down of a real guest in a bare read-only tree start QEMU and
     { "exec", "vm", "--", "sh", "-c", "echo $((6 * 7)) > /data/x; cat /data/x; grep -c /data /proc/mounts" }, { "down" } },
     { trace = trace, timeout_ms = 300000 })
   equal(result.status, 0, result.stderr)
-  ok(result.stdout:find("provisioned, up", 1, true) and result.stdout:find("\n42\n1\n", 1, true), result.stdout)
+  -- On a busy machine a monitor has not always answered when ps has waited long enough, which it says.
+  ok(result.stdout:find "provisioned, [^\n]*up %d" and result.stdout:find("\n42\n1\n", 1, true), result.stdout)
   equal(#tree:qemus(), 0)
   -- Once a shell, four times what goes into the tree; QEMU once more to ask what it can do. holos is also its supervisor, of
   -- which ps starts another that ends at once when it comes before the first has its lock.
