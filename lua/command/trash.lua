@@ -23,6 +23,10 @@ local M = {
 
 local actions = {}
 
+local function names_of(batch)
+  return table.concat(table_.extend(table_.copy(batch.instances), batch.volumes), " ")
+end
+
 local function show(world, batches)
   local cells = { { "PROJECT", "BATCH", "WHEN", "INSTANCES", "VOLUMES" } }
   for _, batch in ipairs(batches) do
@@ -42,8 +46,11 @@ function actions.restore(world, state, options, project, batch_name)
   if not project then err.raise { message = "restore what?", exit = 64, hint = "holos trash restore PROJECT" } end
   local context = { world = world, state = state, options = options, name = project }
   local batch = trash.restore(context, batch_name, { notice = out.talk })
-  out.talk(("%s: put back %s %s"):format(project, table.concat(batch.instances, " "), table.concat(batch.volumes, " ")))
-  out.talk(("they are stopped; next: holos start -p %s"):format(project))
+  out.talk(("%s: put back %s"):format(project, names_of(batch)))
+  if #batch.instances > 0 then out.talk(("they are stopped; next: holos start -p %s"):format(project)) end
+  for _, older in ipairs(trash.list(world, state, project)) do
+    out.talk(("still in the trash: %s   (holos trash restore %s %s)"):format(names_of(older), project, older.batch))
+  end
 end
 
 -- The project whose trash is meant; nil for that of all.
@@ -53,10 +60,6 @@ local function whose(world, options, project)
   local _, name = project_.in_reach(world, options)
   return name or err.raise { message = "empty whose trash?", code = "EUSAGE", exit = 64,
     hint = "holos trash empty PROJECT, or --all" }
-end
-
-local function names_of(batch)
-  return table.concat(table_.extend(table_.copy(batch.instances), batch.volumes), " ")
 end
 
 -- Whether the disks of these batches may be deleted; raises where nobody can be asked.

@@ -74,6 +74,20 @@ test("a published port that another project runs on by now: nothing is put back,
   stack:expect { "down", "-p", "other" }
 end)
 
+test("what restore leaves in the trash is told, and how to get it", function()
+  local stack <close> = stack_of()
+  stack:expect { "up", "--no-start" }
+  stack:expect { "down", "db" }
+  stack:expect { "down" }
+  local said = stack:expect({ "trash", "restore", "pair" }).stderr
+  ok(said:find("pair: put back web-0\nthey are stopped; next: holos start -p pair\n", 1, true), said)
+  local words = said:match "still in the trash: db%-0   %(holos (trash restore pair %S+)%)"
+  ok(words, said)
+  local list = {}
+  for word in words:gmatch "%S+" do list[#list + 1] = word end
+  ok(not stack:expect(list).stderr:find("still in the trash", 1, true))
+end)
+
 test("trash empty is about the project in reach, says what it would delete, and asks; --all is about all", function()
   local stack <close> = stack_of()
   for _, name in ipairs { "pair", "twin" } do
