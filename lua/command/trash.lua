@@ -36,8 +36,17 @@ local function show(world, batches)
   for _, line in ipairs(text.columns(cells)) do out.result(line) end
 end
 
-function actions.ls(world, state, options, project)
+-- Batches of a project, nil for all, or the one that was named.
+local function chosen(world, state, project, name)
   local batches = trash.list(world, state, project)
+  if not name then return batches end
+  batches = table_.filter(batches, function(batch) return batch.batch == name end)
+  if #batches > 0 then return batches end
+  err.raise { message = ("the trash holds nothing of %s named %s"):format(project, name), code = "ENOENT", hint = "holos trash ls" }
+end
+
+function actions.ls(world, state, options, project, batch_name)
+  local batches = chosen(world, state, project, batch_name)
   if options.format ~= "json" then return show(world, batches) end
   for _, batch in ipairs(batches) do out.result(world.json.encode(batch, {})) end
 end
@@ -73,15 +82,15 @@ local function is_wanted(world, options, batches)
     hint = "say so: holos trash empty --yes " .. (options.all and "--all" or batches[1].project) }
 end
 
-function actions.empty(world, state, options, word)
+function actions.empty(world, state, options, word, batch_name)
   local project = whose(world, options, word)
-  local batches = trash.list(world, state, word)
+  local batches = chosen(world, state, word, batch_name)
   if not word then
     batches = table_.filter(batches, function(batch) return not project or batch.project == project end)
   end
   if #batches == 0 then return out.talk "nothing to delete" end
   if not is_wanted(world, options, batches) then return out.talk "nothing was deleted" end
-  trash.empty({ world = world, state = state, options = options, name = project }, { notice = out.talk }, function(batch)
+  trash.empty({ world = world, state = state, options = options }, batches, { notice = out.talk }, function(batch)
     out.talk(("deleted %s %s: %s"):format(batch.project, batch.batch, names_of(batch)))
   end)
 end

@@ -2,7 +2,7 @@
 local environment = require "holos.use.environment"
 local err = require "holos.core.err"
 local files = require "holos.use.files"
-local name_ = require "holos.compose.name"
+local name_ = require "holos.compose.project_name"
 local path = require "holos.core.path"
 local paths = require "holos.compose.paths"
 local project = require "holos.use.project"

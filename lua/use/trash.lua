@@ -100,14 +100,14 @@ local function reason_of(world, state, name)
   end
 end
 
-local function empty(context, name, talk, on_removed)
+local function empty(context, name, wanted, talk, on_removed)
   local world, state = context.world, context.state
   local why = reason_of(world, state, name)
-  for _, batch in ipairs(M.list(world, state, name)) do
-    local reason = why(batch)
+  for _, batch in ipairs(trash.list(world, state)) do
+    local reason = wanted[batch.directory] and why(batch)
     if reason then
       talk.notice(("kept %s %s: %s"):format(name, batch.batch, reason))
-    else
+    elseif wanted[batch.directory] then
       trash.remove(world, batch)
       on_removed(batch)
     end
@@ -115,17 +115,21 @@ local function empty(context, name, talk, on_removed)
   sweep.project(world, state, name)
 end
 
---- Deletes the batches of a project, or of all, for good, but for those that may have to come back; each project's under its
---- lock.
----@param context table  {world, state, options, name: the project, nil for all}
+--- Deletes batches for good, but for those that may have to come back; each project's under its lock. What has come into the
+--- trash since they were listed stays.
+---@param context table    {world, state, options}
+---@param batches table[]  as of `list`
 ---@param on_removed fun(batch: table)
-function M.empty(context, talk, on_removed)
+function M.empty(context, batches, talk, on_removed)
   local world, state = context.world, context.state
-  local names = in_trash(world, state)
-  require_known(names, context.name)
-  for _, name in ipairs(context.name and { context.name } or table_.keys(names)) do
+  local by_project = {}
+  for _, batch in ipairs(batches) do
+    by_project[batch.project] = by_project[batch.project] or {}
+    by_project[batch.project][batch.directory] = true
+  end
+  for name, wanted in table_.sorted_pairs(by_project) do
     local _held <close> = change.take_lock({ world = world, state = state, options = context.options, name = name }, talk)
-    empty(context, name, talk, on_removed)
+    empty(context, name, wanted, talk, on_removed)
   end
 end
 

@@ -1,6 +1,7 @@
 -- The trash beside what has happened since.
 local files = require "tests.support.files"
 local fs = require "sys.fs"
+local json = require "sys.json"
 local pair = require "tests.support.pair"
 local stack_ = require "tests.support.stack"
 local typist = require "tests.support.typist"
@@ -10,6 +11,20 @@ name: pair
 services:
   db: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s}
   web: {image: ./image.qcow2, image_os: plain, stop_grace_period: 2s, ports: ["0:80"]}
+]]
+
+-- Somebody who says yes, and a `down` that ends meanwhile.
+local ASKED = [[
+local process, world = require "holos.run.process", require "holos.run.world"
+holos.override("holos.command.ask", "is_possible", function() return true end)
+holos.override("holos.command.ask", "letter", function()
+  local env = {}
+  for name, value in pairs(world.host.environ()) do env[#env + 1] = name .. "=" .. value end
+  local ended = process.run(world, { program = world.host.executable(), argv = { "down", "db" }, env = env })
+  assert(ended.status == 0, ended.stderr)
+  return "y"
+end)
+return require "holos.main" { ... }
 ]]
 
 local function stack_of(yaml) return stack_.on_fake(yaml or YAML) end
@@ -109,6 +124,32 @@ test("trash empty is about the project in reach, says what it would delete, and 
   ok(stack:expect({ "trash", "empty", "--yes" }, 64).stderr:find("holos trash empty PROJECT, or --all", 1, true))
   stack:expect { "trash", "empty", "--yes", "--all" }
   equal(stack:expect({ "trash", "ls", "--format", "json" }).stdout, "")
+end)
+
+test("trash empty deletes what it was asked about and nothing else: one batch, and none that came meanwhile", function()
+  local stack <close> = stack_of()
+  local function batches()
+    local names = {}
+    for line in stack:expect({ "trash", "ls", "--format", "json" }).stdout:gmatch "[^\n]+" do
+      names[#names + 1] = json.decode(line, {}).batch
+    end
+    return names
+  end
+  for _, service in ipairs { "db", "web" } do
+    stack:expect { "up", "--no-start" }
+    stack:expect { "down", service }
+  end
+  local before = batches()
+  equal(#before, 2)
+  local none = stack:expect({ "trash", "empty", "--yes", "pair", "20260101T010101.000Z" }, 1).stderr
+  ok(none:find("named 20260101T010101.000Z", 1, true), none)
+  ok(stack:expect({ "trash", "ls", "pair", before[1] }).stdout:find "db%-0\n$")
+  stack:expect { "trash", "empty", "--yes", "pair", before[1] }
+  equal(batches(), { before[2] })
+  files.write(stack.directory .. "/asked.lua", ASKED)
+  local said = stack:expect({ "lua", "asked.lua", "trash", "empty" }).stderr
+  ok(said:find("deleted pair " .. before[2], 1, true), said)
+  equal(#batches(), 1)
 end)
 
 test("trash empty and restore wait for the project's lock, or do not", function()

@@ -1,7 +1,7 @@
 --- Files whose variables stay in place: values without any are canonical, those with one are as the file has them. Pure.
 local check = require "holos.core.schema.check"
 local findings = require "holos.compose.findings"
-local name_ = require "holos.compose.name"
+local name_ = require "holos.compose.project_name"
 local project_schema = require "holos.compose.schema.project"
 local schema = require "holos.core.schema"
 local write = require "holos.compose.canonical.write"
