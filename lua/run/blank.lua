@@ -16,13 +16,14 @@ M.SIGNS = { 2 * MIB, 4 * MIB, 8 * MIB, 32 * MIB, 64 * MIB, 128 * MIB, 256 * GIB 
 M.TICK_MS = 200
 
 -- Nothing was ever written to an image whose first table is empty (docs/interop/qcow2.txt of QEMU: l1_size at 36,
--- l1_table_offset at 40, nb_snapshots at 60).
+-- l1_table_offset at 40, nb_snapshots at 60). Of what is no image, or whose tables lie nowhere, nothing can be said.
 local function is_untouched(world, path)
+  err.check(nil, world.qcow2.info(path))
   local header = err.check(nil, world.fs.read_at(path, 0, 64))
   if #header < 64 then return false end
   local backing, entries, offset, snapshots = (">I8"):unpack(header, 9), (">I4"):unpack(header, 37), (">I8"):unpack(header, 41),
     (">I4"):unpack(header, 61)
-  local l1 = backing == 0 and snapshots == 0 and err.check(nil, world.fs.read_at(path, offset, entries * 8))
+  local l1 = backing == 0 and snapshots == 0 and entries > 0 and err.check(nil, world.fs.read_at(path, offset, entries * 8))
   return l1 and #l1 == entries * 8 and not l1:find("[^%z]")
 end
 

@@ -149,7 +149,7 @@ local function in_use(world, state, known)
 end
 
 --- The volumes of a project whose content is not ours though no record says so: whoever put them there was cut off before he
---- could write that down, or is not holos.
+--- could write that down, or is not holos; also of what cannot be read, as nobody may ever format that.
 ---@param known table  the project's record, which is changed
 ---@param names string[]
 function M.adopt(world, state, known, names)
@@ -160,8 +160,9 @@ function M.adopt(world, state, known, names)
       if entry and not entry.made then entry.is_copied = nil end
     elseif not entry then
       known.volumes[name] = { is_copied = true }
-    elseif not entry.made and not used[name] and blank.look(world, { path = file, format = "qcow2" }) ~= "blank" then
-      entry.is_copied = true
+    elseif not entry.made and not used[name] then
+      entry.is_copied = not (world.qcow2.info(file) and blank.look(world, { path = file, format = "qcow2" }) == "blank")
+        or entry.is_copied
     end
   end
 end

@@ -2,9 +2,12 @@
 local blank = require "holos.run.blank"
 local err = require "holos.core.err"
 local files = require "tests.support.files"
+local foreign = require "holos.run.foreign"
 local fs = require "sys.fs"
+local qcow2 = require "sys.qcow2"
 local task = require "holos.core.task"
 local virtual = require "tests.support.virtual_poller"
+local world = require "holos.run.world"
 
 local KIB, MIB, GIB = 1 << 10, 1 << 20, 1 << 30
 
@@ -110,4 +113,37 @@ test("a long reading ends when it is cancelled, and others run meanwhile", funct
   ok(err.is(problem, "ETIMEDOUT"), tostring(problem))
   equal(turns, 50)
   ok(#parts < 150, #parts)
+end)
+
+-- A volume as holos makes it, with bytes put at offsets of its header.
+local function volume(bytes)
+  local path = tmpdir() .. "/volume.qcow2"
+  assert(qcow2.create(path, { size_bytes = 64 * MIB }))
+  local file <close> = assert(io.open(path, "r+b"))
+  for offset, text in pairs(bytes) do
+    file:seek("set", offset)
+    file:write(text)
+  end
+  return path
+end
+
+local L1_SIZE_AT, L1_OFFSET_AT, SIZE_AT = 36, 40, 24
+
+test("an image whose header is damaged is refused by its name, one without a table is not blank, and a bug is neither", function()
+  local function look_at(bytes) return blank.look(world, { path = volume(bytes), format = "qcow2" }) end
+  equal(look_at {}, "blank")
+  equal(look_at { [SIZE_AT] = (">I8"):pack(0), [L1_SIZE_AT] = (">I4"):pack(0) }, "data")
+  for _, bytes in ipairs { { [0] = ("\0"):rep(4 * KIB) }, { [L1_SIZE_AT] = (">I4"):pack(0) }, { [L1_SIZE_AT] = (">I4"):pack(1 << 28) },
+    { [L1_OFFSET_AT] = (">I8"):pack(1 << 63) } } do
+    local good, problem = pcall(look_at, bytes)
+    ok(not good and err.is_failure(problem), tostring(problem))
+    ok(problem.message:find("/volume.qcow2: ", 1, true), problem.message)
+  end
+end)
+
+test("a volume that cannot be read is nobody's to format, and stops nobody who writes down what is there", function()
+  local state, record = { volume = function() return volume { [0] = "no image" } end }, { name = "p", instances = {},
+    volumes = { data = {} } }
+  foreign.adopt(world, state, record, { "data" })
+  equal(record.volumes.data, { is_copied = true })
 end)
