@@ -26,7 +26,7 @@ end
 --- The plan that brings what is observed to what is wanted.
 ---@param context table
 ---  specs: wanted instance specs, in start order        record: the project's record
----  observed: {instances = {[name] = {running, text, halt, disk, disk_bytes, applied, is_cut, has_served}},
+---  observed: {instances = {[name] = {running, text, halt, disk, disk_bytes, problem, applied, is_cut, has_served}},
 ---    volumes = {[name] = {size_bytes}}}
 ---  volumes: {[name] = {name, size_bytes}}              where(path): "holos.yaml:14" or nil
 ---  batch_of(instance): the newest batch of the trash that holds it, or nil
@@ -61,6 +61,7 @@ function M.make(context)
   rollout.close(plan, context)
   surplus.plan(plan, context, wanted)
   tell_others(plan, context)
+  instance.settle_damage(plan, context)
   volume.settle(plan, context)
   sheet.address_questions(plan, context.specs)
   return plan

@@ -32,10 +32,10 @@ function M.report(world, state, project, name, now)
   return report.fold(text)
 end
 
+-- The root disk; nil and why, where there is one that cannot be read.
 local function disk_of(world, state, project, name)
   local info, message, code = world.qcow2.info(state:instance(project, name) .. "/root.qcow2")
-  if not info and code ~= "ENOENT" then err.raise { message = name .. ": " .. message, code = code } end
-  return info
+  return info, not info and code ~= "ENOENT" and message or nil
 end
 
 --- Whether an instance has a living process; nobody is asked.
@@ -90,18 +90,18 @@ end
 
 --- One instance of a record.
 ---@return {running: boolean, state: string, text: string, runtime: table?, report: table?, disk: boolean,
----         disk_bytes: integer?, lost: string? (another disk, that is gone),
+---         disk_bytes: integer?, problem: string? (why its root disk cannot be read), lost: string? (another disk, that is gone),
 ---         is_rebooted: boolean? (the host was, since it ran),
 ---         halt: holos.Halt? (why its guest does not run), applied: table? (the spec it was
 ---         launched with), is_cut: boolean? (its launch was), has_served: boolean? (a disk that replaced another)}
 function M.instance(world, state, record, name)
   local now, why = runtime.load(world, state, record.name, name)
   local process <close> = runtime.process(world, now)
-  local info = disk_of(world, state, record.name, name)
+  local info, problem = disk_of(world, state, record.name, name)
   local seen = process
     and running(world, state, record.name, name, now, runtime.applied(state, record.name, name, now))
     or not_running(record.instances[name], why, now)
-  seen.disk, seen.disk_bytes = info ~= nil, info and info.virtual_bytes
+  seen.disk, seen.disk_bytes, seen.problem = (info or problem) ~= nil, info and info.virtual_bytes, problem
   seen.lost = seen.disk and lost_disk(world, state, record, name) or nil
   seen.has_served = has_served(world, state, record, name)
   return seen
@@ -116,7 +116,8 @@ function M.glance(world, state, record, name)
   if process then
     return running(world, state, record.name, name, now, runtime.applied(state, record.name, name, now, true))
   end
-  disk_of(world, state, record.name, name)
+  local _, problem = disk_of(world, state, record.name, name)
+  if problem then err.raise { message = name .. ": " .. problem } end
   return not_running(record.instances[name], why, now)
 end
 

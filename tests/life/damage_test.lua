@@ -160,3 +160,50 @@ test("down and rm keep a damaged volume and say so; down -v moves it to the tras
   ok(gone.stderr:find("in the trash for 7 days: volume bad (damaged) · volume good", 1, true), gone.stderr)
   equal(fs.list(stack.state .. "/volumes/pair") or {}, {})
 end)
+
+local function root_of(stack, name) return ("%s/instances/pair/%s/root.qcow2"):format(stack.state, name) end
+
+test("a damaged root disk keeps its own machine from starting, nobody else, and it is said what helps", function()
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up" }
+  stack:expect { "stop" }
+  files.write(root_of(stack, "web-0"), "no image at all")
+  for _, words in ipairs { { "up" }, { "up", "web" }, { "start" }, { "start", "web" } } do
+    local refused = stack:expect(words, 3)
+    ok(refused.stderr:find("web-0: its root disk is damaged: ", 1, true), refused.stderr)
+    ok(refused.stderr:find("web-0 cannot start with it: put a copy of it back, or have the machine made anew: "
+      .. "holos up --recreate=web-0", 1, true), refused.stderr)
+  end
+  equal(#stack:pids(), 0)
+  ok(stack:expect({ "plan" }).stderr:find("web-0: its root disk is damaged: ", 1, true))
+  ok(stack:expect({ "up", "--no-start" }).stderr:find("the root disk of web-0 is damaged: ", 1, true))
+  ok(stack:expect({ "up", "db" }).stderr:find("the root disk of web-0 is damaged: ", 1, true))
+  stack:expect { "restart", "db" }
+  stack:expect { "start", "db" }
+  equal(#stack:pids(), 1)
+  ok(not stack:expect({ "up", "--recreate=web-0" }).stderr:find("damaged", 1, true))
+  equal({ #stack:pids(), (stack:expect { "trash", "ls", "pair" }).stdout:find("web-0", 1, true) ~= nil }, { 2, true })
+end)
+
+test("a machine runs on whose root disk can no longer be read; it is neither stopped for a restart nor grown", function()
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up" }
+  local file <close> = assert(io.open(root_of(stack, "web-0"), "r+b"))
+  local kept = file:read(4)
+  file:seek("set", 0)
+  file:write("none")
+  file:flush()
+  ok(stack:expect({ "up" }).stderr:find("the root disk of web-0 is damaged: ", 1, true))
+  local running = stack:ps()["web-0"].pid
+  stack:write((YAML:gsub("2s}\n$", "2s, vm: {memory_mb: 1024, disk_size: 30G}}\n")))
+  for _, words in ipairs { { "up" }, { "restart", "web" } } do
+    local refused = stack:expect(words, 3)
+    ok(refused.stderr:find("web-0: its root disk is damaged: ", 1, true), refused.stderr)
+  end
+  equal(stack:ps()["web-0"].pid, running)
+  file:seek("set", 0)
+  file:write(kept)
+  file:flush()
+  stack:expect { "up" }
+  equal(#stack:pids(), 2)
+end)

@@ -44,6 +44,13 @@ local WANTED = {
   { "a larger disk", { disk_bytes = 40 << 30 } },
 }
 
+local function unreadable(seen)
+  seen.problem, seen.disk_bytes = "not a qcow2 image", nil
+  return seen
+end
+OBSERVED[#OBSERVED + 1] = { "stopped, its disk cannot be read", entry(), unreadable(stopped()) }
+OBSERVED[#OBSERVED + 1] = { "runs, its disk cannot be read", entry(), unreadable(state {}) }
+
 local function case_of(observed, wanted, more)
   return { wanted = { spec("a-0", wanted) }, recorded = { ["a-0"] = observed[2] }, seen = { ["a-0"] = observed[3] }, more = more }
 end
@@ -69,7 +76,7 @@ end
 
 local KEPT = { "kept", entry { kept = spec("a-0", PACKAGE) }, RUNS }
 local PROTECTED = { "protected", entry { spec = spec("a-0", { protect = true }) }, RUNS }
-local FAILED, LOST, PENDING = OBSERVED[8], OBSERVED[3], OBSERVED[11]
+local FAILED, LOST, PENDING, UNREADABLE = OBSERVED[8], OBSERVED[3], OBSERVED[11], OBSERVED[15]
 
 -- Each with what the user has said.
 local ANSWERS = {
@@ -104,6 +111,9 @@ local ANSWERS = {
   { "the instance's answer goes before that for all", RUNNING, PACKAGE, answered { keep = { "" }, recreate = { "a-0" } } },
   { "what was said of the service does not fit, so nothing was", RUNNING, IMAGE,
     answered { recreate = { "" }, reprovision = { "a" } } },
+  { "recreate what cannot be read", UNREADABLE, {}, answered { recreate = { "a-0" } } },
+  { "recreate what cannot be read and is protected", { "", PROTECTED[2], UNREADABLE[3] }, { protect = true },
+    answered { recreate = { "" } } },
   { "force-recreate", RUNNING, {}, answered { force_recreate = true } },
   { "force-recreate of another", RUNNING, {}, answered({ force_recreate = true }, { "b" }) },
   { "force-recreate, but not of what is to be kept", RUNNING, {}, answered { force_recreate = true, keep = { "a" } } },

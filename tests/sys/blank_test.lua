@@ -133,8 +133,8 @@ test("an image whose header is damaged is refused by its name, one without a tab
   local function look_at(bytes) return blank.look(world, { path = volume(bytes), format = "qcow2" }) end
   equal(look_at {}, "blank")
   equal(look_at { [SIZE_AT] = (">I8"):pack(0), [L1_SIZE_AT] = (">I4"):pack(0) }, "data")
-  for _, bytes in ipairs { { [0] = ("\0"):rep(4 * KIB) }, { [L1_SIZE_AT] = (">I4"):pack(0) }, { [L1_SIZE_AT] = (">I4"):pack(1 << 28) },
-    { [L1_OFFSET_AT] = (">I8"):pack(1 << 63) } } do
+  for _, bytes in ipairs { { [0] = ("\0"):rep(4 * KIB) }, { [L1_SIZE_AT] = (">I4"):pack(0) },
+    { [L1_SIZE_AT] = (">I4"):pack(1 << 28) }, { [L1_OFFSET_AT] = (">I8"):pack(1 << 63) } } do
     local good, problem = pcall(look_at, bytes)
     ok(not good and err.is_failure(problem), tostring(problem))
     ok(problem.message:find("/volume.qcow2: ", 1, true), problem.message)

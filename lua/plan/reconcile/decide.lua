@@ -120,7 +120,8 @@ local function of_recorded(context, at, spec)
   at.grave = diff.grave(diff.changes(at.recorded, spec))
   if not at.seen.disk or at.seen.lost then return without_disk(context, at, spec) end
   if context.leave_known then return leave(at, spec, context.renews) end
-  if consent.is_forced(context.consent, spec) then
+  local is_unreadable = at.seen.problem and consent.answer(context.consent, spec, EVERYTHING) == "recreate"
+  if is_unreadable or consent.is_forced(context.consent, spec) then
     if at.recorded.protect then return { kind = "protected", spec = spec, changes = {}, grave = at.grave } end
     return recreate(spec, at.recorded, at.seen, at.grave)
   end

@@ -87,7 +87,8 @@ local function go_back(plan, context, decision)
 end
 
 local function grow_if_larger(plan, context, spec, after)
-  if spec.disk_bytes <= context.observed.instances[spec.name].disk_bytes then return end
+  local has_bytes = context.observed.instances[spec.name].disk_bytes
+  if not has_bytes or spec.disk_bytes <= has_bytes then return end
   after[#after + 1] = sheet.add(plan, { id = "grow/" .. spec.name, kind = "disk.grow", instance = spec.name,
     after = table_.copy(after), because = "disk_size grew" })
 end
@@ -195,6 +196,40 @@ function M.carry_out(plan, context, decision)
   if decision.intent and context.no_start then decision.intent.desired = "stopped" end
   plan.intents[decision.spec.name] = decision.intent
   CARRY_OUT[decision.kind](plan, context, decision)
+end
+
+-- -- root disks that cannot be read: no machine is launched from one, all others are as they would be
+
+local MAKES_DISK = { "disk/", "go_back/" }
+
+-- Whether an instance is launched with the disk that it has.
+local function keeps_disk(actions, name)
+  for _, prefix in ipairs(MAKES_DISK) do
+    if actions[prefix .. name] then return false end
+  end
+  return actions["launch/" .. name] ~= nil
+end
+
+local function refuse_unreadable(plan, context, spec, problem)
+  local cure = spec.protect and "%s cannot start with it: put a copy of it back"
+    or "%s cannot start with it: put a copy of it back, or have the machine made anew: holos up --recreate=%s"
+  sheet.refuse(plan, { instance = spec.name, where = context.where("services." .. spec.service),
+    cure = cure:format(spec.name, spec.name),
+    change = { name = "its root disk is damaged", class = "recreate", from = problem, to = problem } })
+end
+
+--- Refuses what a plan would launch from a disk that cannot be read, and warns of the others; when all actions are there.
+function M.settle_damage(plan, context)
+  local actions, specs = {}, {}
+  for _, action in ipairs(plan.actions) do actions[action.id] = action end
+  for _, spec in ipairs(plan.specs) do specs[spec.name] = spec end
+  for name, seen in table_.sorted_pairs(context.observed.instances) do
+    if seen.problem and specs[name] and keeps_disk(actions, name) then
+      refuse_unreadable(plan, context, specs[name], seen.problem)
+    elseif seen.problem and not (actions["set_aside/" .. name] or actions["trash/" .. name]) then
+      sheet.warn(plan, ("the root disk of %s is damaged: %s"):format(name, seen.problem))
+    end
+  end
 end
 
 return M
