@@ -110,6 +110,43 @@ for _, shell in ipairs(SHELLS) do
     equal(guest:report(), { "boot", "ready" })
   end)
 
+  test("after an mkfs that failed what was written since is not formatted; a killed one is run again, with " .. shell, function()
+    for _, case in ipairs { { 1, {} }, { 127, {} }, { 137, { "mkfs.ext4 -q -F ROOT/dev/vdc" } } } do
+      local guest = guest_with(shell)
+      guest:add_disk("vdc", "vol-data", 8 * MIB)
+      stand_in(guest, "mkfs.ext4", case[1])
+      guest:run "boot.sh"
+      equal(calls(guest, "mkfs"), { "mkfs.ext4 -q -F ROOT/dev/vdc" })
+      ok(table.concat(guest:report(), "\n"):find("failed 0 1 mount volume data", 1, true))
+      guest:add_disk("vdc", "vol-data", 8 * MIB, { [0] = "what no tool knows" })
+      guest:write("fails", ("mount -o rw %s %s\n"):format(guest:path "dev/vdc", guest:path "run/holos/filled"))
+      stand_in(guest, "mkfs.ext4")
+      guest:run "boot.sh"
+      equal(calls(guest, "mkfs"), case[2])
+    end
+  end)
+
+  test("only the machine that began to fill a volume ends that; others do not take it, with " .. shell, function()
+    for _, case in ipairs { { true, {} }, { true, { nocopy = true } }, { false, {} }, { false, { read_only = true } } } do
+      local guest = guest_with(shell, case[2])
+      local is_own, fills = case[1], case[1] and not case[2].nocopy
+      guest:add_disk("vdc", "vol-data", 8 * MIB, { [0] = "x" })
+      guest:write("srv/data/of the image", "x")
+      if is_own then guest:write("var/lib/holos/making/vol-data", "ext4\n") end
+      for _, place in ipairs { "run/holos/filled", not fills and "srv/data" or nil } do
+        guest:write(place .. "/.holos-filling", "")
+      end
+      guest:run "boot.sh"
+      equal(guest:read "run/holos/filled/of the image", fills and "x" or nil)
+      equal(fs.lstat(guest:path "run/holos/filled/.holos-filling") == nil, fills)
+      equal(fs.lstat(guest:path "var/lib/holos/making/vol-data") ~= nil, is_own and not fills)
+      local said, last = table.concat(guest:report(), "\n"), calls(guest, "mount", "umount")
+      equal(said:find("mount volume data", 1, true) == nil, fills)
+      equal(guest:read("run/holos/boot.log"):find("delete .holos-filling on it", 1, true) == nil, fills)
+      equal(last[#last], fills and "mount -o rw ROOT/dev/vdc ROOT/srv/data" or "umount ROOT/srv/data")
+    end
+  end)
+
   test("the books say that a volume is being made, from before mkfs until it is filled, with " .. shell, function()
     local guest = guest_with(shell)
     guest:add_disk("vdc", "vol-data", 8 * MIB)
@@ -128,7 +165,8 @@ for _, shell in ipairs(SHELLS) do
     for _, case in ipairs { { "", "x" }, { "lost+found/", "x" }, { "of another" },
       { "", nil, "mkfs.ext4 -q -F ROOT/dev/vdc", true },
       { "", nil, nil, true, { disk = { path = "/dev/sdz", kind = "device", format = "raw" } } },
-      { "", nil, nil, true, nil, { [1080] = "S\xEF" } }, { "", nil, nil, true, nil, { [0] = "XFSB" } } } do
+      { "", nil, nil, true, nil, { [1080] = "S\xEF" } }, { "", nil, nil, true, nil, { [0] = "XFSB" } },
+      { "", nil, "mkfs.ext4 -q -F ROOT/dev/vdc", true, nil, { [0] = "XFSB", [126] = "\1" } } } do
       local guest = guest_with(shell, case[5])
       guest:add_disk("vdc", "vol-data", 8 * MIB, case[6] or { [4096] = "half a file system" })
       if not case[4] then guest:write("srv/data/of the image", "x") end

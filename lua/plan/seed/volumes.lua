@@ -46,24 +46,31 @@ holos_make_fs() {
     if command -v mkfs.ext4 >/dev/null; then mkfs.ext4 -q -F "$1"; else mke2fs -q -F -t ext4 "$1"; fi
 }
 
-# holos_format SERIAL DISK ext4|xfs
+# holos_format SERIAL DISK ext4|xfs: what fails by itself leaves nothing in the books; what a signal ends is as after a power cut.
 holos_format() {
     echo "making an $3 file system on the blank volume $1"
-    mkdir -p "$holos_books/making" && echo "$3" >"$holos_books/making/$1" && sync && holos_make_fs "$2" "$3" || return 1
+    mkdir -p "$holos_books/making" && echo "$3" >"$holos_books/making/$1" && sync && holos_make_fs "$2" "$3" || {
+        [ $? -gt 128 ] || holos_is_made "$1"
+        return 1
+    }
     holos_new=yes
     holos_note_size "$1" "$2" && sync
 }
 ]]
 
 -- The books say which volumes are being made: from before mkfs until they have all that they begin with. A boot after a power
--- cut goes on from there. Another machine may have had the volume since: what can be mounted and is not empty is nobody's to
--- format or to fill, and what has the magic number of a file system is not formatted though it cannot be mounted here (ext4: at
--- byte 1080, which mke2fs writes last; XFS: the first four bytes; more, where there is blkid).
+-- cut goes on from there. Another machine may have had the volume since: what can be mounted, is not empty and was not being
+-- filled is nobody's to format or to fill, and what has the magic number of a file system is not formatted though it cannot be
+-- mounted here (ext4: at byte 1080, which mke2fs writes last; XFS: the first four bytes, while byte 126, which mkfs.xfs clears
+-- last, is zero; more, where there is blkid).
 local MAKE = [[
 
 holos_has_fs() {
+    if [ "$(dd if="$1" bs=4 count=1 2>/dev/null)" = XFSB ]; then
+        [ "$(dd if="$1" bs=1 skip=126 count=1 2>/dev/null | tr -d '\000' | wc -c)" -eq 0 ]
+        return
+    fi
     [ "$(dd if="$1" bs=2 skip=540 count=1 2>/dev/null)" = "$(printf 'S\357')" ] ||
-        [ "$(dd if="$1" bs=4 count=1 2>/dev/null)" = XFSB ] ||
         { command -v blkid >/dev/null && [ -n "$(blkid "$1" 2>/dev/null)" ]; }
 }
 
@@ -75,6 +82,7 @@ holos_make_volume() {
     if mount -o rw "$2" /run/holos/filled; then
         case $(ls -A /run/holos/filled) in
             "" | lost+found) holos_new=yes ;;
+            *) [ ! -e /run/holos/filled/.holos-filling ] || holos_new=yes ;;
         esac
         umount /run/holos/filled
     elif [ "$3" != - ] && ! holos_has_fs "$2"; then
@@ -129,8 +137,8 @@ holos_follow_size() {
 
 local MOUNT = [[
 
-# holos_fill_volume DISK TARGET: what the image has at the target is what a new volume begins with, as in Docker. A mark
-# tells the next boot, of whatever machine, that the power went meanwhile.
+# holos_fill_volume DISK TARGET: what the image has at the target is what a new volume begins with, as in Docker. A file on
+# it tells every machine that it has not all of that yet; the one that has it in its books ends the filling.
 holos_fill_volume() {
     holos_filled=/run/holos/filled
     mkdir -p "$holos_filled" && mount -o rw "$1" "$holos_filled" || return 1
@@ -144,8 +152,9 @@ holos_mount_disk() {
     if [ -n "$holos_new" ] && [ -n "${4-}" ] && [ -n "$(ls -A "$4" 2>/dev/null)" ]; then holos_fill_volume "$1" "$4" || return 1; fi
     mount -o "$3" "$1" "$2" || return 1
     if [ -e "$2/.holos-filling" ]; then
-        holos_new=yes
-        umount "$2" && holos_fill_volume "$1" "${4:-$2}" && mount -o "$3" "$1" "$2" || return 1
+        echo "it was not filled to the end: start the machine that began to, or delete .holos-filling on it to have it as it is"
+        umount "$2"
+        return 1
     fi
     # Databases want an empty directory; XFS has none of these.
     if [ -n "$holos_new" ] && [ -d "$2/lost+found" ]; then rmdir "$2/lost+found"; fi
