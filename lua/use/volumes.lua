@@ -42,13 +42,14 @@ end
 --- One volume of a project as it is.
 ---@param records table<string, table>  all of them
 ---@param applied_of function  of run/observe
+---@param identify function    of run/foreign, one for all rows: it remembers what it has looked at
 ---@return holos.VolumeRow
-function M.row(world, state, records, project, name, applied_of)
+function M.row(world, state, records, project, name, applied_of, identify)
   local entry = records[project] and records[project].volumes[name]
   local row = { project = project, name = name, path = state:volume(project, name), format = "qcow2", fs = entry and entry.fs,
     guest_path = identity.volume_path(identity.volume_serial(world.hash.sha256, name)) }
   row.state, row.problem = state_of(world, row, entry)
-  row.users = volumes.users(records, row, applied_of, foreign.identifier(world))
+  row.users = volumes.users(records, row, applied_of, identify)
   for _, user in ipairs(row.users) do user.running = select(2, applied_of(user.project, user.instance)) end
   return row
 end
@@ -73,20 +74,22 @@ end
 
 --- All volumes of a project.
 ---@param applied_of function  of run/observe
+---@param identify function    of run/foreign
 ---@return holos.VolumeRow[]
-function M.of_project(world, state, records, project, applied_of)
+function M.of_project(world, state, records, project, applied_of, identify)
   return table_.map(names_of(world, state, records[project], project), function(name)
-    return M.row(world, state, records, project, name, applied_of)
+    return M.row(world, state, records, project, name, applied_of, identify)
   end)
 end
 
 local function of_all(world, options)
   local state = state_.locate(world, options)
   local records, damaged = record_.all(world, state)
-  local rows, names, applied_of = table_.list {}, table_.copy(records), observe.applied_of(world, state)
+  local rows, names = table_.list {}, table_.copy(records)
+  local applied_of, identify = observe.applied_of(world, state), foreign.identifier(world)
   for _, entry in ipairs(directory_.entries(world, state.root .. "/volumes")) do names[entry.name] = true end
   for _, name in ipairs(table_.keys(names)) do
-    table_.extend(rows, M.of_project(world, state, records, name, applied_of))
+    table_.extend(rows, M.of_project(world, state, records, name, applied_of, identify))
   end
   return rows, table_.map(damaged, function(bad) return bad.message end)
 end
@@ -99,7 +102,8 @@ function M.rows(world, options)
   local ok, context = pcall(project_.from_record, world, options)
   if ok then
     local applied_of = observe.applied_of(world, context.state)
-    return M.of_project(world, context.state, M.records(context), context.name, applied_of), context.notices
+    return M.of_project(world, context.state, M.records(context), context.name, applied_of, foreign.identifier(world)),
+      context.notices
   end
   if not err.is(context) then error(context, 0) end
   if context.code == "ENOFILE" then return of_all(world, options) end
@@ -163,7 +167,7 @@ function M.one(context, name)
       hint = near and ("did you mean %q?"):format(near) or elsewhere(context.world, context.options, name) or "holos volumes ls" }
   end
   local row = M.row(context.world, context.state, M.records(context), context.name, name,
-    observe.applied_of(context.world, context.state))
+    observe.applied_of(context.world, context.state), foreign.identifier(context.world))
   if row.state == "gone" then
     err.raise { message = ("the disk of volume %s is gone: %s"):format(name, row.path), code = "ELOST",
       hint = "holos trash ls " .. context.name }

@@ -2,6 +2,7 @@
 local fake_qemu = require "tests.support.fake_qemu"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
+local instead = require "tests.support.instead"
 local io_wait = require "holos.run.io"
 local json = require "sys.json"
 local live = require "holos.run.block.live"
@@ -9,6 +10,7 @@ local proc = require "sys.proc"
 local qcow2 = require "sys.qcow2"
 local stack_ = require "tests.support.stack"
 local task = require "holos.core.task"
+local volumes = require "holos.use.volumes"
 local world = require "holos.run.world"
 
 local YAML = [[
@@ -291,4 +293,26 @@ volumes: {all: {external: true, name: shop_data}}
   same(disk(stack, "data"), stack.directory .. "/out.qcow2")
   stack:expect { "down", "-p", "lab" }
   stack:expect { "volumes", "rm", "data" }
+end)
+
+test("volumes ls looks at each disk once, however many volumes and machines there are", function()
+  local stack <close> = stack_of()
+  stack:expect { "up", "--no-start" }
+  files.write(stack.directory .. "/other/holos.yaml", [[
+name: lab
+services: {reader: {image: ../image.qcow2, image_os: plain, volumes: ["all:/mnt:ro", "one:/one", "two:/two"]}}
+volumes: {all: {external: true, name: shop_data}, one: {size: 16M}, two: {size: 16M}}
+]])
+  stack:expect { "-f", "other/holos.yaml", "up", "--no-start" }
+  local looks, stat = {}, world.fs.stat
+  local found
+  do
+    local _counted <close> = instead(world.fs, { stat = function(file, ...)
+      looks[file] = (looks[file] or 0) + 1
+      return stat(file, ...)
+    end })
+    found = volumes.rows(world, { all = true, state_dir = stack.state })
+  end
+  ok(#found >= 3, #found)
+  equal(looks[disk(stack, "data")], 1)
 end)
