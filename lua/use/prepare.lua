@@ -40,10 +40,24 @@ local function rollouts_of(project)
   return rollouts
 end
 
+-- What is on disks that are not the project's own. Each is read once for a command, however often that plans: what is carried
+-- out is what was shown; a launch reads all of it again.
+---@param disk_of fun(mount: table): string  of run/facts
+local function glances(context, disk_of)
+  local seen = context.glances or {}
+  context.glances = seen
+  return function(disk)
+    local id = disk_of { disk = disk }
+    seen[id] = seen[id] or facts_.glance(context.world, disk)
+    return seen[id]
+  end
+end
+
 -- The plan of what is wanted, from all that was looked at.
 local function plan_of(context, words, at)
   local world, state, project = context.world, context.state, context.project
   local options, services = context.options, select_.services(project, words, context.options)
+  local disk_of = facts_.disks(world, state, context.name)
   return up.make {
     specs = table_.filter(at.wanted.specs, function(spec)
       return services[spec.service] and (not options.renews or at.record.instances[spec.name])
@@ -57,7 +71,7 @@ local function plan_of(context, words, at)
     renews = options.renews, finishes = true,
     remove_orphans = options.remove_orphans, no_start = options.no_start, leave_known = options.leave_known,
     renew = function(spec, runs) return instance.id(at.facts.sha256, spec, runs) end,
-    disk_of = facts_.disks(world, state, context.name), glance = function(disk) return facts_.glance(world, disk) end,
+    disk_of = disk_of, glance = glances(context, disk_of),
     foreign_users = facts_.foreign_users(world, state, at.facts.records, observe.applied_of(world, state)),
     batch_of = function(name) return trash.batch_of(world, state, context.name, name) end }
 end

@@ -1,10 +1,15 @@
 -- Volumes that are no files of the project's own: disks and directories of the host, volumes of other projects; and who may
 -- have one.
+local blank = require "holos.run.blank"
 local files = require "tests.support.files"
 local fs = require "sys.fs"
 local host = require "sys.host"
+local instead = require "tests.support.instead"
 local json = require "sys.json"
+local prepare = require "holos.use.prepare"
+local project_ = require "holos.use.project"
 local stack_ = require "tests.support.stack"
+local world = require "holos.run.world"
 
 local MIB = 1 << 20
 local SERVICE = "{image: ./image.qcow2, image_os: plain, stop_grace_period: 1s, volumes: [%s], vm: {memory_mb: %d}}"
@@ -70,6 +75,29 @@ test("a plan for programs says of each disk of the host whether it is to be form
   end
   equal(found, { { "~", "volume data", "disk.raw", "blank", "ext4" }, { "·", "volume old", "old.raw", "data", "-" },
     { "·", "volume seen", "seen.raw", "blank", "-" } })
+end)
+
+-- As a command of this stack would; its environment names the stand-in for QEMU.
+local function here(stack)
+  local env = world.host.env
+  return instead(world.host, { env = function(name) return name == "HOLOS_QEMU_SYSTEM" and stack.qemu or env(name) end })
+end
+
+test("a disk of the host is read once for a command, however often that plans", function()
+  local stack <close> = stack_.on_fake(yaml("pair", { db = '"data:/data"' }, "data: {device: ./disk.raw}"))
+  disk(stack, "disk.raw")
+  local _env <close>, reads, look = here(stack), 0, blank.look
+  local _look <close> = instead(blank, { look = function(...)
+    reads = reads + 1
+    return look(...)
+  end })
+  local options = { file = { stack.directory .. "/holos.yaml" }, state_dir = stack.state, arguments = {} }
+  local context = project_.from_file(world, options)
+  local row
+  for _ = 1, 3 do row = prepare.make(context, {}).plan.rows[1] end
+  equal({ reads, row.disk.content }, { 1, "blank" })
+  disk(stack, "disk.raw", { [MIB] = "x" })
+  equal(prepare.make(project_.from_file(world, options), {}).plan.rows[1].disk.content, "data") -- the next command reads anew
 end)
 
 test("a large disk with holes is blank at once, and one byte at its end is found at once", function()
