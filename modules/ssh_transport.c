@@ -189,7 +189,7 @@ void ssh_begin(struct ssh_session *session)
 }
 
 /* libssh2 gives an answer a minute, and looks at the clock only when something else arrives. A guest that is emulated takes longer
- * to open a session; for how long it is waited for is the caller's to say. */
+ * to open a session; for how long it is waited for is said by run/ssh. */
 #define ANSWER_S (24L * 3600)
 
 LIBSSH2_SESSION *ssh_transport_new(struct ssh_session *session)

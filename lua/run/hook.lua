@@ -26,7 +26,7 @@ end
 
 local function reason(ok, result, timeout_ms)
   if ok then return result.status and "exit " .. result.status or "killed by SIG" .. result.signal end
-  if result.code == "ETIMEDOUT" then return "not done after " .. units.format_duration(timeout_ms) end
+  if result.code == "ETIMEDOUT" and result.waited_ms then return "not done after " .. units.format_duration(timeout_ms) end
   return result.message
 end
 

@@ -1,6 +1,8 @@
 --- The line that runs a command of post_start or pre_stop, in real shells, as root.
+local err = require "holos.core.err"
 local hook = require "holos.plan.hook"
 local host = require "sys.host"
+local hooks = require "holos.run.hook"
 local tool = require "tests.support.tool"
 
 if host.uid() ~= 0 then skip "only root becomes somebody else" end
@@ -37,4 +39,11 @@ test("who or where it is to run has to be there", function()
   local result = run({ "true" }, {}, { working_dir = "/no/such/directory" })
   equal(result[1], 126)
   ok(result[3]:find("there is no directory to run it in", 1, true), result[3])
+end)
+
+test("a command that could not begin is not said to have had all its time", function()
+  local paused = { exec = function() err.raise { message = "no session within 2m", code = "ETIMEDOUT", exit = 125 } end }
+  equal(hooks.run(paused, {}, { command = { "true" } }, 600000).why, "no session within 2m")
+  local slow = { exec = function() err.raise { message = "timed out", code = "ETIMEDOUT", waited_ms = 600000 } end }
+  equal(hooks.run(slow, {}, { command = { "true" } }, 600000).why, "not done after 10m")
 end)

@@ -1,6 +1,7 @@
 --- run/ssh where it must not get through, or not yet: wrong keys, silent, flooding and dying servers, guests that boot.
 local err = require "holos.core.err"
 local io_wait = require "holos.run.io"
+local sessions = require "holos.run.ssh.session"
 local ssh = require "holos.run.ssh"
 local sshd = require "tests.support.sshd"
 local sshkey = require "sys.sshkey"
@@ -140,6 +141,35 @@ test("a server that dies under a command: its last output comes, then exit 255",
       stdin = function() return seen:wait() end,
     })
     equal({ problem.code, problem.exit, text }, { "ECONNRESET", 255, "before\n" })
+  end)
+end)
+
+-- Runs `body` with another deadline for what comes before a command.
+local function with_start_timeout(timeout_ms, body)
+  local before = sessions.START_TIMEOUT_MS
+  local _undo <close> = setmetatable({}, { __close = function() sessions.START_TIMEOUT_MS = before end })
+  sessions.START_TIMEOUT_MS = timeout_ms
+  body()
+end
+
+test("a server that stops between the login and the command is given up; a command takes the time that it takes", function()
+  sshd.openssh({}, function(server)
+    local session <close> = ssh.connect(world, server:target())
+    local pid = ""
+    with_start_timeout(2000, function()
+      local until_ms = task.now_ms() + 2200
+      equal(session:exec("echo $PPID; read line; exit 6", { stdout = function(chunk) pid = pid .. chunk end,
+        stdin = function() task.wait { at_ms = until_ms } end }), { status = 6 })
+    end)
+    local _end <close> = setmetatable({}, { __close = function() run_tool { "kill", "-KILL", (pid:gsub("%s", "")) } end })
+    run_tool { "kill", "-STOP", (pid:gsub("%s", "")) }
+    for _, method in ipairs { "exec", "shell" } do
+      with_start_timeout(300, function()
+        local problem = raises("no session within 0.3s", session[method], session, method == "exec" and "true" or {})
+        equal({ problem.code, problem.exit }, { "ETIMEDOUT", 125 })
+      end)
+    end
+    raises("timed out after 0", session.exec, session, "true", { timeout_ms = 200 })
   end)
 end)
 

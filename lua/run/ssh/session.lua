@@ -4,11 +4,16 @@ local sources = require "holos.core.task.sources"
 local streams = require "holos.run.ssh.streams"
 local task = require "holos.core.task"
 local terminals = require "holos.run.ssh.terminal"
+local units = require "holos.core.units"
 
 local M = {}
 
 local KEEPALIVE_LEAST_MS = 3000      -- libssh2 counts in seconds and sends no two within two of them
 local FAREWELL_MS = 500              -- for telling the server that we go; it may be gone itself
+
+--- For all answers of the server until a command runs. An emulated guest of a busy host may need a minute for one; one that is
+--- paused gives none.
+M.START_TIMEOUT_MS = 120000
 
 ---@class holos.SshSession
 local Session = {}
@@ -97,11 +102,26 @@ local function relay(session, channel, options)
   return channel:exit() or session:check(nil, "the server did not say how the command ended", "ECONNRESET")
 end
 
+-- Runs what comes before the command; nobody waits for that without an end.
+local function soon(session, fn)
+  local started_ms = task.now_ms()
+  local ok, problem = pcall(task.within, M.START_TIMEOUT_MS, fn)
+  if ok then return end
+  if not err.is(problem, "ETIMEDOUT") or task.now_ms() - started_ms < M.START_TIMEOUT_MS then error(problem, 0) end
+  err.raise { message = ("%s: no session within %s"):format(session.label, units.format_duration(M.START_TIMEOUT_MS)),
+    code = "ETIMEDOUT", exit = 125 }
+end
+
 local function run(session, options, method, command)
-  local channel = session:check(session:await(session.raw, "try_open"))
-  local _guard <close> = setmetatable({}, { __close = function(_, problem) let_go(session, channel, problem) end })
-  terminals.request(session, channel, options)
-  session:check(session:await(channel, method, command))
+  local channel
+  local _guard <close> = setmetatable({}, { __close = function(_, problem)
+    if channel then let_go(session, channel, problem) end
+  end })
+  soon(session, function()
+    channel = session:check(session:await(session.raw, "try_open"))
+    terminals.request(session, channel, options)
+    session:check(session:await(channel, method, command))
+  end)
   return relay(session, channel, options)
 end
 
@@ -117,7 +137,8 @@ end
 ---@field stderr fun(chunk: string)?
 ---@field terminal boolean?    a terminal of the size of ours, which follows it; the caller puts ours into raw mode
 ---@field pty {term: string, columns: integer, rows: integer}?  a terminal of this size
----@field timeout_ms integer?  then {code="ETIMEDOUT"}, and the command is killed
+---@field timeout_ms integer?  then {code="ETIMEDOUT"}, and the command is killed; the server's answers before it runs are
+---                            waited for two minutes at most in any case: {code="ETIMEDOUT", exit=125}
 ---@field keepalive_ms integer?  asks for signs of life so often, at least 3000; ETIMEDOUT after three without one
 
 --- Runs a command line by the user's login shell and gives how it ended, when all its output is read.
