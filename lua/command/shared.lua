@@ -38,14 +38,23 @@ function M.rewrite_f(option)
   end
 end
 
+-- The service of a file that makes what a word names: the service, or an instance of it by its number.
+local function maker_of(services, word)
+  local name, index = word, "0"
+  if not services[word] then name, index = word:match("^(.*)%-(%d+)$") end
+  local service = services[name or ""]
+  if not service or name ~= word and (service.container_name or tostring(tonumber(index)) ~= index) then return nil end
+  return tonumber(index) < service.replicas and name or nil
+end
+
 -- A word that names nothing which was made may be one of the file: then that is what there is to say.
 local function explain(context, problem)
   local word = err.is(problem) and problem.unknown_word
   local of_file = word and taken.project_of_file(context)
-  local service = word and word:match("^(.*)%-%d+$")
-  if not of_file or not (of_file.services[word] or of_file.services[service]) then return end
+  local maker = of_file and maker_of(of_file.services, word)
+  if not maker then return end
   problem.message = ("%s is in the file and not made yet"):format(word)
-  problem.hint = "holos up " .. (of_file.services[word] and word or service)
+  problem.hint = "holos up " .. maker
 end
 
 --- The project of a command that works from the record; says what is to be known about the choice of files. To be closed: a

@@ -26,6 +26,20 @@ test("what is in the file and not made yet: that is said, with the command that 
   equal(told { "down" }, "nothing to take down\n")
 end)
 
+test("a number that the file gives no instance, or a service of none, is not said to be made by up", function()
+  local stack <close> = stack_.on_fake(YAML)
+  stack:expect { "up", "--no-start" }
+  stack:write(YAML:gsub("1s}", "1s, replicas: 2}") .. "  none: {image: ./image.qcow2, image_os: plain, replicas: 0}\n"
+    .. "  db: {image: ./image.qcow2, image_os: plain, container_name: ours}\n")
+  local function told(word) return stack:expect({ "logs", word }, 1).stderr:match("holos: .*") end
+  equal(told "web-1", "holos: web-1 is in the file and not made yet\n  holos up web\n")
+  equal(told "db", "holos: db is in the file and not made yet\n  holos up db\n")
+  equal(told "web-7", 'holos: project pair has no service or instance "web-7"\n  did you mean "web-0"?\n')
+  for _, word in ipairs { "web-01", "web-99999999999999999999", "none", "none-0", "db-0" } do
+    ok(told(word):find(("has no service or instance %q\n"):format(word), 1, true), word)
+  end
+end)
+
 test("up --no-start says that nothing runs, and what starts it", function()
   local stack <close> = stack_.on_fake(YAML)
   local said = stack:expect({ "up", "--no-start" }).stderr
