@@ -73,7 +73,7 @@ function M.columns(rows)
     local here = {}
     for i, cell in ipairs(row) do
       here[i] = M.width(cell)
-      if here[i] > (most[i] or 0) then most[i] = here[i] end
+      if here[i] > (most[i] or -1) then most[i] = here[i] end
     end
     widths[n] = here
   end

@@ -79,6 +79,7 @@ end)
 
 test("tables line up and misspelt words find their neighbours", function()
   equal(text.columns { { "a", "bb" }, { "ccc", "d" } }, { "a    bb", "ccc  d" })
+  equal(text.columns { { "a", "", "b" }, { "c", "", "" } }, { "a    b", "c" })
   equal(text.nearest("intervall", { "interval", "retries" }), "interval")
   equal(text.nearest("prots", { "ports", "image" }), "ports")
   equal(text.nearest("zzz", { "ports", "image" }), nil)
