@@ -45,7 +45,7 @@ local function show_problems(problems)
 end
 
 local function cells_of(image)
-  local from = image.source.url and (image.source.url:match("^%a+://([^/]+)")) or image.source.kind or "-"
+  local from = image.source.url and (image.source.url:match("^%a+://([^/?#]+)")) or image.source.kind or "-"
   return { #image.tags > 0 and table.concat(image.tags, " ") or "-", image.digest:sub(8, 19), image.format,
     units.format_bytes(image.size_bytes), units.format_bytes(image.virtual_bytes),
     image.users and tostring(#image.users) or "?", from,
@@ -58,7 +58,7 @@ function actions.ls(world, state, options)
   local images, problems = store.list(world, state)
   local cells = { { "NAME", "DIGEST", "FORMAT", "SIZE", "DISK", "USERS", "FROM", #images > 0 and "LAYER" or "" } }
   for _, image in ipairs(images) do
-    if options.format == "json" then out.result(world.json.encode(image, {})) end
+    if options.format == "json" then out.result(world.json.encode(store.shown(image), {})) end
     cells[#cells + 1] = cells_of(image)
   end
   show_problems(problems)

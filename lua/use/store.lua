@@ -17,6 +17,14 @@ local users = require "holos.run.images.users"
 
 local M = {}
 
+--- An image as scripts get it: its address without the query, as in all that is shown.
+---@param image holos.Image
+function M.shown(image)
+  local copy = table_.copy(image)
+  copy.source.url = copy.source.url and reference.show(copy.source.url)
+  return copy
+end
+
 --- All images, with who uses each.
 ---@return holos.Image[] images  with `users`; without where these cannot be told, which is among the problems
 ---@return string[] problems

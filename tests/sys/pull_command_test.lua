@@ -202,6 +202,7 @@ test("an address is known by its path: a query decides nothing, and is shown now
     run({ "pull", "--signed", server.url .. "/x.raw?t=SECRET1" }, 1, "x.raw: no signature")
     run({ "pull", server.url .. "/x.raw?t=SECRET1@sha256:" .. ("0"):rep(64) }, 1, "/x.raw: has the sha256 digest")
     run({ "images" }, 0, "raw")
+    run({ "images", "--format", "json" }, 0, '"url":"' .. server.url .. '/x.raw"')
     run({ "rmi", server.url .. "/x.raw?t=SECRET1" }, 0, "/x.raw (")
     run({ "rmi", server.url .. "/x.raw?t=SECRET1" }, 1, "/x.raw is not in the image store")
     ok(not table.concat(said):find("SECRET", 1, true), table.concat(said))
