@@ -42,7 +42,10 @@ local function speed(at)
   return units.format_bytes(at.bytes_per_s) .. "/s" .. left
 end
 
-local function wait_of(at) return ("tries again in %s: %s"):format(units.format_duration(at.for_ms), at.why) end
+-- One line; the reason may be what a server says.
+local function wait_of(at)
+  return ("tries again in %s: %s"):format(units.format_duration(at.for_ms), (text.escape_terminal(at.why):gsub("%s", " ")))
+end
 
 local function cells(row)
   local at = row.at
@@ -96,7 +99,7 @@ function Transfers:progress(name, at)
   local row = self:row(name)
   local is_new = not row.is_told and at.host
   if at.phase == "waiting" and not self.live and at.for_ms >= TOLD_WAIT_MS then
-    out.talk(text.escape_terminal(("image %s  %s"):format(name, wait_of(at))))
+    out.talk(("image %s  %s"):format(name, wait_of(at)))
   end
   at.host, row.at = at.host or row.at.host, at
   if is_new and not self.live then out.talk(("image %s  %s"):format(name, of_what(at))) end

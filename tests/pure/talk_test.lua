@@ -131,6 +131,11 @@ test("the wait for a busy server is told, and what for; short ones only where th
     end
   end
   equal(written(world_with(nil), play), { "image debian:12  tries again in 10m: status 503\\x1b" })
+  local drawn = table.concat(written(world_with(80, 24), function()
+    transfers.new(world_with(80, 24)).progress("debian:12",
+      { phase = "waiting", host = "h", for_ms = 500, why = "status\n503\27", done_bytes = 0 })
+  end))
+  ok(drawn:find("from h  +tries again in 0.5s: status 503\\x1b\n"), drawn)
 end)
 
 local function long_reading(talk, poller)
