@@ -140,7 +140,7 @@ local QUESTIONS = {
   cards = "cat /srv/cards", script = "cat /srv/script", program = "cat /srv/program",
   data = "grep -c ' /srv/data ext4 ' /proc/mounts; cat /srv/data/one",
   app = "cat /tmp/started", environment = [[echo "$COLOUR|$NESTED|$SIZE|${PATH%%:*}"]],
-  leftovers = "ls -A /var/lib/holos; ls -A /var/lib/holos/making",
+  leftovers = "ls -A /var/lib/holos",
 }
 
 --- What each question has to be answered; `shell` is the name of SHELL's.
@@ -156,7 +156,7 @@ local function answers(shell)
     who = "app /home/app /srv/app/inner 0 19 /srv/app/inner 755 app:app /srv/app/inner/who 644 app:app", exec = "$COLOUR,a  b,",
     cached = "first 1", bound = "deep new one", cards = "1", script = "in-one-shell " .. shell, program = "a program deep blue",
     data = "1 1", app = "app /srv/app/inner deep blue started by the Dockerfile",
-    environment = "deep blue|deep blue/2||/opt/tools", leftovers = "making provisioned volumes",
+    environment = "deep blue|deep blue/2||/opt/tools", leftovers = "provisioned volumes",
   }
 end
 

@@ -92,7 +92,9 @@ holos_make_volume() {
 
 # holos_is_made SERIAL: before anybody writes to it.
 holos_is_made() {
-    [ ! -e "$holos_books/making/$1" ] || { rm -f "$holos_books/making/$1" && sync; }
+    [ -e "$holos_books/making/$1" ] || return 0
+    rm -f "$holos_books/making/$1" && sync
+    rmdir "$holos_books/making" 2>/dev/null || :
 }
 ]]
 
